@@ -1,0 +1,104 @@
+//! From a chain of errors to a fault: asks each reader about each error, outermost first.
+
+use std::error::Error;
+use std::io;
+
+use crate::chain::Chain;
+use crate::fault::{Cause, Fault, Healing, Phase};
+use crate::mark::Mark;
+use crate::reading::{Reach, Reading};
+use crate::{hyper, openssl, rustls, texts};
+
+pub(crate) fn classify(chain: Chain<'_>) -> Fault {
+    let mut reading = Reading::default();
+    let mut decided = false;
+    for error in chain {
+        if let Some(mark) = error.downcast_ref::<Mark>() {
+            decided |= mark.stated_verdict().is_some();
+            // Below a request that was handed over, a mark may speak of another call (the body's, say).
+            match mark.stated_fault() {
+                Some(fault) if matches!(reading.reach, Reach::Untold | Reach::NotHandedOver) => {
+                    return settle(fault, decided);
+                }
+                _ => continue,
+            }
+        }
+        read(error, &mut reading);
+        if reading.reach == Reach::Foreign {
+            break;
+        }
+    }
+    settle(reading.fault(), decided)
+}
+
+/// A layer that has decided on the call had its reasons: whoever is above it must not repeat the call in its stead.
+fn settle(fault: Fault, decided: bool) -> Fault {
+    if decided { Fault { healing: Healing::Permanent, ..fault } } else { fault }
+}
+
+/// Typed evidence first; text only of errors that no reader knows by type.
+fn read(error: &(dyn Error + 'static), reading: &mut Reading) {
+    if hyper::read(error, reading) || rustls::read(error, reading) {
+        return;
+    }
+    // An io::Error that carries another has nothing of its own to say: its text is the carried error's.
+    match error.downcast_ref::<io::Error>() {
+        Some(io) if io.get_ref().is_some() => read_kind(io.kind(), false, reading),
+        Some(io) => {
+            texts::read(error, reading);
+            read_kind(io.kind(), true, reading);
+        }
+        None => {
+            let _ = openssl::read(error, reading) || texts::read(error, reading);
+        }
+    }
+}
+
+/// What the kind of an io error tells. One that carries another error (`bare` is false) leaves place and cause to it
+/// where the two could differ: "unexpected end of file" with a text below that says of what.
+fn read_kind(kind: io::ErrorKind, bare: bool, reading: &mut Reading) {
+    use io::ErrorKind as K;
+    match kind {
+        K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown if bare => {
+            // Only connect(2) answers ECONNREFUSED; an unreachable network can end a connection in use, too.
+            if kind == K::ConnectionRefused {
+                reading.never_sent();
+            }
+            if reading.reach != Reach::HandedOver {
+                reading.place(Phase::Tcp);
+            }
+            reading.cause(Cause::ConnectionRefused);
+            reading.healing(Healing::Transient);
+        }
+        K::ConnectionReset | K::ConnectionAborted | K::BrokenPipe | K::NotConnected => {
+            place_below_connect(reading);
+            reading.cause(Cause::Reset);
+            reading.healing(Healing::Transient);
+        }
+        K::UnexpectedEof => {
+            place_below_connect(reading);
+            reading.cause(Cause::Eof);
+            reading.healing(Healing::Transient);
+        }
+        K::TimedOut => {
+            if reading.reach == Reach::NotHandedOver {
+                reading.place(Phase::Tcp);
+            }
+            reading.cause(Cause::Timeout);
+            reading.healing(Healing::Transient);
+        }
+        K::AddrNotAvailable if bare => {
+            reading.never_sent();
+            reading.add(Phase::Tcp, Cause::Other, Healing::Transient);
+        }
+        _ => {}
+    }
+}
+
+/// A connection that broke below a connector, and that was not the TCP connect (its text comes first), broke in the TLS
+/// handshake: nothing else is said on it there.
+fn place_below_connect(reading: &mut Reading) {
+    if reading.reach == Reach::NotHandedOver {
+        reading.place(Phase::TlsHandshake);
+    }
+}

@@ -1,0 +1,145 @@
+//! What one layer states of an error, so that the others need not know its type.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::chain::chain;
+use crate::fault::Fault;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What a layer has decided about a call it ended itself.
+///
+/// Layers that invent an error put a [`Mark`] with the verdict into its chain of causes; layers above find it with
+/// [`Verdict::of`] and need not know the error's type.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// A layer of this process refused the call before it was sent: a rate limit at its bound, say.
+    RefusedLocally,
+    /// The call may have landed, and may not be repeated.
+    OutcomeUnknown,
+    /// The call could have been repeated, but the limits (attempts, deadline, budget) are used up.
+    Exhausted,
+}
+
+impl Verdict {
+    /// The first verdict in an error's chain of causes, if there is one.
+    ///
+    /// ```
+    /// use wire_fault::{Mark, Verdict};
+    ///
+    /// let mark = Mark::verdict(Verdict::RefusedLocally);
+    /// assert_eq!(Verdict::of(&mark), Some(Verdict::RefusedLocally));
+    /// assert_eq!(Verdict::of(&std::fmt::Error), None);
+    /// ```
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        chain(error).filter_map(|node| node.downcast_ref::<Mark>()).find_map(|mark| mark.verdict)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RefusedLocally => "refused on this side, before it was sent",
+            Self::OutcomeUnknown => "the outcome is unknown",
+            Self::Exhausted => "not tried again, the limits are used up",
+        })
+    }
+}
+
+/// A link in an error's chain of causes by which a layer states what it knows: a [`Fault`], a [`Verdict`], or both.
+///
+/// An error that a layer invents returns its mark from [`Error::source`]; the mark returns the error below it from
+/// its own. `Fault::of` believes the outermost fault stated.
+///
+/// ```
+/// use std::{error::Error, fmt};
+/// use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase};
+///
+/// #[derive(Debug)]
+/// struct NoConnectionInTime(Mark);
+///
+/// impl fmt::Display for NoConnectionInTime {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("no connection within 3 s")
+///     }
+/// }
+///
+/// impl Error for NoConnectionInTime {
+///     fn source(&self) -> Option<&(dyn Error + 'static)> {
+///         Some(&self.0)
+///     }
+/// }
+///
+/// let known = Fault::new(Phase::Tcp, Delivery::NeverSent, Cause::Timeout, Healing::Transient);
+/// assert_eq!(Fault::of(&NoConnectionInTime(Mark::fault(known))), known);
+/// ```
+#[derive(Debug)]
+pub struct Mark {
+    verdict: Option<Verdict>,
+    fault: Option<Fault>,
+    source: Option<BoxError>,
+}
+
+impl Mark {
+    /// States a verdict.
+    #[must_use]
+    pub fn verdict(verdict: Verdict) -> Self {
+        Self { verdict: Some(verdict), fault: None, source: None }
+    }
+
+    /// States a fault.
+    #[must_use]
+    pub fn fault(fault: Fault) -> Self {
+        Self { verdict: None, fault: Some(fault), source: None }
+    }
+
+    /// States a fault beside the verdict.
+    #[must_use]
+    pub fn with_fault(self, fault: Fault) -> Self {
+        Self { fault: Some(fault), ..self }
+    }
+
+    /// Carries the error that the statement is about.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<BoxError>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    /// The verdict stated, if one is.
+    #[must_use]
+    pub const fn stated_verdict(&self) -> Option<Verdict> {
+        self.verdict
+    }
+
+    /// The fault stated, if one is.
+    #[must_use]
+    pub const fn stated_fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// The error that the statement is about.
+    #[must_use]
+    pub fn into_source(self) -> Option<BoxError> {
+        self.source
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.verdict, self.fault) {
+            (Some(verdict), Some(fault)) => write!(f, "{verdict} ({fault})"),
+            (Some(verdict), None) => verdict.fmt(f),
+            (None, Some(fault)) => fault.fmt(f),
+            (None, None) => f.write_str("nothing stated"),
+        }
+    }
+}
+
+impl Error for Mark {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}

@@ -1,0 +1,69 @@
+//! Errors of OpenSSL, read from their text: `error:0A000126:SSL routines:…`.
+
+use std::error::Error;
+
+use crate::alert::{self, Alert};
+use crate::fault::{Cause, Healing, Phase};
+use crate::reading::{Reach, Reading};
+use crate::texts::Text;
+
+/// The library number of the TLS routines within OpenSSL 3's packed codes.
+const LIB_SSL: u64 = 20;
+const UNEXPECTED_EOF: u64 = 294;
+const CERTIFICATE_VERIFY_FAILED: u64 = 134;
+/// A received alert is its number on top of this.
+const ALERT_BASE: u64 = 1000;
+
+/// Reads an error whose text holds an OpenSSL code. Answers whether it was one.
+pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
+    let Some(reason) = reason(Text::of(error).as_str()) else { return false };
+    if let Some(number) = reason.checked_sub(ALERT_BASE).and_then(|n| u8::try_from(n).ok()) {
+        alert::read(Alert(number), reading);
+        return true;
+    }
+    if reading.reach == Reach::NotHandedOver {
+        reading.replace_phase(Phase::TlsHandshake);
+    }
+    match reason {
+        UNEXPECTED_EOF => {
+            reading.cause(Cause::Eof);
+            reading.healing(Healing::Transient);
+        }
+        CERTIFICATE_VERIFY_FAILED => {
+            // As with rustls: checked before the request is sent.
+            reading.never_sent();
+            if reading.reach != Reach::HandedOver {
+                reading.replace_phase(Phase::TlsHandshake);
+            }
+            reading.cause(Cause::Certificate);
+            reading.healing(Healing::Permanent);
+        }
+        _ => {
+            reading.cause(Cause::Protocol);
+            reading.healing(Healing::Permanent);
+        }
+    }
+    true
+}
+
+/// The reason of the first code of the TLS library in a text: the low 23 bits.
+fn reason(text: &str) -> Option<u64> {
+    text.match_indices("error:").find_map(|(at, prefix)| {
+        let rest = &text[at + prefix.len()..];
+        let code = u64::from_str_radix(rest.split(':').next()?, 16).ok()?;
+        (code >> 23 == LIB_SSL).then_some(code & 0x7f_ffff)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_read() {
+        assert_eq!(reason("error:0A000126:SSL routines::unexpected eof while reading:a.c:1:"), Some(294));
+        assert_eq!(reason("error:0A000438:SSL routines:x:tlsv1 alert internal error"), Some(1080));
+        assert_eq!(reason("error:00000001:lib(0)::reason(1)"), None);
+        assert_eq!(reason("error: none"), None);
+    }
+}

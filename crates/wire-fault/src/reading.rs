@@ -1,0 +1,99 @@
+//! What has been read so far, from the outermost error inwards.
+
+use crate::fault::{Cause, Delivery, Fault, Healing, Phase};
+
+/// The answers so far. Outer errors know more of the call than inner ones, so the first answer to each question stays,
+/// but for the few that inner evidence may sharpen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) phase: Option<Phase>,
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) cause: Option<Cause>,
+    pub(crate) healing: Option<Healing>,
+    /// How far the call is known to have come, by the errors read so far.
+    pub(crate) reach: Reach,
+}
+
+/// How far a call is known to have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// No error has told yet.
+    #[default]
+    Untold,
+    /// The connector failed, or the pool did: nothing below can have carried the request.
+    NotHandedOver,
+    /// The request was handed to a connection. What proves "never sent" elsewhere proves nothing here.
+    HandedOver,
+    /// The caller's own body failed. What lies below is the story of another call, and says nothing of this one.
+    Foreign,
+}
+
+impl Reading {
+    /// Takes proof that no complete request reached the server.
+    pub(crate) fn never_sent(&mut self) {
+        if matches!(self.reach, Reach::Untold | Reach::NotHandedOver) {
+            self.delivery.get_or_insert(Delivery::NeverSent);
+        }
+    }
+
+    /// Takes proof that holds even after the request was handed to a connection.
+    pub(crate) fn never_sent_though_handed_over(&mut self) {
+        if self.reach != Reach::Foreign && self.delivery.is_none_or(|d| d == Delivery::Perhaps) {
+            self.delivery = Some(Delivery::NeverSent);
+        }
+    }
+
+    pub(crate) fn refused(&mut self) {
+        if self.reach != Reach::Foreign && self.delivery.is_none_or(|d| d == Delivery::Perhaps) {
+            self.delivery = Some(Delivery::Refused);
+        }
+    }
+
+    /// Sets what is not set yet.
+    pub(crate) fn add(&mut self, phase: Phase, cause: Cause, healing: Healing) {
+        self.place(phase);
+        self.cause(cause);
+        self.healing(healing);
+    }
+
+    /// Sets the phase, unless the reach contradicts it: what was handed over is in flight.
+    pub(crate) fn place(&mut self, phase: Phase) {
+        if self.reach != Reach::Foreign {
+            self.phase.get_or_insert(phase);
+        }
+    }
+
+    /// Sets the phase although an outer error named a vaguer one.
+    pub(crate) fn replace_phase(&mut self, phase: Phase) {
+        if self.reach != Reach::Foreign {
+            self.phase = Some(phase);
+        }
+    }
+
+    pub(crate) fn cause(&mut self, cause: Cause) {
+        if self.reach != Reach::Foreign {
+            self.cause.get_or_insert(cause);
+        }
+    }
+
+    pub(crate) fn healing(&mut self, healing: Healing) {
+        if self.reach != Reach::Foreign {
+            self.healing.get_or_insert(healing);
+        }
+    }
+
+    /// The fault that the answers make; what nobody answered is unknown.
+    pub(crate) fn fault(self) -> Fault {
+        let phase = self.phase.unwrap_or(match self.reach {
+            Reach::Untold => Phase::Unknown,
+            Reach::NotHandedOver => Phase::Pool,
+            Reach::HandedOver | Reach::Foreign => Phase::InFlight,
+        });
+        Fault::new(
+            phase,
+            self.delivery.unwrap_or(Delivery::Perhaps),
+            self.cause.unwrap_or(Cause::Other),
+            self.healing.unwrap_or(Healing::Unknown),
+        )
+    }
+}

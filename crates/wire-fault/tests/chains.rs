@@ -1,0 +1,237 @@
+//! `Fault::of` over chains that nobody planned: it ends, never panics, and takes nothing for proof that isn't.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use proptest::prelude::*;
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict, chain};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A link of no known type.
+#[derive(Debug)]
+struct Link {
+    text: String,
+    source: Option<BoxError>,
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Link {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+/// How one link of a synthetic chain is made.
+#[derive(Clone, Debug)]
+enum Make {
+    Text(String),
+    /// An io error that carries the rest of the chain.
+    Io(io::ErrorKind),
+    /// An io error with nothing in it: the chain ends there.
+    Bare(io::ErrorKind),
+    Rustls(rustls::Error),
+}
+
+impl Make {
+    /// The documented proofs that a chain without hyper's errors can hold.
+    fn is_proof(&self) -> bool {
+        match self {
+            Self::Text(text) => is_proof_text(text),
+            Self::Bare(kind) => {
+                matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::AddrNotAvailable)
+            }
+            Self::Io(_) => false,
+            Self::Rustls(error) => {
+                matches!(
+                    error,
+                    rustls::Error::InvalidCertificate(_)
+                        | rustls::Error::NoCertificatesPresented
+                        | rustls::Error::NoApplicationProtocol
+                ) || is_proof_text(&error.to_string())
+            }
+        }
+    }
+
+    fn onto(&self, source: Option<BoxError>) -> BoxError {
+        match self {
+            Self::Text(text) => Box::new(Link { text: text.clone(), source }),
+            Self::Io(kind) => match source {
+                Some(source) => Box::new(io::Error::new(*kind, source)),
+                None => Box::new(io::Error::new(*kind, "nothing")),
+            },
+            Self::Bare(kind) => Box::new(io::Error::from(*kind)),
+            Self::Rustls(error) => Box::new(error.clone()),
+        }
+    }
+}
+
+fn is_proof_text(text: &str) -> bool {
+    const PROOFS: &[&str] = &[
+        "failed to lookup address information",
+        "lookup address information: ",
+        "tls handshake eof",
+        "tunnel error: ",
+        "invalid peer certificate: ",
+        "peer sent no certificates",
+        "peer is incompatible: ",
+        "peer doesn't support any known protocol",
+        "received fatal alert: ",
+        "error:0A",
+    ];
+    PROOFS.iter().any(|proof| text.contains(proof))
+}
+
+fn kind() -> impl Strategy<Value = io::ErrorKind> {
+    use io::ErrorKind as K;
+    prop::sample::select(vec![
+        K::ConnectionRefused,
+        K::ConnectionReset,
+        K::ConnectionAborted,
+        K::NotConnected,
+        K::AddrNotAvailable,
+        K::BrokenPipe,
+        K::TimedOut,
+        K::UnexpectedEof,
+        K::InvalidData,
+        K::HostUnreachable,
+        K::Other,
+    ])
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => prop::sample::select(vec![
+            "dns error",
+            "tcp connect error",
+            "tls handshake eof",
+            "unexpected EOF",
+            "tunnel error: unsuccessful",
+            "tunnel error: proxy authorization required",
+            "failed to lookup address information: Name or service not known",
+            "failed to lookup address information: Temporary failure in name resolution",
+            "received fatal alert: HandshakeFailure",
+            "received fatal alert: InternalError",
+            "received fatal alert: Nonsense",
+            "invalid peer certificate: Expired",
+            "stream error received: refused stream before processing any application logic",
+            "connection error received: not a result of an error",
+            "error:0A000126:SSL routines::unexpected eof while reading",
+            "error:0A000086:SSL routines::certificate verify failed",
+            "error:",
+            "operation timed out",
+            "client error (Connect)",
+            "operation was canceled",
+        ]).prop_map(str::to_owned),
+        1 => ".{0,40}",
+        // Longer than what is looked into, and with characters of several bytes at the edge.
+        1 => "[é漢x]{500,600}",
+    ]
+}
+
+fn make() -> impl Strategy<Value = Make> {
+    use rustls::{AlertDescription, CertificateError, Error};
+    prop_oneof![
+        4 => text().prop_map(Make::Text),
+        3 => kind().prop_map(Make::Io),
+        1 => kind().prop_map(Make::Bare),
+        1 => prop::sample::select(vec![
+            Error::InvalidCertificate(CertificateError::Expired),
+            Error::AlertReceived(AlertDescription::CertificateRequired),
+            Error::AlertReceived(AlertDescription::InternalError),
+            Error::DecryptError,
+            Error::NoApplicationProtocol,
+            Error::General("x".into()),
+        ]).prop_map(Make::Rustls),
+    ]
+}
+
+fn build(makes: &[Make]) -> Option<BoxError> {
+    makes.iter().rev().fold(None, |source, make| Some(make.onto(source)))
+}
+
+proptest! {
+    #[test]
+    fn ends_and_never_panics(makes in prop::collection::vec(make(), 1..80)) {
+        let error = build(&makes).expect("at least one link");
+        let fault = Fault::of(&*error);
+        prop_assert!(chain(&*error).count() <= 64);
+        prop_assert!(!fault.to_string().is_empty());
+        prop_assert!(!fault.may_repeat(false) || fault.may_repeat(true));
+    }
+
+    /// Only a documented proof makes "never sent" of "perhaps", wherever in the chain it is put.
+    #[test]
+    fn a_link_that_proves_nothing_changes_no_delivery(
+        makes in prop::collection::vec(make(), 1..12),
+        added in make(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        prop_assume!(!added.is_proof());
+        let before = Fault::of(&*build(&makes).expect("at least one link"));
+        prop_assume!(before.delivery == Delivery::Perhaps);
+        let mut more = makes;
+        more.insert(at.index(more.len() + 1), added);
+        let after = Fault::of(&*build(&more).expect("at least one link"));
+        prop_assert_ne!(after.delivery, Delivery::NeverSent);
+    }
+
+    /// Wrappers of no known type don't hide what a layer states.
+    #[test]
+    fn a_stated_fault_is_believed_under_any_wrapper(outer in prop::collection::vec(".{0,20}", 0..6)) {
+        let known = Fault::new(Phase::Tcp, Delivery::NeverSent, Cause::Timeout, Healing::Transient);
+        let wraps: Vec<_> = outer.into_iter().map(Make::Text).collect();
+        let error = wraps.iter().rev().fold(Box::new(Mark::fault(known)) as BoxError, |source, make| make.onto(Some(source)));
+        prop_assert_eq!(Fault::of(&*error), known);
+    }
+}
+
+/// Its own source, for ever.
+#[derive(Debug)]
+struct Circle;
+
+impl fmt::Display for Circle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("round and round")
+    }
+}
+
+impl Error for Circle {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self)
+    }
+}
+
+#[test]
+fn a_circular_chain_ends() {
+    assert_eq!(chain(&Circle).count(), 64);
+    assert_eq!(Fault::of(&Circle), Fault::UNKNOWN);
+    assert_eq!(Verdict::of(&Circle), None);
+}
+
+#[test]
+fn a_call_already_decided_on_is_not_repeated_by_another_layer() {
+    let below = io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof");
+    assert!(Fault::of(&below).may_repeat(false));
+    let decided = Mark::verdict(Verdict::Exhausted).with_source(below);
+    let fault = Fault::of(&decided);
+    assert_eq!(
+        (fault.phase, fault.delivery, fault.cause),
+        (Phase::TlsHandshake, Delivery::NeverSent, Cause::Eof)
+    );
+    assert!(!fault.may_repeat(true));
+}
+
+#[test]
+fn the_sentence_names_place_cause_and_delivery() {
+    let eof = io::Error::other(io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof"));
+    assert_eq!(Fault::of(&eof).to_string(), "TLS handshake cut by the peer; the request was never sent");
+    assert!(Fault::of(&eof).is_tls_eof());
+    assert_eq!(Fault::UNKNOWN.to_string(), "call failed; the server may have received the request");
+}

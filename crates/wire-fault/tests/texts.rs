@@ -1,0 +1,226 @@
+//! Makes the errors whose texts are known anew, from the real crates, so that a rewording fails here.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{AlertDescription, CertificateError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tower::{Service, ServiceExt};
+use wire_fault::{Cause, Delivery, Fault, Healing, Phase, chain};
+
+fn client() -> Client<HttpConnector, Empty<Bytes>> {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+fn get(uri: &str) -> http::Request<Empty<Bytes>> {
+    http::Request::get(uri).body(Empty::new()).expect("a valid request")
+}
+
+/// The texts of an error's chain, so that a failing test shows what was said instead.
+fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
+    chain(error).map(ToString::to_string).collect()
+}
+
+/// An error of another version of a crate: same text, unknown type.
+fn as_text(error: &(dyn Error + 'static)) -> Box<dyn Error + Send + Sync> {
+    error.to_string().into()
+}
+
+#[test]
+fn rustls_errors_read_the_same_by_type_and_by_text() {
+    let alerts = (0..=255).map(|n| rustls::Error::AlertReceived(AlertDescription::from(n)));
+    let others = [
+        rustls::Error::InvalidCertificate(CertificateError::Expired),
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer),
+        rustls::Error::NoCertificatesPresented,
+        rustls::Error::NoApplicationProtocol,
+        rustls::Error::PeerIncompatible(rustls::PeerIncompatible::NoCipherSuitesInCommon),
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType),
+        rustls::Error::PeerMisbehaved(rustls::PeerMisbehaved::TooMuchEarlyDataReceived),
+        rustls::Error::DecryptError,
+        rustls::Error::PeerSentOversizedRecord,
+    ];
+    for error in alerts.chain(others) {
+        assert_eq!(Fault::of(&error), Fault::of(&*as_text(&error)), "{error}");
+    }
+}
+
+#[test]
+fn alerts_heal_or_not_by_their_kind() {
+    let fault = |alert| Fault::of(&rustls::Error::AlertReceived(alert));
+    for heals in
+        [AlertDescription::InternalError, AlertDescription::UserCanceled, AlertDescription::CloseNotify]
+    {
+        assert_eq!(fault(heals).healing, Healing::Transient, "{heals:?}");
+    }
+    for never in
+        [AlertDescription::HandshakeFailure, AlertDescription::DecodeError, AlertDescription::UnknownCA]
+    {
+        assert_eq!(fault(never).healing, Healing::Permanent, "{never:?}");
+    }
+    let required = fault(AlertDescription::CertificateRequired);
+    assert_eq!((required.cause, required.delivery), (Cause::Certificate, Delivery::NeverSent));
+}
+
+#[tokio::test]
+async fn tokio_rustls_handshake_eof() {
+    let config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring serves the default versions")
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let (here, mut there) = tokio::io::duplex(16 * 1024);
+    let server = async move {
+        there.read_exact(&mut [0; 16]).await.expect("a ClientHello");
+        drop(there);
+    };
+    let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
+    let (error, ()) = tokio::join!(connector.connect(name, here), server);
+    let error = error.expect_err("the peer has gone");
+    let fault = Fault::of(&error);
+    assert_eq!(
+        fault,
+        Fault::new(Phase::TlsHandshake, Delivery::NeverSent, Cause::Eof, Healing::Transient).clone(),
+        "{:?}",
+        texts(&error)
+    );
+}
+
+#[tokio::test]
+async fn hyper_util_places() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    drop(listener);
+    let error = client().request(get(&format!("http://127.0.0.1:{port}/"))).await.expect_err("refused");
+    let fault = Fault::of(&error);
+    assert_eq!((fault.phase, fault.cause), (Phase::Tcp, Cause::ConnectionRefused), "{:?}", texts(&error));
+    assert_eq!((fault.delivery, fault.healing), (Delivery::NeverSent, Healing::Transient));
+
+    // RFC 6761: never resolves. Whether for good or for now depends on the resolver at hand.
+    let error = client().request(get("http://stock.invalid/")).await.expect_err("no such name");
+    let fault = Fault::of(&error);
+    assert_eq!((fault.phase, fault.cause), (Phase::Dns, Cause::Dns), "{:?}", texts(&error));
+    assert_eq!(fault.delivery, Delivery::NeverSent);
+    assert_ne!(fault.healing, Healing::Unknown, "{:?}", texts(&error));
+}
+
+#[tokio::test]
+async fn hyper_util_refuses_misuse_itself() {
+    let error = client().request(get("/no/host")).await.expect_err("not absolute");
+    let fault = Fault::of(&error);
+    assert_eq!(
+        (fault.delivery, fault.healing),
+        (Delivery::NeverSent, Healing::Permanent),
+        "{:?}",
+        texts(&error)
+    );
+}
+
+/// Answers one connection with `answer`, after it has read something, and closes it.
+async fn answer_with(answer: &'static [u8]) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await?;
+        let _ = stream.read(&mut [0; 4096]).await?;
+        stream.write_all(answer).await?;
+        stream.shutdown().await
+    });
+    format!("http://127.0.0.1:{port}/")
+}
+
+#[tokio::test]
+async fn hyper_body_cut_is_answered() {
+    let uri = answer_with(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345").await;
+    let response = client().request(get(&uri)).await.expect("the head is whole");
+    let error = response.into_body().collect().await.expect_err("the body is cut");
+    let fault = Fault::of(&error);
+    assert_eq!(
+        (fault.phase, fault.delivery, fault.cause),
+        (Phase::Body, Delivery::Answered, Cause::Eof),
+        "{:?}",
+        texts(&error)
+    );
+    assert!(fault.may_repeat(true) && !fault.may_repeat(false));
+}
+
+#[tokio::test]
+async fn hyper_no_answer_and_no_http() {
+    let uri = answer_with(b"").await;
+    let error = client().request(get(&uri)).await.expect_err("closed before it answered");
+    let fault = Fault::of(&error);
+    assert_eq!((fault.phase, fault.delivery), (Phase::InFlight, Delivery::Perhaps), "{:?}", texts(&error));
+    assert_eq!((fault.cause, fault.healing), (Cause::CleanClose, Healing::Transient));
+
+    let uri = answer_with(b"\x15\x03\x01\x00\x02\x02\x46 not http").await;
+    let error = client().request(get(&uri)).await.expect_err("not HTTP");
+    let fault = Fault::of(&error);
+    assert_eq!((fault.cause, fault.healing), (Cause::Protocol, Healing::Permanent), "{:?}", texts(&error));
+    assert_eq!(fault.delivery, Delivery::Perhaps);
+}
+
+/// A body whose own error tells of another call: that other call's proof is none for this one.
+#[tokio::test]
+async fn the_error_of_the_callers_body_proves_nothing() {
+    struct Failing(bool);
+
+    impl http_body::Body for Failing {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, io::Error>>> {
+            std::task::Poll::Ready(Some(if std::mem::replace(&mut self.0, true) {
+                Err(io::Error::from(io::ErrorKind::ConnectionRefused))
+            } else {
+                Ok(http_body::Frame::data(Bytes::from_static(b"half")))
+            }))
+        }
+    }
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let accept = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut read = Vec::new();
+        let _ = stream.read_to_end(&mut read).await;
+    });
+    let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("connected");
+    let (mut send, connection) = hyper::client::conn::http1::handshake::<_, Failing>(TokioIo::new(stream))
+        .await
+        .expect("a connection");
+    tokio::spawn(connection);
+    let request = http::Request::post("/order").header("host", "x").body(Failing(false)).expect("a request");
+    let error = send.send_request(request).await.expect_err("the body fails");
+    let fault = Fault::of(&error);
+    assert_eq!(fault.delivery, Delivery::Perhaps, "{:?}", texts(&error));
+    assert!(!fault.may_repeat(false));
+    accept.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeouts_by_text() {
+    let never = std::future::pending::<()>();
+    let error = tokio::time::timeout(Duration::from_secs(1), never).await.expect_err("never");
+    assert_eq!(Fault::of(&error).cause, Cause::Timeout, "{error}");
+
+    let inner = tower::service_fn(|(): ()| std::future::pending::<Result<(), Infallible>>());
+    let mut service = tower::timeout::Timeout::new(inner, Duration::from_secs(1));
+    let error = service.ready().await.expect("ready").call(()).await.expect_err("never");
+    let fault = Fault::of(&*error);
+    assert_eq!((fault.cause, fault.delivery), (Cause::Timeout, Delivery::Perhaps), "{error}");
+    assert!(fault.may_repeat(true) && !fault.may_repeat(false));
+}
