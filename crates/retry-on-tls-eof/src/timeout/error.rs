@@ -1,0 +1,66 @@
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase};
+
+use super::layer::AttemptTimeoutLayer;
+
+/// An attempt got no answer in its time.
+#[derive(Debug)]
+pub struct AttemptTimedOut {
+    after: Duration,
+    fault: Fault,
+    mark: Mark,
+}
+
+impl AttemptTimedOut {
+    pub(super) fn before_connected(after: Duration) -> Self {
+        Self::new(after, Fault::new(Phase::Pool, Delivery::NeverSent, Cause::Timeout, Healing::Transient))
+    }
+
+    pub(super) fn in_flight(after: Duration) -> Self {
+        Self::new(after, Fault::new(Phase::InFlight, Delivery::Perhaps, Cause::Timeout, Healing::Transient))
+    }
+
+    fn new(after: Duration, fault: Fault) -> Self {
+        Self { after, fault, mark: Mark::fault(fault) }
+    }
+
+    /// The time that the attempt had.
+    #[must_use]
+    pub const fn after(&self) -> Duration {
+        self.after
+    }
+
+    /// Whether the request can have been sent in it.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        self.fault
+    }
+}
+
+impl fmt::Display for AttemptTimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within {:?}", self.after)
+    }
+}
+
+impl Error for AttemptTimedOut {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.mark)
+    }
+}
+
+/// A time limit out of range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidTimeout(pub(super) Duration);
+
+impl fmt::Display for InvalidTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (min, max) = (AttemptTimeoutLayer::MIN, AttemptTimeoutLayer::MAX);
+        write!(f, "an attempt's time limit of {:?} is out of range: {min:?} to {max:?}", self.0)
+    }
+}
+
+impl Error for InvalidTimeout {}

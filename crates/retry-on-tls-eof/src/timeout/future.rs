@@ -1,0 +1,61 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper_util::client::legacy::connect::CaptureConnection;
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower::BoxError;
+
+use super::error::AttemptTimedOut;
+
+pin_project! {
+    /// The future of an attempt through [`AttemptTimeout`](crate::AttemptTimeout).
+    pub struct ResponseFuture<F> {
+        #[pin]
+        attempt: F,
+        #[pin]
+        sleep: Sleep,
+        after: Duration,
+        captured: Option<CaptureConnection>,
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(super) fn new(attempt: F, after: Duration, captured: Option<CaptureConnection>) -> Self {
+        Self { attempt, sleep: tokio::time::sleep(after), after, captured }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<R, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<R, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        // The answer first: one that is here when the time is up is an answer.
+        if let Poll::Ready(result) = this.attempt.poll(cx) {
+            return Poll::Ready(result.map_err(Into::into));
+        }
+        ready!(this.sleep.poll(cx));
+        let error = match this.captured {
+            // The client notes the connection in the very poll that hands it the request.
+            Some(captured) if captured.connection_metadata().is_none() => {
+                AttemptTimedOut::before_connected(*this.after)
+            }
+            _ => AttemptTimedOut::in_flight(*this.after),
+        };
+        Poll::Ready(Err(error.into()))
+    }
+}
+
+impl<F> fmt::Debug for ResponseFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("after", &self.after).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use tower_layer::Layer;
+
+use super::error::InvalidTimeout;
+use super::service::AttemptTimeout;
+
+/// Applies [`AttemptTimeout`] to services.
+///
+/// Goes below a rate limit, so that waiting in its queue doesn't count.
+///
+/// ```
+/// use std::time::Duration;
+/// use retry_on_tls_eof::AttemptTimeoutLayer;
+///
+/// let layer = AttemptTimeoutLayer::new(Duration::from_secs(30))?.over_hyper_util();
+/// assert!(AttemptTimeoutLayer::new(Duration::ZERO).is_err());
+/// # Ok::<(), retry_on_tls_eof::InvalidTimeout>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptTimeoutLayer {
+    after: Duration,
+    over_hyper_util: bool,
+}
+
+impl AttemptTimeoutLayer {
+    /// The shortest time an attempt can be given: what tokio's timer resolves.
+    pub const MIN: Duration = Duration::from_millis(1);
+
+    /// The longest time an attempt can be given: an hour.
+    pub const MAX: Duration = Duration::from_secs(3600);
+
+    /// Gives each attempt this long, from when it is sent to the response's head: 1 ms to 1 hour.
+    ///
+    /// The response's body is not covered.
+    ///
+    /// # Errors
+    ///
+    /// If the time is out of that range.
+    pub fn new(after: Duration) -> Result<Self, InvalidTimeout> {
+        if (Self::MIN..=Self::MAX).contains(&after) {
+            Ok(Self { after, over_hyper_util: false })
+        } else {
+            Err(InvalidTimeout(after))
+        }
+    }
+
+    /// Declares that the requests end in a [`hyper_util::client::legacy::Client`].
+    ///
+    /// Then an attempt that runs out of time before the client had a connection for it was provably never sent, and a POST
+    /// may be repeated. The proof is the client's own note ([`capture_connection`]); other clients (reqwest, say) write
+    /// none, so without this declaration a missing note proves nothing, and every timeout is "perhaps".
+    ///
+    /// The note is a request extension, and there is one place for it: a `capture_connection` of the caller's own gets
+    /// nothing through this layer.
+    ///
+    /// [`capture_connection`]: hyper_util::client::legacy::connect::capture_connection
+    #[must_use]
+    pub const fn over_hyper_util(mut self) -> Self {
+        self.over_hyper_util = true;
+        self
+    }
+}
+
+impl<S> Layer<S> for AttemptTimeoutLayer {
+    type Service = AttemptTimeout<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AttemptTimeout::new(inner, self.after, self.over_hyper_util)
+    }
+}

@@ -1,0 +1,11 @@
+//! A time limit for each attempt, whose error knows whether the request can have been sent.
+
+mod error;
+mod future;
+mod layer;
+mod service;
+
+pub use self::error::{AttemptTimedOut, InvalidTimeout};
+pub use self::future::ResponseFuture;
+pub use self::layer::AttemptTimeoutLayer;
+pub use self::service::AttemptTimeout;

@@ -1,0 +1,55 @@
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::Request;
+use hyper_util::client::legacy::connect::capture_connection;
+use tower::BoxError;
+use tower_service::Service;
+
+use super::future::ResponseFuture;
+
+/// Gives each attempt a time limit.
+///
+/// # Errors
+///
+/// [`AttemptTimedOut`](crate::AttemptTimedOut) when the time is up; else the error of the service below, untouched.
+///
+/// # Cancellation
+///
+/// Dropping the future drops the attempt. So does the time limit.
+#[derive(Clone, Debug)]
+pub struct AttemptTimeout<S> {
+    inner: S,
+    after: Duration,
+    over_hyper_util: bool,
+}
+
+impl<S> AttemptTimeout<S> {
+    pub(super) fn new(inner: S, after: Duration, over_hyper_util: bool) -> Self {
+        Self { inner, after, over_hyper_util }
+    }
+
+    /// The service below.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+}
+
+impl<S, B> Service<Request<B>> for AttemptTimeout<S>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Into::into))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let captured = self.over_hyper_util.then(|| capture_connection(&mut request));
+        ResponseFuture::new(self.inner.call(request), self.after, captured)
+    }
+}

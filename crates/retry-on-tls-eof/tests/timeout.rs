@@ -1,0 +1,100 @@
+//! The attempt's time limit: over a mock, and over hyper-util's client with connections that do and don't come.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Empty;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use retry_on_tls_eof::{AttemptTimedOut, AttemptTimeoutLayer, InvalidTimeout};
+use tokio::net::TcpListener;
+use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
+use tower::{BoxError, Layer, Service, ServiceExt};
+use tower_test::mock;
+use wire_fault::{Cause, Delivery, Fault, Phase};
+
+const S: Duration = Duration::from_secs(1);
+
+fn fault(error: &BoxError) -> Fault {
+    assert!(error.is::<AttemptTimedOut>(), "{error:?}");
+    Fault::of(&**error)
+}
+
+#[test]
+fn out_of_range_is_refused_by_name() {
+    let refused = |after| AttemptTimeoutLayer::new(after).expect_err("out of range").to_string();
+    assert_eq!(refused(Duration::ZERO), "an attempt's time limit of 0ns is out of range: 1ms to 3600s");
+    assert!(refused(Duration::MAX).contains("out of range"));
+    let _: InvalidTimeout = AttemptTimeoutLayer::new(Duration::from_micros(999)).expect_err("below 1 ms");
+    assert!(AttemptTimeoutLayer::new(Duration::from_millis(1)).is_ok());
+    assert!(AttemptTimeoutLayer::new(Duration::from_secs(3600)).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_starts_with_the_attempt_and_ends_to_the_millisecond() {
+    let (mut service, mut handle) =
+        mock::spawn_layer::<Request<()>, Response<()>, _>(AttemptTimeoutLayer::new(3 * S).expect("in range"));
+    handle.allow(2);
+    tokio_test::assert_ready_ok!(service.poll_ready());
+    let mut call = task::spawn(service.call(Request::new(())));
+    let (_, _send) = handle.next_request().await.expect("sent");
+    assert_pending!(call.poll());
+    tokio::time::advance(3 * S - Duration::from_millis(1)).await;
+    assert_pending!(call.poll());
+    tokio::time::advance(Duration::from_millis(1)).await;
+    let error = assert_ready_err!(call.poll());
+    let fault = fault(&error);
+    assert_eq!((fault.delivery, fault.cause), (Delivery::Perhaps, Cause::Timeout));
+
+    // An answer that is there when the time is up is an answer.
+    tokio_test::assert_ready_ok!(service.poll_ready());
+    let mut call = task::spawn(service.call(Request::new(())));
+    let (_, send) = handle.next_request().await.expect("sent");
+    tokio::time::advance(4 * S).await;
+    send.send_response(Response::new(()));
+    assert_ready_ok!(call.poll());
+}
+
+/// A transport that knows nothing of hyper-util's note: its absence is no proof, unless the caller declares it.
+#[tokio::test(start_paused = true)]
+async fn without_the_declaration_a_timeout_is_perhaps() {
+    let transport =
+        tower::service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, BoxError>>());
+    let mut service = AttemptTimeoutLayer::new(S).expect("in range").layer(transport);
+    let error = service.ready().await.expect("ready").call(Request::new(())).await.expect_err("never");
+    assert_eq!(fault(&error).delivery, Delivery::Perhaps);
+}
+
+fn client() -> Client<HttpConnector, Empty<Bytes>> {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+#[tokio::test]
+async fn a_connection_in_hand_means_perhaps() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let uri = format!("http://{}/", silent.local_addr().expect("an address"));
+    let layer = AttemptTimeoutLayer::new(Duration::from_millis(200)).expect("in range").over_hyper_util();
+    let mut service = layer.layer(client());
+    let request = Request::post(uri).body(Empty::new()).expect("a request");
+    let error = service.ready().await.expect("ready").call(request).await.expect_err("silent");
+    let fault = fault(&error);
+    assert_eq!((fault.phase, fault.delivery), (Phase::InFlight, Delivery::Perhaps));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_connection_yet_means_never_sent() {
+    // A connector that never connects, below the real client.
+    let connector = tower::service_fn(|_: http::Uri| {
+        std::future::pending::<Result<hyper_util::rt::TokioIo<tokio::net::TcpStream>, BoxError>>()
+    });
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let layer = AttemptTimeoutLayer::new(S).expect("in range").over_hyper_util();
+    let request = Request::post("http://api/").body(Empty::new()).expect("a request");
+    let error = layer.layer(client).oneshot(request).await.expect_err("no connection");
+    let fault = fault(&error);
+    assert_eq!(fault.delivery, Delivery::NeverSent);
+    assert!(fault.may_repeat(false));
+    assert_eq!(fault.to_string(), "connection set-up timed out; the request was never sent");
+}
