@@ -1,0 +1,64 @@
+//! What a hook is told.
+
+use std::fmt;
+
+use crate::failure::Failure;
+use crate::wall::Moment;
+
+/// A streak of failed calls has reached the threshold, or has ended after it had.
+///
+/// The two alternate, starting with `Raised`: each crossing gives exactly one, whatever the number of
+/// threads.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// So many calls in a row have failed.
+    #[non_exhaustive]
+    Raised {
+        /// How many: the threshold, or more if the threshold was lowered meanwhile.
+        failures: u64,
+        /// When the first of them failed.
+        since: Moment,
+        /// The one that crossed the threshold.
+        last: Failure,
+    },
+    /// A call has succeeded after the alarm was raised.
+    #[non_exhaustive]
+    Cleared {
+        /// How many calls in a row had failed.
+        failures: u64,
+        /// When the first of them failed.
+        since: Moment,
+        /// When the call succeeded.
+        at: Moment,
+    },
+}
+
+/// "5 calls in a row failed within 12s; the last: 503 Service Unavailable".
+impl fmt::Display for Alarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Raised { failures, since, last } => {
+                let within = last.at.instant.saturating_duration_since(since.instant);
+                write!(
+                    f,
+                    "{failures} {} failed within {within:.1?}; the last: {}",
+                    in_a_row(*failures),
+                    last.reason
+                )
+            }
+            Self::Cleared { failures, since, at } => {
+                let within = at.instant.saturating_duration_since(since.instant);
+                write!(
+                    f,
+                    "calls succeed again, after {failures} {} failed in {within:.1?}",
+                    in_a_row(*failures)
+                )
+            }
+        }
+    }
+}
+
+fn in_a_row(failures: u64) -> &'static str {
+    if failures == 1 { "call" } else { "calls in a row" }
+}

@@ -1,0 +1,127 @@
+//! What is told to `tracing`: the levels, and the only words and fields that leave this crate.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{Method, Request, StatusCode};
+use tracing::field::display;
+use wire_fault::CallId;
+
+use crate::alarm::Alarm;
+use crate::failure::Reason;
+use crate::role::Role;
+
+const TARGET: &str = "error_stats";
+
+/// What an event tells about its request. Kept only where somebody listens; its query is never told.
+pub(crate) struct RequestLine {
+    method: Method,
+    path: Option<PathAndQuery>,
+}
+
+impl RequestLine {
+    pub(crate) fn of<B>(role: Role, request: &Request<B>) -> Option<Self> {
+        let heard = match role {
+            Role::Calls => tracing::enabled!(target: TARGET, tracing::Level::ERROR),
+            Role::Attempts => tracing::enabled!(target: TARGET, tracing::Level::DEBUG),
+        };
+        heard
+            .then(|| Self { method: request.method().clone(), path: request.uri().path_and_query().cloned() })
+    }
+
+    fn path(&self) -> &str {
+        self.path.as_ref().map_or("", PathAndQuery::path)
+    }
+}
+
+impl fmt::Debug for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path())
+    }
+}
+
+/// The call or attempt that an event is about.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) role: Role,
+    pub(crate) call: Option<CallId>,
+    pub(crate) line: Option<&'a RequestLine>,
+    pub(crate) elapsed: Duration,
+}
+
+macro_rules! event {
+    ($level:ident, $subject:expr, $($rest:tt)+) => {
+        tracing::$level!(
+            target: TARGET,
+            call = $subject.call.map(CallId::get),
+            method = $subject.line.map(|line| line.method.as_str()),
+            path = $subject.line.map(RequestLine::path),
+            elapsed = ?$subject.elapsed,
+            $($rest)+
+        )
+    };
+}
+
+pub(crate) fn answered(subject: &Subject<'_>, status: StatusCode) {
+    let status = status.as_u16();
+    match subject.role {
+        Role::Calls => event!(debug, subject, status, "call answered"),
+        Role::Attempts => event!(debug, subject, status, "attempt answered"),
+    }
+}
+
+pub(crate) fn cancelled(subject: &Subject<'_>) {
+    match subject.role {
+        Role::Calls => event!(debug, subject, "call cancelled"),
+        Role::Attempts => event!(debug, subject, "attempt cancelled"),
+    }
+}
+
+pub(crate) fn failed(subject: &Subject<'_>, reason: &Reason) {
+    let status = reason.status().map(|status| status.as_u16());
+    let (fault, verdict) = (reason.fault().map(display), reason.verdict().map(display));
+    match subject.role {
+        Role::Calls => event!(error, subject, status, fault, verdict, "call failed"),
+        Role::Attempts => event!(debug, subject, status, fault, verdict, "attempt failed"),
+    }
+}
+
+pub(crate) fn not_ready(role: Role, reason: &Reason) {
+    let (fault, verdict) = (reason.fault().map(display), reason.verdict().map(display));
+    match role {
+        Role::Calls => {
+            tracing::error!(target: TARGET, fault, verdict, "service failed before it took a call");
+        }
+        Role::Attempts => {
+            tracing::debug!(target: TARGET, fault, verdict, "service failed before it took an attempt");
+        }
+    }
+}
+
+pub(crate) fn alarm(alarm: &Alarm) {
+    match alarm {
+        Alarm::Raised { failures, last, .. } => {
+            let call = last.call.map(CallId::get);
+            let status = last.reason.status().map(|status| status.as_u16());
+            let (fault, verdict) = (last.reason.fault().map(display), last.reason.verdict().map(display));
+            tracing::error!(
+                target: TARGET,
+                failures,
+                call,
+                status,
+                fault,
+                verdict,
+                "alarm raised: calls fail in a row"
+            );
+        }
+        Alarm::Cleared { failures, since, at } => {
+            let lasted = at.instant.saturating_duration_since(since.instant);
+            tracing::info!(target: TARGET, failures, ?lasted, "alarm cleared: calls succeed again");
+        }
+    }
+}
+
+pub(crate) fn hook_panicked(message: &str) {
+    tracing::error!(target: TARGET, panic = message, "an alarm hook panicked");
+}

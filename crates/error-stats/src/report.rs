@@ -1,0 +1,109 @@
+//! A snapshot in words.
+
+use std::fmt;
+
+use tokio::time::Instant;
+use wire_fault::{Fault, Healing};
+
+use crate::snapshot::{FaultCount, Snapshot, StreakReport, Tally};
+use crate::wall::Moment;
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("calls: ")?;
+        tally(f, &self.calls, self.at.instant)?;
+        f.write_str("\nattempts: ")?;
+        tally(f, &self.attempts, self.at.instant)
+    }
+}
+
+/// "7 × TLS handshake cut by the peer; the request was never sent".
+impl fmt::Display for FaultCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { phase, cause, delivery, count } = *self;
+        // The sentence does not tell of the healing, which is not counted.
+        write!(f, "{count} × {}", Fault::new(phase, delivery, cause, Healing::Unknown))
+    }
+}
+
+fn tally(f: &mut fmt::Formatter<'_>, tally: &Tally, now: Instant) -> fmt::Result {
+    let Tally { started, succeeded, failed, cancelled, in_flight, .. } = tally;
+    write!(f, "{started} started = {succeeded} succeeded + {failed} failed")?;
+    write!(f, " + {cancelled} cancelled + {in_flight} in flight")?;
+
+    let responses = &tally.responses;
+    counts(
+        f,
+        "responses",
+        &[
+            (responses.informational, "1xx"),
+            (responses.success, "2xx"),
+            (responses.redirection, "3xx"),
+            (responses.client_error, "4xx"),
+            (responses.too_many_requests, "429"),
+            (responses.server_error, "5xx"),
+            (responses.other, "other"),
+        ],
+    )?;
+    for fault in &tally.faults {
+        write!(f, "\n  {fault}")?;
+    }
+    if tally.unlisted_faults > 0 {
+        write!(f, "\n  {} × failure of a kind not listed", tally.unlisted_faults)?;
+    }
+    let verdicts = &tally.verdicts;
+    counts(
+        f,
+        "of the errors",
+        &[
+            (verdicts.refused_locally, "refused on this side"),
+            (verdicts.outcome_unknown, "with unknown outcome"),
+            (verdicts.exhausted, "out of repeats"),
+            (verdicts.other, "with another verdict"),
+        ],
+    )?;
+    if tally.not_ready > 0 {
+        write!(f, "\n  service not ready: {}", tally.not_ready)?;
+    }
+    streak(f, &tally.streak, now)?;
+    if let Some(failure) = &tally.last_failure {
+        write!(f, "\n  last failure {}: {}", Ago(failure.at, now), failure.reason)?;
+    }
+    match tally.last_success {
+        Some(success) => write!(f, "\n  last success {}", Ago(success, now)),
+        None => Ok(()),
+    }
+}
+
+/// The counts that are not zero, on a line of their own; no line if all are.
+fn counts(f: &mut fmt::Formatter<'_>, title: &str, counts: &[(u64, &str)]) -> fmt::Result {
+    for (place, (count, name)) in counts.iter().filter(|(count, _)| *count > 0).enumerate() {
+        match place {
+            0 => write!(f, "\n  {title}: {count} {name}")?,
+            _ => write!(f, ", {count} {name}")?,
+        }
+    }
+    Ok(())
+}
+
+fn streak(f: &mut fmt::Formatter<'_>, streak: &StreakReport, now: Instant) -> fmt::Result {
+    let StreakReport { current, longest, began, alarmed } = *streak;
+    if longest == 0 {
+        return Ok(());
+    }
+    write!(f, "\n  failures in a row: {current}")?;
+    if let Some(began) = began {
+        write!(f, ", the first {}", Ago(began, now))?;
+    }
+    write!(f, " (longest {longest})")?;
+    if alarmed { f.write_str(", alarm raised") } else { Ok(()) }
+}
+
+/// "3.5s ago".
+struct Ago(Moment, Instant);
+
+impl fmt::Display for Ago {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1?} ago", self.1.saturating_duration_since(self.0.instant))
+    }
+}

@@ -1,0 +1,67 @@
+//! The service.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower_service::Service;
+use wire_fault::AsFault;
+
+use crate::future::ResponseFuture;
+use crate::outcome;
+use crate::pending::Pending;
+use crate::role::Role;
+use crate::shared::Shared;
+
+/// Counts what goes through the service it wraps, and changes nothing of it: made by a
+/// [`RecordLayer`](crate::RecordLayer).
+///
+/// Errors and readiness are the inner service's own. The layer of calls gives each request a
+/// [`CallId`](wire_fault::CallId) if it has none.
+///
+/// # Cancellation
+///
+/// A future that is dropped before its outcome, even before its first poll, counts as cancelled. So does a
+/// call whose service panics, when its future is dropped.
+///
+/// # Clone
+///
+/// A clone counts into the same handle.
+#[derive(Clone, Debug)]
+pub struct Record<S, M> {
+    inner: S,
+    shared: Arc<Shared>,
+    role: Role,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl<S, M> Record<S, M> {
+    pub(crate) fn new(inner: S, shared: Arc<Shared>, role: Role) -> Self {
+        Self { inner, shared, role, marker: PhantomData }
+    }
+}
+
+impl<S, M, ReqBody, ResBody> Service<Request<ReqBody>> for Record<S, M>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S::Error: AsFault<M>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, M>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let ready = self.inner.poll_ready(cx);
+        if let Poll::Ready(Err(error)) = &ready {
+            self.shared.not_ready(self.role, outcome::reason(error));
+        }
+        ready
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        // Before the inner service is called: if that panics, the call is counted all the same.
+        let pending = Pending::start(self.shared.clone(), self.role, &mut request);
+        ResponseFuture::new(self.inner.call(request), pending)
+    }
+}
