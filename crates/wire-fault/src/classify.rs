@@ -5,7 +5,7 @@ use std::io;
 
 use crate::chain::Chain;
 use crate::fault::{Cause, Fault, Healing, Phase};
-use crate::mark::Mark;
+use crate::mark::{Mark, Verdict};
 use crate::reading::{Reach, Reading};
 use crate::{hyper, openssl, rustls, texts};
 
@@ -15,6 +15,9 @@ pub(crate) fn classify(chain: Chain<'_>) -> Fault {
     for error in chain {
         if let Some(mark) = error.downcast_ref::<Mark>() {
             decided |= mark.stated_verdict().is_some();
+            if mark.stated_verdict() == Some(Verdict::RefusedLocally) {
+                reading.never_sent();
+            }
             // Below a request that was handed over, a mark may speak of another call (the body's, say).
             match mark.stated_fault() {
                 Some(fault) if matches!(reading.reach, Reach::Untold | Reach::NotHandedOver) => {

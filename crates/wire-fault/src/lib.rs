@@ -17,7 +17,7 @@
 //! | a certificate that the client refused; no TLS version, cipher or ALPN in common | | 0 |
 //! | a fatal alert that only ends handshakes (RFC 8446, 6.2: `handshake_failure`, `certificate_required`, …) | | 0 |
 //! | `connect(2)` refused, no local address, a name that did not resolve, `tls handshake eof` of tokio-rustls | | 0 |
-//! | what a layer states first hand with a [`Mark`] | | |
+//! | what a layer states first hand with a [`Mark`], or refused itself ([`Verdict::RefusedLocally`]) | | |
 //!
 //! The rows without `connect_info` of their own hold only while nothing outside them says that the request had been
 //! handed to a connection: a failing upload body, say, may itself be an error of another call.

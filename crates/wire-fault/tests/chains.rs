@@ -229,6 +229,14 @@ fn a_call_already_decided_on_is_not_repeated_by_another_layer() {
 }
 
 #[test]
+fn what_was_refused_on_this_side_was_never_sent() {
+    let fault = Fault::of(&Mark::verdict(Verdict::RefusedLocally));
+    assert_eq!((fault.delivery, fault.healing), (Delivery::NeverSent, Healing::Permanent));
+    let undecided = Fault::of(&Mark::verdict(Verdict::Exhausted));
+    assert_eq!(undecided.delivery, Delivery::Perhaps);
+}
+
+#[test]
 fn the_sentence_names_place_cause_and_delivery() {
     let eof = io::Error::other(io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof"));
     assert_eq!(Fault::of(&eof).to_string(), "TLS handshake cut by the peer; the request was never sent");
