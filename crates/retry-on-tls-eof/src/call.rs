@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{Method, Request, Response, Uri};
 use jittered_backoff::{Backoff, Delays, Limits, Seeds, retry_after};
 use tokio::time::Instant;
 use tower::BoxError;
-use wire_fault::{AsFault, CallId, Fault, Verdict};
+use wire_fault::{AsFault, CallId, Fault, Unprocessed, Verdict};
 
 use crate::attempt::Attempt;
 use crate::exhausted::Exhausted;
@@ -31,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) may_have_landed: Option<Fault>,
     /// Whether the request can be sent again at all: its body says so when the first copy is asked for.
     pub(crate) replayable: bool,
+    /// Whether it was repeated after an answer that was marked [`Unprocessed`].
+    refused_before: bool,
     safety: RetrySafety,
     settings: Settings,
     started: Instant,
@@ -54,6 +56,7 @@ impl Call {
             attempt: Attempt::FIRST,
             may_have_landed: None,
             replayable: false,
+            refused_before: false,
             safety: RetrySafety::of(request.method(), request.extensions()),
             settings: settings.clone(),
             started: Instant::now(),
@@ -73,15 +76,26 @@ impl Call {
     /// An attempt was answered. `None` is: hand the answer on.
     ///
     /// After an answer that says "not now" only idempotent calls are repeated: OVH's API has answered 500 to calls that
-    /// had created what they asked for, and whether a 429 leaves a POST undone is unverified.
-    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-        let passing = matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504);
-        if !(passing && self.replayable && self.safety == RetrySafety::Idempotent) {
+    /// had created what they asked for, and whether a 429 leaves a POST undone is unverified. One that a layer below
+    /// knows to be [`Unprocessed`] is repeated whatever the method, at once, but only once: it was refused for a reason that
+    /// the layer has mended, and if it is refused again, the reason is another.
+    pub(crate) fn answered<R>(&mut self, response: &Response<R>) -> Option<Duration> {
+        if !self.replayable {
             return None;
         }
-        let wait = self.next_wait(retry_after(headers))?;
+        let status = response.status().as_u16();
+        let wait = if response.extensions().get::<Unprocessed>().is_some() && !self.refused_before {
+            self.refused_before = true;
+            self.fits(Duration::ZERO)?
+        } else if matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+            && self.safety == RetrySafety::Idempotent
+        {
+            self.next_wait(retry_after(response.headers()))?
+        } else {
+            return None;
+        };
         let Self { id, method, attempt, .. } = self;
-        tracing::warn!(call = %id, %method, path = self.uri.path(), %attempt, ?wait, status = status.as_u16(), "repeating the call");
+        tracing::warn!(call = %id, %method, path = self.uri.path(), %attempt, ?wait, status, "repeating the call");
         Some(wait)
     }
 
@@ -132,9 +146,15 @@ impl Call {
 
     /// The wait before the next attempt, if the limits leave room for one. A server's wish is a floor.
     fn next_wait(&mut self, floor: Option<Duration>) -> Option<Duration> {
-        let Settings { backoff, limits, seeds } = &self.settings;
+        let Settings { backoff, seeds, .. } = &self.settings;
         let delays = self.delays.get_or_insert_with(|| backoff.delays(seeds.next_seed()));
         let wait = delays.draw().max(floor.unwrap_or_default());
+        self.fits(wait)
+    }
+
+    /// The wait, if the limits leave room for it and an attempt after it.
+    fn fits(&self, wait: Duration) -> Option<Duration> {
+        let Settings { limits, .. } = &self.settings;
         limits.fits(self.attempt.get(), self.started.elapsed(), wait).then_some(wait)
     }
 }

@@ -82,7 +82,7 @@ where
                 StateProj::Attempt { future } => {
                     let wait = match ready!(future.poll(cx)) {
                         Ok(mut response) => {
-                            let wait = this.call.answered(response.status(), response.headers());
+                            let wait = this.call.answered(&response);
                             let Some(wait) = wait else {
                                 let extensions = response.extensions_mut();
                                 extensions.insert(this.call.attempt);

@@ -19,6 +19,7 @@ use crate::future::ResponseFuture;
 /// | the request | repeated after |
 /// |---|---|
 /// | any, but [`RetrySafety::Never`](crate::RetrySafety::Never) | a failure that can heal, if the request was provably never sent, or refused by protocol |
+/// | any, but `Never` | an answer that a layer below marked as [`Unprocessed`](wire_fault::Unprocessed), once |
 /// | idempotent | any failure that can heal, and answers 408, 429, 500, 502, 503, 504 |
 ///
 /// Failures that no repeat can heal (certificates, most TLS alerts, names that don't exist, …) are handed on at once.

@@ -186,6 +186,26 @@ async fn passing_statuses_are_repeated_for_idempotent_calls_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_marked_unprocessed_is_repeated_once_at_once_whatever_the_method() {
+    let stale = || {
+        let mut response = status(400);
+        response.extensions_mut().insert(wire_fault::Unprocessed);
+        Ok(response)
+    };
+    let (result, at) = run(3, request(Method::POST), vec![stale(), Ok(status(201))]).await;
+    assert_eq!((result.expect("mended").status().as_u16(), at), (201, vec![Duration::ZERO; 2]));
+    let (result, at) = run(5, request(Method::POST), vec![stale(), stale()]).await;
+    assert_eq!((result.expect("handed on").status().as_u16(), at.len()), (400, 2));
+    let (result, at) = run(1, request(Method::POST), vec![stale()]).await;
+    assert_eq!((result.expect("no attempt left").status().as_u16(), at.len()), (400, 1));
+
+    let mut never = request(Method::POST);
+    never.extensions_mut().insert(RetrySafety::Never);
+    let (result, at) = run(3, never, vec![stale()]).await;
+    assert_eq!((result.expect("handed on").status().as_u16(), at.len()), (400, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn retry_after_is_a_floor_and_must_fit_the_deadline() {
     let after = |seconds: &'static str| {
         let mut response = status(503);

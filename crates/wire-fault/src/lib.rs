@@ -46,7 +46,7 @@ pub use crate::as_fault::{AsFault, Boxed, Plain};
 pub use crate::call_id::CallId;
 pub use crate::chain::{Chain, chain};
 pub use crate::fault::{Cause, Delivery, Fault, Healing, Phase};
-pub use crate::mark::{Mark, Verdict};
+pub use crate::mark::{Mark, Unprocessed, Verdict};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

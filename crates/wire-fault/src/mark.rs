@@ -49,6 +49,13 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// A response extension: the server refused this request without acting on it, and a repeat can heal it.
+///
+/// Put there by a layer that knows the answer's meaning (a signature whose timestamp had gone stale, say). A retry above
+/// may then repeat the request whatever its method, and does so once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Unprocessed;
+
 /// A link in an error's chain of causes by which a layer states what it knows: a [`Fault`], a [`Verdict`], or both.
 ///
 /// An error that a layer invents returns its mark from [`Error::source`]; the mark returns the error below it from
