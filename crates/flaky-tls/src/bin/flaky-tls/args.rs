@@ -1,0 +1,146 @@
+//! The arguments.
+
+use std::ffi::OsString;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::path::PathBuf;
+
+use flaky_tls::{Mix, Scenario, Script, TlsVersions};
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+A TLS server on 127.0.0.1 that cuts connections where it is told to, and counts what it received.
+
+Usage: flaky-tls [OPTIONS]
+
+  --port N           listen on this port (0 to 65535; default 0: a free one)
+  --scenario NAME    do this to every connection; repeated: one after another, and the last one from then on
+  --mix LIST         draw each connection's scenario: NAME=WEIGHT,NAME=WEIGHT,... (weights are whole numbers from 1)
+                     (default: one healthy connection for each cut one, every cut as likely as another)
+  --seed N           seed of the draws (0 to 18446744073709551615; default: a new one, printed)
+  --tls VERSION      speak only this version: 1.2 or 1.3 (default: both)
+  --ca FILE          write the certificate authority there, as PEM (default: a temporary file)
+  --list             print the names of the scenarios, one a line
+  --help, --version
+
+It prints one line of JSON when it listens (port, url, ca, seed, scenarios), and on Ctrl-C or SIGTERM one with what it
+did and received. POST, PUT and PATCH are echoed; anything else is answered {\"ok\":true}. Requests are told apart by the
+header x-request-id. Exit status: 0 after a signal, 1 if it can't start, 2 for bad arguments.
+
+Try: curl --cacert FILE https://localhost:PORT/
+";
+
+pub(crate) enum Command {
+    Print(String),
+    Serve(Box<Args>),
+}
+
+pub(crate) struct Args {
+    pub(crate) port: u16,
+    pub(crate) versions: TlsVersions,
+    pub(crate) script: Script,
+    /// The scenarios that can occur, each once.
+    pub(crate) scenarios: Vec<Scenario>,
+    /// The seed, where one was used.
+    pub(crate) seed: Option<u64>,
+    pub(crate) ca: Option<PathBuf>,
+}
+
+pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
+    let mut port = 0;
+    let mut versions = TlsVersions::Both;
+    let mut list = Vec::new();
+    let mut mix = None;
+    let mut seed = None;
+    let mut ca = None;
+    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+        match arg {
+            Long("port") => port = number(&mut parser, "--port", u16::MAX.into())? as u16,
+            Long("seed") => seed = Some(number(&mut parser, "--seed", u64::MAX)?),
+            Long("scenario") => {
+                list.push(
+                    text(&mut parser, "--scenario")?.parse::<Scenario>().map_err(prefix("--scenario"))?,
+                );
+            }
+            Long("mix") => {
+                mix = Some(text(&mut parser, "--mix")?.parse::<Mix>().map_err(prefix("--mix"))?);
+            }
+            Long("tls") => {
+                versions = match &*text(&mut parser, "--tls")? {
+                    "1.2" => TlsVersions::Tls12,
+                    "1.3" => TlsVersions::Tls13,
+                    other => return Err(format!("--tls: {other:?} is neither 1.2 nor 1.3")),
+                }
+            }
+            Long("ca") => ca = Some(PathBuf::from(value(&mut parser, "--ca")?)),
+            Long("list") => {
+                return Ok(Command::Print(
+                    Scenario::named().map(|scenario| format!("{scenario}\n")).collect(),
+                ));
+            }
+            Short('h') | Long("help") => return Ok(Command::Print(HELP.into())),
+            Short('V') | Long("version") => {
+                return Ok(Command::Print(concat!("flaky-tls ", env!("CARGO_PKG_VERSION"), "\n").into()));
+            }
+            other => return Err(other.unexpected().to_string()),
+        }
+    }
+    if ca.as_ref().is_some_and(|path: &PathBuf| path.as_os_str().is_empty()) {
+        return Err("--ca: the name of the file is empty".into());
+    }
+
+    let (script, mut scenarios, seed) = match (list.as_slice(), mix) {
+        ([], mix) => {
+            let mix = match mix {
+                Some(mix) => mix,
+                None => half_healthy()?,
+            };
+            let seed = seed.unwrap_or_else(fresh_seed);
+            let scenarios = mix.entries().iter().map(|(scenario, _)| *scenario).collect();
+            (Script::seeded(seed, mix), scenarios, Some(seed))
+        }
+        (_, Some(_)) => return Err("--scenario and --mix exclude each other".into()),
+        (_, None) if seed.is_some() => {
+            return Err("--seed is of no use with --scenario: nothing is drawn".into());
+        }
+        ([.., last], None) => (Script::list(list.iter().copied(), *last), list, None),
+    };
+    let mut seen = Vec::new();
+    scenarios.retain(|scenario: &Scenario| {
+        let new = !seen.contains(scenario);
+        seen.push(*scenario);
+        new
+    });
+    Ok(Command::Serve(Box::new(Args { port, versions, script, scenarios, seed, ca })))
+}
+
+fn half_healthy() -> Result<Mix, String> {
+    let cuts: Vec<_> = Scenario::cuts().map(|cut| (cut, 1)).collect();
+    let healthy = (Scenario::Healthy, cuts.len() as u32);
+    Mix::new([healthy].into_iter().chain(cuts)).map_err(|error| error.to_string())
+}
+
+/// A number that differs from run to run: std seeds its hashers from the operating system.
+fn fresh_seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+fn value(parser: &mut lexopt::Parser, option: &str) -> Result<OsString, String> {
+    parser.value().map_err(|_| format!("{option} needs a value"))
+}
+
+fn text(parser: &mut lexopt::Parser, option: &str) -> Result<String, String> {
+    let value = value(parser, option)?;
+    value.into_string().map_err(|value| format!("{option}: {value:?} is not Unicode"))
+}
+
+fn number(parser: &mut lexopt::Parser, option: &str, most: u64) -> Result<u64, String> {
+    let text = text(parser, option)?;
+    text.parse()
+        .ok()
+        .filter(|number| *number <= most)
+        .ok_or_else(|| format!("{option}: {text:?} is not a whole number from 0 to {most}"))
+}
+
+fn prefix<E: ToString>(option: &str) -> impl Fn(E) -> String {
+    move |error| format!("{option}: {}", error.to_string())
+}

@@ -1,0 +1,181 @@
+//! Where the truth is written down while it happens.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::scenario::{Scenario, Strike};
+use crate::truth::{ConnectionRecord, End, RequestRecord, Tally, Truth};
+
+/// The longest id that is kept, in bytes.
+const MAX_ID: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    truth: Mutex<Truth>,
+    limit: usize,
+}
+
+impl Ledger {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        let truth = Truth {
+            started: Instant::now(),
+            connections: Vec::new(),
+            requests: Vec::new(),
+            tallies: BTreeMap::new(),
+            accepted: 0,
+            total: Tally::default(),
+            unrecorded: 0,
+        };
+        Arc::new(Self { truth: Mutex::new(truth), limit })
+    }
+
+    pub(crate) fn truth(&self) -> Truth {
+        self.truth.lock().clone()
+    }
+
+    pub(crate) fn tally(&self, id: &str) -> Tally {
+        self.truth.lock().tally(id)
+    }
+
+    /// Opens the record of the next connection.
+    pub(crate) fn accepted(self: &Arc<Self>, client: SocketAddr) -> Entry {
+        let mut truth = self.truth.lock();
+        let index = truth.accepted;
+        truth.accepted += 1;
+        if truth.connections.len() < self.limit {
+            truth.connections.push(ConnectionRecord {
+                index,
+                client,
+                accepted_at: Instant::now(),
+                scenario: Scenario::Healthy,
+                carried_out: false,
+                handshaken: false,
+                tally: Tally::default(),
+                end: None,
+                detail: None,
+            });
+        } else {
+            truth.unrecorded += 1;
+        }
+        drop(truth);
+        Entry { ledger: Arc::clone(self), index }
+    }
+}
+
+/// The record of one connection. When it is dropped with no end written down, the connection's task was ended from
+/// outside, or panicked.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    ledger: Arc<Ledger>,
+    index: u64,
+}
+
+impl Entry {
+    pub(crate) fn index(&self) -> u64 {
+        self.index
+    }
+
+    pub(crate) fn planned(&self, scenario: Scenario) {
+        self.update(|record| record.scenario = scenario);
+    }
+
+    pub(crate) fn handshaken(&self) {
+        self.update(|record| record.handshaken = true);
+    }
+
+    pub(crate) fn carried_out(&self) {
+        self.update(|record| record.carried_out = true);
+    }
+
+    /// The fault strikes now. A cut is the end of the connection at once, whatever the client does afterwards.
+    pub(crate) fn struck(&self, strike: Strike) {
+        self.carried_out();
+        if matches!(strike, Strike::Cut(_)) {
+            self.ended(End::Struck, None);
+        }
+    }
+
+    /// Writes down the end; the first one stays.
+    pub(crate) fn ended(&self, end: End, detail: Option<String>) {
+        self.update(|record| {
+            if record.end.is_none() {
+                record.end = Some(end);
+                record.detail = detail.map(String::into_boxed_str);
+            }
+        });
+    }
+
+    /// Counts a complete request.
+    pub(crate) fn received(&self, id: Option<&str>) -> Ticket {
+        let id: Option<Arc<str>> = id.filter(|id| id.len() <= MAX_ID).map(Arc::from);
+        let mut guard = self.ledger.truth.lock();
+        let truth = &mut *guard;
+        truth.total.received += 1;
+        if let Some(record) = connection(truth, self.index) {
+            record.tally.received += 1;
+        }
+        if let Some(id) = &id {
+            if let Some(tally) = truth.tallies.get_mut(id) {
+                tally.received += 1;
+            } else if truth.tallies.len() < self.ledger.limit {
+                truth.tallies.insert(Arc::clone(id), Tally { received: 1, answered: 0 });
+            } else {
+                truth.unrecorded += 1;
+            }
+        }
+        let mut place = None;
+        if truth.requests.len() < self.ledger.limit {
+            place = Some(truth.requests.len());
+            // Under the lock, so that the order of the list is the order of the instants.
+            let at = Instant::now();
+            let id = id.clone();
+            truth.requests.push(RequestRecord { at, connection: self.index, id, answered: false });
+        } else {
+            truth.unrecorded += 1;
+        }
+        Ticket { place, id }
+    }
+
+    /// Counts a complete response.
+    pub(crate) fn answered(&self, ticket: &Ticket) {
+        let mut guard = self.ledger.truth.lock();
+        let truth = &mut *guard;
+        truth.total.answered += 1;
+        if let Some(record) = connection(truth, self.index) {
+            record.tally.answered += 1;
+        }
+        if let Some(tally) = ticket.id.as_ref().and_then(|id| truth.tallies.get_mut(id)) {
+            tally.answered += 1;
+        }
+        if let Some(request) = ticket.place.and_then(|place| truth.requests.get_mut(place)) {
+            request.answered = true;
+        }
+    }
+
+    fn update(&self, change: impl FnOnce(&mut ConnectionRecord)) {
+        if let Some(record) = connection(&mut self.ledger.truth.lock(), self.index) {
+            change(record);
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.ended(if std::thread::panicking() { End::Panicked } else { End::Shutdown }, None);
+    }
+}
+
+/// One complete request, to be marked as answered.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    place: Option<usize>,
+    id: Option<Arc<str>>,
+}
+
+fn connection(truth: &mut Truth, index: u64) -> Option<&mut ConnectionRecord> {
+    truth.connections.get_mut(usize::try_from(index).ok()?)
+}

@@ -1,0 +1,80 @@
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+//! A loopback TLS server that cuts connections where it is told to, and counts what it received.
+//!
+//! [`FlakyTls`] holds the settings and starts the server; [`Running`] is its handle. A [`Script`] gives each connection a
+//! [`Scenario`], in order of accept. The [`Truth`] tells afterwards, or at any time, what was really done and received:
+//! by the client's port, by request id, and in order of arrival.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use flaky_tls::{FlakyTls, Mix, RequestBody, Scenario, Script};
+//! use http::{Request, Response};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let echo = tower::service_fn(async |request: Request<RequestBody>| {
+//!     Ok::<_, std::convert::Infallible>(Response::new(request.into_body()))
+//! });
+//! // One cut of every kind for each 21 healthy connections; the same ones with each run.
+//! let mix = Mix::new(Scenario::cuts().map(|cut| (cut, 1)).chain([(Scenario::Healthy, 21)]))?;
+//! let server = FlakyTls::new().with_script(Script::seeded(7, mix)).serve(echo).await?;
+//!
+//! // Point a client at `server.url()`, and let it trust `server.authority()`. Then:
+//! let truth = server.shutdown().await;
+//! assert_eq!(truth.accepted(), 0);
+//! assert_eq!(truth.busiest(Duration::from_secs(1)), 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is exact
+//!
+//! - A fault strikes at a position of the protocol, not after a time, and on the first request of its connection.
+//! - A request counts as received once its last byte has been read, before the service is called. After a fault that
+//!   needs a request, the service *has* been called; its answer is thrown away.
+//! - Sessions are never resumed and no tickets are sent, so that every connection does a full handshake.
+//! - Bytes and orders are exact on loopback; how a client reports a cut right after the handshake depends on which of the
+//!   two is quicker.
+//!
+//! Nothing grows without bound: bodies and records have limits ([`FlakyTls::with_body_limit`],
+//! [`FlakyTls::with_record_limit`]), and connections are bounded by the process's file descriptors.
+
+mod accept;
+mod authority;
+mod connection;
+
+mod error;
+mod handshake;
+mod http1;
+mod hyper_service;
+mod ledger;
+mod mix;
+mod names;
+mod running;
+mod scenario;
+mod script;
+mod serve;
+mod server;
+mod shared;
+mod stop;
+mod strike;
+mod truth;
+mod wire;
+
+pub use authority::Authority;
+pub use error::StartError;
+pub use hyper_service::HyperService;
+pub use mix::{InvalidMix, Mix};
+pub use names::UnknownScenario;
+pub use running::Running;
+pub use rustls::AlertDescription;
+pub use scenario::{BadCertificate, CutBy, CutPoint, Scenario};
+pub use script::Script;
+pub use serve::{BoxError, RequestBody, Serve};
+pub use server::{FlakyTls, TlsVersions};
+pub use truth::{ConnectionRecord, End, RequestRecord, Tally, Truth};
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

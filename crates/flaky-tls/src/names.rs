@@ -1,0 +1,124 @@
+//! The names of scenarios, written and read.
+
+use std::error::Error;
+use std::fmt;
+use std::str::FromStr;
+
+use rustls::AlertDescription;
+
+use crate::scenario::{BadCertificate, CutBy, CutPoint, Scenario};
+
+/// The alerts that have a name here; any other is known by its number (`alert-117`).
+const ALERTS: [(AlertDescription, &str); 15] = [
+    (AlertDescription::UnexpectedMessage, "unexpected-message"),
+    (AlertDescription::HandshakeFailure, "handshake-failure"),
+    (AlertDescription::BadCertificate, "bad-certificate"),
+    (AlertDescription::IllegalParameter, "illegal-parameter"),
+    (AlertDescription::AccessDenied, "access-denied"),
+    (AlertDescription::DecodeError, "decode-error"),
+    (AlertDescription::ProtocolVersion, "protocol-version"),
+    (AlertDescription::InsufficientSecurity, "insufficient-security"),
+    (AlertDescription::InternalError, "internal-error"),
+    (AlertDescription::InappropriateFallback, "inappropriate-fallback"),
+    (AlertDescription::UserCanceled, "user-canceled"),
+    (AlertDescription::MissingExtension, "missing-extension"),
+    (AlertDescription::UnrecognisedName, "unrecognised-name"),
+    (AlertDescription::CertificateRequired, "certificate-required"),
+    (AlertDescription::NoApplicationProtocol, "no-application-protocol"),
+];
+
+impl Scenario {
+    /// Every scenario that has a name of its own, healthy first. Alerts without a name are left out.
+    pub fn named() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Healthy)
+            .chain(Self::cuts())
+            .chain(CutPoint::ALL.map(Self::Stall))
+            .chain(ALERTS.map(|(alert, _)| Self::Alert(alert)))
+            .chain(BadCertificate::ALL.map(Self::Certificate))
+    }
+}
+
+impl fmt::Display for CutPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Accept => "accept",
+            Self::ClientHello => "client-hello",
+            Self::ServerHello => "server-hello",
+            Self::Handshake => "handshake",
+            Self::Request => "request",
+            Self::Head => "head",
+            Self::Body => "body",
+        })
+    }
+}
+
+impl fmt::Display for CutBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Fin => "fin",
+            Self::Rst => "rst",
+            Self::CloseNotify => "close-notify",
+        })
+    }
+}
+
+impl fmt::Display for BadCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::WrongName => "wrong-name",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::SelfSigned => "self-signed",
+        })
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Healthy => f.write_str("healthy"),
+            Self::Cut { at, by } => write!(f, "cut-{at}-{by}"),
+            Self::Stall(at) => write!(f, "stall-{at}"),
+            Self::Alert(alert) => match ALERTS.iter().find(|(known, _)| known == alert) {
+                Some((_, name)) => write!(f, "alert-{name}"),
+                None => write!(f, "alert-{}", u8::from(*alert)),
+            },
+            Self::Certificate(bad) => write!(f, "certificate-{bad}"),
+        }
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = UnknownScenario;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let numbered = || {
+            let number: u8 = name.strip_prefix("alert-")?.parse().ok()?;
+            Some(Self::Alert(AlertDescription::from(number)))
+        };
+        Self::named()
+            .find(|scenario| scenario.to_string() == name)
+            .or_else(numbered)
+            .ok_or_else(|| UnknownScenario { name: name.into() })
+    }
+}
+
+/// A name that no scenario has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownScenario {
+    name: Box<str>,
+}
+
+impl fmt::Display for UnknownScenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no scenario is named {:?}; the names are healthy, cut-POINT-BY, stall-POINT, alert-NAME (or its number, \
+             0 to 255) and certificate-KIND",
+            self.name
+        )
+    }
+}
+
+impl Error for UnknownScenario {}

@@ -1,0 +1,163 @@
+//! What is done to one connection.
+
+use rustls::AlertDescription;
+
+/// What the server does to one connection.
+///
+/// A fault that needs a request strikes the first one of its connection. Each scenario has a name, which
+/// [`Display`](std::fmt::Display) prints and [`FromStr`](std::str::FromStr) reads: `healthy`, `cut-body-rst`,
+/// `stall-handshake`, `alert-internal-error`, `certificate-expired`.
+///
+/// ```
+/// use flaky_tls::{CutBy, CutPoint, Scenario};
+///
+/// let cut = Scenario::Cut { at: CutPoint::Body, by: CutBy::Rst };
+/// assert_eq!(cut.to_string(), "cut-body-rst");
+/// assert_eq!("cut-body-rst".parse(), Ok(cut));
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scenario {
+    /// Nothing: HTTP/1.1 with keep-alive over TLS, until the client leaves.
+    #[default]
+    Healthy,
+    /// The connection is ended at a point of the protocol.
+    Cut {
+        /// Where.
+        at: CutPoint,
+        /// By what means.
+        by: CutBy,
+    },
+    /// At this point the server falls silent, and holds the connection open until the client leaves or the server is
+    /// shut down. What the client still sends is read and thrown away.
+    Stall(CutPoint),
+    /// The ClientHello is answered with this fatal alert, in the clear, and a FIN.
+    Alert(AlertDescription),
+    /// The handshake is done with a certificate that a client which verifies must refuse. A client that accepts it is
+    /// served as a healthy one.
+    Certificate(BadCertificate),
+}
+
+impl Scenario {
+    /// Every cut: each point with each means, 21 in all.
+    pub fn cuts() -> impl Iterator<Item = Self> + Clone {
+        CutPoint::ALL.into_iter().flat_map(|at| CutBy::ALL.into_iter().map(move |by| Self::Cut { at, by }))
+    }
+
+    /// How the connection ends at `point`, if it does.
+    pub(crate) fn fault_at(self, point: CutPoint) -> Option<Strike> {
+        match self {
+            Self::Cut { at, by } if at == point => Some(Strike::Cut(by)),
+            Self::Stall(at) if at == point => Some(Strike::Stall),
+            _ => None,
+        }
+    }
+
+    /// The point at which the fault needs a complete request, if it does.
+    pub(crate) fn needs_request(self) -> Option<CutPoint> {
+        match self {
+            Self::Cut { at, .. } | Self::Stall(at)
+                if matches!(at, CutPoint::Request | CutPoint::Head | CutPoint::Body) =>
+            {
+                Some(at)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What happens once the point is reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Strike {
+    Cut(CutBy),
+    Stall,
+}
+
+/// A point of the protocol, in the order in which a connection passes them.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CutPoint {
+    /// The TCP connection stands, and the first byte of the client has arrived; nothing of it has been read. (The
+    /// byte is waited for so that a client knows its TCP connection as made before it is cut.)
+    Accept,
+    /// The ClientHello has been read in full; nothing has been answered.
+    ClientHello,
+    /// Half the bytes of the server's first flight (ServerHello and what follows it) have been written. Where a
+    /// `close_notify` is to follow, it is the whole ServerHello message instead, because an alert can only stand
+    /// between two records.
+    ServerHello,
+    /// The handshake is complete on the server's side; no request has been read. A client of TLS 1.3 may have sent its
+    /// request by then: the server does not read it, and does not count it. Whether the client notices before, while or
+    /// after it hands its request on is a matter of timing; under TLS 1.2, where the server speaks last, tokio-rustls
+    /// may see an RST here as a reset during the handshake.
+    Handshake,
+    /// A request has been read in full, the service has been called and has answered; the answer is thrown away.
+    Request,
+    /// As [`Request`](Self::Request), and the first half of the bytes of the response head has been written.
+    Head,
+    /// As [`Request`](Self::Request), and the whole response head and a part of the body have been written: at least
+    /// one byte, and not all. The body must be longer than one byte for that; where it is not (or the answer has none,
+    /// or the client is of HTTP/1.0 and the length is unknown), the answer is given in full, the connection lives on,
+    /// and [`ConnectionRecord::carried_out`](crate::ConnectionRecord::carried_out) stays false.
+    Body,
+}
+
+impl CutPoint {
+    /// All points.
+    pub const ALL: [Self; 7] = [
+        Self::Accept,
+        Self::ClientHello,
+        Self::ServerHello,
+        Self::Handshake,
+        Self::Request,
+        Self::Head,
+        Self::Body,
+    ];
+}
+
+/// The means by which a connection is ended.
+///
+/// What a rustls client sees: during the handshake [`Fin`](Self::Fin) and [`CloseNotify`](Self::CloseNotify) are the
+/// end of the handshake's input ("tls handshake eof"; after a ServerHello of TLS 1.3 the latter is
+/// `AlertReceived(CloseNotify)`), and [`Rst`](Self::Rst) is a connection reset. After it `Fin` is an
+/// `UnexpectedEof`, `CloseNotify` an orderly end of the stream, and `Rst` a connection reset.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CutBy {
+    /// A TCP FIN, with no `close_notify` before it. The server then reads and throws away what the client still sends,
+    /// until the client closes or five seconds of tokio's clock have passed, so that no RST follows the FIN while the
+    /// client listens.
+    Fin,
+    /// A TCP RST. What was written before it has been handed to the client's kernel; Linux lets the client read it
+    /// first.
+    Rst,
+    /// A TLS `close_notify` alert and then a FIN. In the handshake the alert is sent in the clear.
+    CloseNotify,
+}
+
+impl CutBy {
+    /// All means.
+    pub const ALL: [Self; 3] = [Self::Fin, Self::Rst, Self::CloseNotify];
+}
+
+/// A certificate that a client which verifies must refuse.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BadCertificate {
+    /// Valid until the year 2001.
+    Expired,
+    /// Valid from the year 3000 on.
+    NotYetValid,
+    /// Made out to `wrong.invalid` only.
+    WrongName,
+    /// Signed by an authority that the client does not know.
+    UnknownIssuer,
+    /// Signed with its own key.
+    SelfSigned,
+}
+
+impl BadCertificate {
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Expired, Self::NotYetValid, Self::WrongName, Self::UnknownIssuer, Self::SelfSigned];
+}

@@ -1,0 +1,18 @@
+//! What all connections of a server share.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::authority::Identities;
+use crate::ledger::Ledger;
+use crate::script::Script;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) script: Script,
+    pub(crate) identities: Identities,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) id_header: HeaderName,
+    pub(crate) body_limit: usize,
+}
