@@ -66,26 +66,34 @@ fn read_hyper(error: &hyper::Error, reading: &mut Reading) {
         reading.healing(healing);
         reading.reach = Reach::Foreign;
     } else if error.is_parse() {
-        handed_over(reading);
-        reading.add(Phase::InFlight, Cause::Protocol, Healing::Permanent);
+        on_the_connection(reading);
+        reading.cause(Cause::Protocol);
+        reading.healing(Healing::Permanent);
     } else if texts::is_body(error) {
         reading.delivery = Some(Delivery::Answered);
         reading.replace_phase(Phase::Body);
         reading.reach = Reach::HandedOver;
     } else if error.is_incomplete_message() {
-        handed_over(reading);
-        reading.add(Phase::InFlight, Cause::CleanClose, Healing::Transient);
+        on_the_connection(reading);
+        reading.cause(Cause::CleanClose);
+        reading.healing(Healing::Transient);
     } else if error.is_timeout() {
-        handed_over(reading);
-        reading.add(Phase::InFlight, Cause::Timeout, Healing::Transient);
+        on_the_connection(reading);
+        reading.cause(Cause::Timeout);
+        reading.healing(Healing::Transient);
     } else {
-        // An io or HTTP/2 error of the connection: which, the error below says. If hyper-util has not handed the
-        // request over, the connection broke while it was being made ready.
-        handed_over(reading);
-        if reading.reach == Reach::NotHandedOver {
-            reading.place(Phase::Pool);
-        }
+        // An io or HTTP/2 error of the connection: which, the error below says.
+        on_the_connection(reading);
     }
+}
+
+/// The connection failed: with the request on it, or, if hyper-util has not handed it over, while it was being made ready.
+fn on_the_connection(reading: &mut Reading) {
+    handed_over(reading);
+    reading.place(match reading.reach {
+        Reach::NotHandedOver => Phase::Pool,
+        _ => Phase::InFlight,
+    });
 }
 
 /// A hyper error outside hyper-util comes from a connection that the caller made: the request was given to it.
