@@ -47,7 +47,7 @@ async fn the_report_tells_what_failed_in_sentences() {
 calls: 9 started = 3 succeeded + 4 failed + 1 cancelled + 1 in flight
   responses: 2 2xx, 1 4xx, 1 429
   2 × TLS handshake cut by the peer; the request was never sent
-  1 × call failed; the server may have received the request
+  1 × call failed; the request was never sent
   of the errors: 1 refused on this side
   failures in a row: 2, the first 11.5s ago (longest 2), alarm raised
   last failure 10.0s ago: 429 Too Many Requests

@@ -38,18 +38,6 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// A number of attempts, in words.
-pub(crate) struct Attempts(pub(crate) u32);
-
-impl fmt::Display for Attempts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            1 => f.write_str("1 attempt"),
-            n => write!(f, "{n} attempts"),
-        }
-    }
-}
-
 /// How the last attempt before this one failed whose request may have landed: an extension of the response.
 ///
 /// A `DELETE` that was repeated after one may find nothing left to delete: a 404 or 410 that carries this is a success, as

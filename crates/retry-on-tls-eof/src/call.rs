@@ -12,6 +12,7 @@ use crate::attempt::Attempt;
 use crate::exhausted::Exhausted;
 use crate::outcome::OutcomeUnknown;
 use crate::safety::RetrySafety;
+use crate::summary::Summary;
 
 /// What all calls through one layer have in common.
 #[derive(Clone, Debug)]
@@ -23,9 +24,9 @@ pub(crate) struct Settings {
 
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) id: CallId,
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
+    id: CallId,
+    method: Method,
+    uri: Uri,
     pub(crate) attempt: Attempt,
     /// How the last attempt failed whose request may have landed.
     pub(crate) may_have_landed: Option<Fault>,
@@ -69,8 +70,13 @@ impl Call {
         self.safety != RetrySafety::Never && self.attempt.get() < self.settings.limits.attempts()
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    fn summary(&self) -> Summary {
+        Summary {
+            method: self.method.clone(),
+            path: self.uri.path().to_owned(),
+            attempts: self.attempt.get(),
+            elapsed: self.started.elapsed(),
+        }
     }
 
     /// An attempt was answered. `None` is: hand the answer on.
@@ -124,14 +130,14 @@ impl Call {
                 After::RepeatIn(wait)
             }
             None if self.may_have_landed.is_some() => After::End(self.end(error)),
-            None => After::End(Exhausted::new(self, fault, error.into()).into()),
+            None => After::End(Exhausted::new(self.summary(), fault, error.into()).into()),
         }
     }
 
     /// The error that the caller gets when the call ends here.
     pub(crate) fn end<E: Into<BoxError>>(&self, error: E) -> BoxError {
         match self.may_have_landed {
-            Some(fault) => OutcomeUnknown::new(self, fault, error.into()).into(),
+            Some(fault) => OutcomeUnknown::new(self.summary(), fault, error.into()).into(),
             None => error.into(),
         }
     }

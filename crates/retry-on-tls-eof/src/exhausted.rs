@@ -7,8 +7,7 @@ use std::time::Duration;
 use tower::BoxError;
 use wire_fault::{Fault, Mark, Verdict, chain};
 
-use crate::attempt::Attempts;
-use crate::call::Call;
+use crate::summary::Summary;
 
 /// Every attempt failed in a way that a repeat can heal, until the attempts or the time ran out.
 ///
@@ -16,20 +15,15 @@ use crate::call::Call;
 /// [`OutcomeUnknown`](crate::OutcomeUnknown).
 #[derive(Debug)]
 pub struct Exhausted {
-    attempts: u32,
-    elapsed: Duration,
+    summary: Summary,
     fault: Fault,
     mark: Mark,
 }
 
 impl Exhausted {
-    pub(crate) fn new(call: &Call, fault: Fault, source: BoxError) -> Self {
-        Self {
-            attempts: call.attempt.get(),
-            elapsed: call.elapsed(),
-            fault,
-            mark: Mark::verdict(Verdict::Exhausted).with_fault(fault).with_source(source),
-        }
+    pub(crate) fn new(summary: Summary, fault: Fault, source: BoxError) -> Self {
+        let mark = Mark::verdict(Verdict::Exhausted).with_fault(fault).with_source(source);
+        Self { summary, fault, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -41,13 +35,13 @@ impl Exhausted {
     /// How many attempts were made: 1 or more. Fewer than the limit where the next wait would have passed the deadline.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
-        self.attempts
+        self.summary.attempts
     }
 
     /// From the first attempt's start to the last one's failure.
     #[must_use]
     pub const fn elapsed(&self) -> Duration {
-        self.elapsed
+        self.summary.elapsed
     }
 
     /// How the last attempt failed.
@@ -59,7 +53,7 @@ impl Exhausted {
 
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gave up after {}, {:.1?}", Attempts(self.attempts), self.elapsed)
+        write!(f, "gave up after {}", self.summary)
     }
 }
 

@@ -32,6 +32,7 @@ mod layer;
 mod outcome;
 mod safety;
 mod service;
+mod summary;
 pub mod timeout;
 
 pub use crate::attempt::{Attempt, EarlierFault};

@@ -8,8 +8,7 @@ use http::Method;
 use tower::BoxError;
 use wire_fault::{Fault, Mark, Verdict, chain};
 
-use crate::attempt::Attempts;
-use crate::call::Call;
+use crate::summary::Summary;
 
 /// The call may have landed, and was not or may not be repeated: look at the server before you act.
 ///
@@ -20,24 +19,15 @@ use crate::call::Call;
 /// Find it in a `BoxError` with [`OutcomeUnknown::of`], also below other errors.
 #[derive(Debug)]
 pub struct OutcomeUnknown {
-    method: Method,
-    path: String,
-    attempts: u32,
-    elapsed: Duration,
+    summary: Summary,
     fault: Fault,
     mark: Mark,
 }
 
 impl OutcomeUnknown {
-    pub(crate) fn new(call: &Call, fault: Fault, source: BoxError) -> Self {
-        Self {
-            method: call.method.clone(),
-            path: call.uri.path().to_owned(),
-            attempts: call.attempt.get(),
-            elapsed: call.elapsed(),
-            fault,
-            mark: Mark::verdict(Verdict::OutcomeUnknown).with_fault(fault).with_source(source),
-        }
+    pub(crate) fn new(summary: Summary, fault: Fault, source: BoxError) -> Self {
+        let mark = Mark::verdict(Verdict::OutcomeUnknown).with_fault(fault).with_source(source);
+        Self { summary, fault, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -49,25 +39,25 @@ impl OutcomeUnknown {
     /// The request's method.
     #[must_use]
     pub const fn method(&self) -> &Method {
-        &self.method
+        &self.summary.method
     }
 
     /// The request's path, without its query.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        &self.summary.path
     }
 
     /// How many attempts were made: 1 or more.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
-        self.attempts
+        self.summary.attempts
     }
 
     /// From the first attempt's start to the last one's failure.
     #[must_use]
     pub const fn elapsed(&self) -> Duration {
-        self.elapsed
+        self.summary.elapsed
     }
 
     /// How the last attempt failed that may have landed.
@@ -79,9 +69,8 @@ impl OutcomeUnknown {
 
 impl fmt::Display for OutcomeUnknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, path, elapsed, .. } = self;
-        let attempts = Attempts(self.attempts);
-        write!(f, "{method} {path} may have been carried out: no answer to {attempts}, {elapsed:.1?}")
+        let Summary { method, path, .. } = &self.summary;
+        write!(f, "{method} {path} may have been carried out: no answer to {}", self.summary)
     }
 }
 

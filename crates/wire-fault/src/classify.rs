@@ -3,13 +3,27 @@
 use std::error::Error;
 use std::io;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, chain};
 use crate::fault::{Cause, Fault, Healing, Phase};
 use crate::mark::{Mark, Verdict};
 use crate::reading::{Reach, Reading};
 use crate::{hyper, openssl, rustls, texts};
 
-pub(crate) fn classify(chain: Chain<'_>) -> Fault {
+impl Fault {
+    /// Reads an error, with all its causes.
+    ///
+    /// What an error in the chain states of itself (a [`Mark`](crate::Mark)) is believed; otherwise typed evidence
+    /// of hyper and hyper-util decides, then TLS errors by type, then known texts. What is not recognised is
+    /// [`Delivery::Perhaps`]: only proof makes [`Delivery::NeverSent`].
+    ///
+    /// Ends on every chain, a circular one too, and never panics.
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
+        classify(chain(error))
+    }
+}
+
+fn classify(chain: Chain<'_>) -> Fault {
     let mut reading = Reading::default();
     let mut decided = false;
     for error in chain {

@@ -1,9 +1,5 @@
 //! The three answers about a failed call: where, whether it arrived, and whether a repeat can heal it.
 
-use std::error::Error;
-
-use crate::{chain, classify};
-
 /// What is known about a failed call.
 ///
 /// Read off an error by [`Fault::of`]. A `Fault` is small and `Copy`: layers pass it on instead of the error.
@@ -118,18 +114,6 @@ impl Fault {
     #[must_use]
     pub const fn new(phase: Phase, delivery: Delivery, cause: Cause, healing: Healing) -> Self {
         Self { phase, delivery, cause, healing }
-    }
-
-    /// Reads an error, with all its causes.
-    ///
-    /// What an error in the chain states of itself (a [`Mark`](crate::Mark)) is believed; otherwise typed evidence
-    /// of hyper and hyper-util decides, then TLS errors by type, then known texts. What is not recognised is
-    /// [`Delivery::Perhaps`]: only proof makes [`Delivery::NeverSent`].
-    ///
-    /// Ends on every chain, a circular one too, and never panics.
-    #[must_use]
-    pub fn of(error: &(dyn Error + 'static)) -> Self {
-        classify::classify(chain::chain(error))
     }
 
     /// Whether the call may be sent again.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase};
 
-use super::layer::AttemptTimeoutLayer;
+use super::range::{MAX, MIN};
 
 /// An attempt got no answer in its time.
 #[derive(Debug)]
@@ -58,8 +58,7 @@ pub struct InvalidTimeout(pub(super) Duration);
 
 impl fmt::Display for InvalidTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (min, max) = (AttemptTimeoutLayer::MIN, AttemptTimeoutLayer::MAX);
-        write!(f, "an attempt's time limit of {:?} is out of range: {min:?} to {max:?}", self.0)
+        write!(f, "an attempt's time limit of {:?} is out of range: {MIN:?} to {MAX:?}", self.0)
     }
 }
 

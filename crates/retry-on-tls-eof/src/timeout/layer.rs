@@ -3,6 +3,7 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::error::InvalidTimeout;
+use super::range;
 use super::service::AttemptTimeout;
 
 /// Applies [`AttemptTimeout`] to services.
@@ -25,10 +26,10 @@ pub struct AttemptTimeoutLayer {
 
 impl AttemptTimeoutLayer {
     /// The shortest time an attempt can be given: what tokio's timer resolves.
-    pub const MIN: Duration = Duration::from_millis(1);
+    pub const MIN: Duration = range::MIN;
 
     /// The longest time an attempt can be given: an hour.
-    pub const MAX: Duration = Duration::from_secs(3600);
+    pub const MAX: Duration = range::MAX;
 
     /// Gives each attempt this long, from when it is sent to the response's head: 1 ms to 1 hour.
     ///

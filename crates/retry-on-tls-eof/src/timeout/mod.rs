@@ -3,6 +3,7 @@
 mod error;
 mod future;
 mod layer;
+mod range;
 mod service;
 
 pub use self::error::{AttemptTimedOut, InvalidTimeout};

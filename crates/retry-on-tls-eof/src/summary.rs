@@ -1,0 +1,24 @@
+//! What an error tells of the call it ended.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::Method;
+
+/// A call as its error sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Summary {
+    pub(crate) method: Method,
+    /// Without the query, which may hold what is nobody's business.
+    pub(crate) path: String,
+    pub(crate) attempts: u32,
+    pub(crate) elapsed: Duration,
+}
+
+/// "3 attempts, 1.4s".
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.attempts == 1 { "" } else { "s" };
+        write!(f, "{} attempt{plural}, {:.1?}", self.attempts, self.elapsed)
+    }
+}
