@@ -1,0 +1,93 @@
+//! The one error this crate invents.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict};
+
+use crate::quota::Quota;
+
+/// The error type of [`RateLimit`](crate::RateLimit): the inner service's error, boxed, or [`RateLimited`].
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The limiter has refused a call: it was not sent.
+///
+/// Its [`source`](Error::source) is a [`Mark`] with [`Verdict::RefusedLocally`] and a fault that says so:
+/// never sent, and not to be repeated at once.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use rate_limit::{Limiter, Quota};
+/// use wire_fault::{Delivery, Fault, Verdict};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limiter = Limiter::new(Quota::per_second(1)?);
+/// limiter.try_acquire()?;
+/// let refused = limiter.try_acquire().unwrap_err();
+/// assert_eq!(refused.retry_after(), Duration::from_secs(1));
+/// assert_eq!(Verdict::of(&refused), Some(Verdict::RefusedLocally));
+/// assert_eq!(Fault::of(&refused).delivery, Delivery::NeverSent);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct RateLimited {
+    quota: Quota,
+    retry_after: Duration,
+    bound: Bound,
+    mark: Mark,
+}
+
+/// What the call would have passed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bound {
+    /// It would not wait at all.
+    NoWait,
+    Wait(Duration),
+    Queue {
+        waiting: usize,
+        most: usize,
+    },
+}
+
+impl RateLimited {
+    pub(crate) fn new(quota: Quota, retry_after: Duration, bound: Bound) -> Self {
+        let fault = Fault::new(Phase::Unknown, Delivery::NeverSent, Cause::Other, Healing::Permanent);
+        let mark = Mark::verdict(Verdict::RefusedLocally).with_fault(fault);
+        Self { quota, retry_after, bound, mark }
+    }
+
+    /// When the quota would have had a permit for this call: how long it would have waited, as predicted when
+    /// it arrived.
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        self.retry_after
+    }
+}
+
+/// "rate limit of 10 per 1s: the call would wait 1.5s, and may wait 1s".
+impl fmt::Display for RateLimited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { quota, retry_after, .. } = self;
+        match self.bound {
+            Bound::NoWait => write!(f, "rate limit of {quota}: no permit is free for {retry_after:?}"),
+            Bound::Wait(most) => {
+                write!(f, "rate limit of {quota}: the call would wait {retry_after:?}, and may wait {most:?}")
+            }
+            Bound::Queue { waiting, most } => write!(
+                f,
+                "rate limit of {quota}: {waiting} calls are waiting, and {most} may; the call would wait \
+                 {retry_after:?}"
+            ),
+        }
+    }
+}
+
+impl Error for RateLimited {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.mark)
+    }
+}

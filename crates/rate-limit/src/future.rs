@@ -1,0 +1,118 @@
+//! The future of a call.
+
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::error::BoxError;
+use crate::waiter::Waiter;
+
+pin_project! {
+    /// The future of [`RateLimit`](crate::RateLimit): waits for its turn, then for the response.
+    ///
+    /// # Panics
+    ///
+    /// As [`Limiter::acquire`](crate::Limiter::acquire) does, and if it is polled after it has failed or panicked.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, Req>
+    where
+        S: Service<Req>,
+    {
+        #[pin]
+        state: State<S, Req, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, Req, F> {
+        // `unready`: its turn had come, but the inner service was not ready. It waits for that one now.
+        Waiting { waiter: Waiter, inner: S, request: Option<Req>, unready: bool },
+        Released { #[pin] response: F },
+        Failed,
+    }
+}
+
+impl<S: Service<Req>, Req> ResponseFuture<S, Req> {
+    pub(crate) fn new(inner: S, request: Req, waiter: Waiter) -> Self {
+        Self { state: State::Waiting { waiter, inner, request: Some(request), unready: false } }
+    }
+}
+
+impl<S, Req> Future for ResponseFuture<S, Req>
+where
+    S: Service<Req> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<S::Response, BoxError>;
+
+    #[expect(clippy::panic, reason = "a contract of `Future` was broken, as documented")]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProj::Waiting { waiter, inner, request, unready } => {
+                    match ready!(poll_release(waiter, inner, request, unready, cx)) {
+                        Ok(response) => state.set(State::Released { response }),
+                        Err(error) => {
+                            state.set(State::Failed);
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                }
+                StateProj::Released { response } => return response.poll(cx).map_err(Into::into),
+                StateProj::Failed => panic!("a call was polled after it had failed"),
+            }
+        }
+    }
+}
+
+/// Brings the permit and the inner service's readiness together, and calls.
+#[expect(clippy::panic, reason = "a contract of `Future` was broken, as documented")]
+fn poll_release<S, Req>(
+    waiter: &mut Waiter,
+    inner: &mut S,
+    request: &mut Option<Req>,
+    unready: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<S::Future, BoxError>>
+where
+    S: Service<Req> + Clone,
+    S::Error: Into<BoxError>,
+{
+    if *unready {
+        ready!(inner.poll_ready(cx)).map_err(Into::into)?;
+    }
+    let Poll::Ready(turn) = waiter.poll_turn(cx) else {
+        if mem::take(unready) {
+            // Ready, but no permit: what it holds of the inner service others can use meanwhile.
+            *inner = inner.clone();
+        }
+        return Poll::Pending;
+    };
+    let turn = turn?;
+    if !*unready {
+        match inner.poll_ready(cx) {
+            Poll::Ready(ready) => ready.map_err(Into::into)?,
+            Poll::Pending => {
+                *unready = true;
+                turn.step_aside();
+                return Poll::Pending;
+            }
+        }
+    }
+    let Some(request) = request.take() else { panic!("a call was polled after its service had panicked") };
+    turn.release();
+    Poll::Ready(Ok(inner.call(request)))
+}
+
+impl<S: Service<Req>, Req> fmt::Debug for ResponseFuture<S, Req> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! An exact, first-come-first-served, cancel-safe rate limit, as a tower layer and without tower.
+//!
+//! - [`Quota`]: how many calls in which time. "10 per second" means that no sliding second ever holds more
+//!   than 10.
+//! - [`Limiter`]: the limit itself; [`acquire`](Limiter::acquire) waits for a permit, in order of arrival.
+//! - [`RateLimitLayer`], [`RateLimit`]: the same for services. One quota for every service one layer makes,
+//!   and all clones.
+//! - [`RateLimited`]: what a limiter with bounds answers a call that would wait too long.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use rate_limit::{BoxError, Quota, RateLimitLayer};
+//! use tokio::time::Instant;
+//! use tower::{Service, ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), BoxError> {
+//! let mut service = ServiceBuilder::new()
+//!     .layer(RateLimitLayer::new(Quota::per_second(2)?))
+//!     .service_fn(|name: &'static str| async move { Ok::<_, BoxError>(format!("hello {name}")) });
+//!
+//! let begun = Instant::now();
+//! for _ in 0..3 {
+//!     assert_eq!(service.ready().await?.call("world").await?, "hello world");
+//! }
+//! assert_eq!(begun.elapsed(), Duration::from_secs(1));
+//! # Ok(())
+//! # }
+//! ```
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod admission;
+mod alarm;
+mod bounds;
+mod error;
+mod future;
+mod layer;
+mod limiter;
+mod line;
+mod queue;
+mod quota;
+mod service;
+mod shared;
+mod waiter;
+mod wakes;
+
+pub use crate::error::{BoxError, RateLimited};
+pub use crate::future::ResponseFuture;
+pub use crate::layer::RateLimitLayer;
+pub use crate::limiter::{Acquire, Limiter, Permit, Snapshot};
+pub use crate::quota::{InvalidQuota, Quota};
+pub use crate::service::RateLimit;
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;

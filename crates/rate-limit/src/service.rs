@@ -1,0 +1,93 @@
+//! The service.
+
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+
+use crate::error::BoxError;
+use crate::future::ResponseFuture;
+use crate::limiter::Limiter;
+
+/// A service whose calls are released to the inner service at the limiter's pace, in order of arrival.
+///
+/// It is always ready. The waiting is done by the future that [`call`](Service::call) returns, so readiness
+/// that is taken and dropped uses no permit, and a ready clone can't fire ahead of the others. A call arrives
+/// when that future is first polled.
+///
+/// While a call waits, it holds nothing of the inner service. When its turn has come, it makes its clone of
+/// the inner service ready and calls it, and the permit counts from then. If the inner service is not ready,
+/// the permit goes to the next call at once; the call waits for its inner service, and then takes the next
+/// permit in its old place. If no permit is free then, it gives the readiness up, so that it keeps nobody
+/// from it.
+///
+/// The error is always [`BoxError`], for a limiter may refuse: an inner `BoxError` passes through untouched,
+/// any other is boxed.
+///
+/// # Clone
+///
+/// A clone shares the quota and the queue. The inner service is cloned once per call; what can't be cloned
+/// goes into a `tower::buffer::Buffer`.
+///
+/// # Cancellation
+///
+/// A call that is dropped while it waits leaves the queue and uses no permit; see
+/// [`Limiter::acquire`].
+///
+/// # Panics
+///
+/// The future panics as [`Limiter::acquire`] does.
+#[derive(Clone, Debug)]
+pub struct RateLimit<S> {
+    inner: S,
+    limiter: Limiter,
+}
+
+impl<S> RateLimit<S> {
+    /// Puts a service under a limiter.
+    #[must_use]
+    pub fn new(inner: S, limiter: Limiter) -> Self {
+        Self { inner, limiter }
+    }
+
+    /// The limiter.
+    #[must_use]
+    pub fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    /// The inner service.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, mutably.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, out of the limit.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, Req> Service<Req> for RateLimit<S>
+where
+    S: Service<Req> + Clone,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, Req>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        // `self.inner` is never made ready, so its clone misses nothing.
+        ResponseFuture::new(self.inner.clone(), request, self.limiter.waiter())
+    }
+}

@@ -1,0 +1,171 @@
+//! What all clones of a limiter share: the queue behind its lock, and the alarms.
+
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::alarm::{Alarm, Drive};
+use crate::queue::Queue;
+use crate::quota::Quota;
+use crate::wakes::Wakes;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) quota: Quota,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) queue: Queue,
+    /// One per runtime with waiters; kept for the next waiter while no other runtime comes.
+    alarms: Vec<Registered>,
+}
+
+#[derive(Debug)]
+struct Registered {
+    alarm: Arc<Alarm<Shared>>,
+    waiters: usize,
+    /// When it will ring.
+    armed: Option<Instant>,
+}
+
+impl Shared {
+    pub(crate) fn new(quota: Quota) -> Arc<Self> {
+        let queue = Queue::new(quota, Instant::now());
+        Arc::new(Self { quota, state: Mutex::new(State { queue, alarms: Vec::new() }) })
+    }
+
+    /// Locks the state, and tells the time: read under the lock, so that it never goes back from one caller
+    /// to the next.
+    ///
+    /// Nobody's code but ours runs under this lock, and no operation leaves the state half done, so a
+    /// poisoned one is as good.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State, Instant) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = act(&mut state, Instant::now());
+        let recalled = state.queue.take_recalled();
+        drop(state);
+        if let Some(waker) = recalled {
+            waker.wake();
+        }
+        done
+    }
+
+    /// Makes a change that may free a permit, and offers what is free.
+    ///
+    /// No alarm needs to be set for that: see the end of the queue's reasoning.
+    pub(crate) fn hand_over<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = self.with(|state, _| change(state));
+        self.offer(|_, _| ());
+        changed
+    }
+
+    /// Offers what is free, then looks at what follows.
+    fn offer<T>(&self, mut then: impl FnMut(&mut State, Instant) -> T) -> T {
+        loop {
+            let mut wakes = Wakes::new();
+            let done = self.with(|state, now| {
+                let more = state.queue.offer(now, &mut wakes);
+                (!more).then(|| then(state, now))
+            });
+            wakes.wake();
+            if let Some(done) = done {
+                return done;
+            }
+        }
+    }
+
+    /// The alarm of the current runtime; see [`Alarm::new`] for its panics.
+    pub(crate) fn alarm(self: &Arc<Self>) -> Arc<Alarm<Self>> {
+        let runtime = Handle::current().id();
+        let found = |state: &State| {
+            let mut alarms = state.alarms.iter().map(|registered| &registered.alarm);
+            alarms.find(|alarm| alarm.runtime() == runtime).cloned()
+        };
+        if let Some(alarm) = self.with(|state, _| found(state)) {
+            return alarm;
+        }
+        let new = Alarm::new(Arc::downgrade(self));
+        let (alarm, _unused) = self.with(|state, _| match found(state) {
+            Some(alarm) => (alarm, Vec::new()),
+            None => {
+                let added = Registered { alarm: Arc::clone(&new), waiters: 0, armed: None };
+                let (kept, unused) = state.alarms.drain(..).partition(|registered| registered.waiters > 0);
+                state.alarms = kept;
+                state.alarms.push(added);
+                (Arc::clone(&new), unused)
+            }
+        });
+        alarm
+    }
+}
+
+impl Drive for Shared {
+    fn drive(&self, alarm: &Alarm<Self>, rang: bool) -> Option<Instant> {
+        self.offer(|state, now| state.rearm(alarm, rang, now))
+    }
+
+    fn lost(&self, alarm: &Alarm<Self>) {
+        let (_lost, wakers) = self.with(|state, _| {
+            let index = state.alarms.iter().position(|registered| ptr::eq(&*registered.alarm, alarm));
+            (index.map(|index| state.alarms.swap_remove(index)), state.queue.take_wakers())
+        });
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+impl State {
+    /// A waiter will rely on this alarm. Returns whether it is to be served.
+    pub(crate) fn register(&mut self, alarm: &Arc<Alarm<Shared>>, now: Instant) -> bool {
+        let deadline = self.queue.deadline(now);
+        if let Some(registered) = self.registered(alarm) {
+            registered.waiters += 1;
+            return registered.is_late(deadline);
+        }
+        // It had no waiters for a moment, and another runtime came.
+        self.alarms.push(Registered { alarm: Arc::clone(alarm), waiters: 1, armed: None });
+        deadline.is_some()
+    }
+
+    /// A waiter relies on this alarm no more.
+    pub(crate) fn unregister(&mut self, alarm: &Alarm<Shared>) {
+        // A lost one is gone already.
+        if let Some(registered) = self.registered(alarm) {
+            registered.waiters = registered.waiters.saturating_sub(1);
+        }
+    }
+
+    /// When the alarm is to ring, if it would ring too late; it counts as set to that from now on.
+    fn rearm(&mut self, alarm: &Alarm<Shared>, rang: bool, now: Instant) -> Option<Instant> {
+        let deadline = self.queue.deadline(now);
+        let registered = self.registered(alarm)?;
+        if rang {
+            registered.armed = None;
+        }
+        if registered.waiters == 0 || !registered.is_late(deadline) {
+            return None;
+        }
+        registered.armed = deadline;
+        deadline
+    }
+
+    fn registered(&mut self, alarm: &Alarm<Shared>) -> Option<&mut Registered> {
+        self.alarms.iter_mut().find(|registered| ptr::eq(&*registered.alarm, alarm))
+    }
+}
+
+impl Registered {
+    /// Whether it would ring too late for this deadline.
+    fn is_late(&self, deadline: Option<Instant>) -> bool {
+        match (self.armed, deadline) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(armed), Some(deadline)) => deadline < armed,
+        }
+    }
+}

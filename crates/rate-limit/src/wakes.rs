@@ -1,0 +1,32 @@
+//! Wakers gathered under the lock, to be woken outside it.
+
+use std::task::Waker;
+
+/// As many as are woken between two takes of the lock.
+const ROOM: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct Wakes {
+    wakers: [Option<Waker>; ROOM],
+    len: usize,
+}
+
+impl Wakes {
+    pub(crate) fn new() -> Self {
+        Self { wakers: [const { None }; ROOM], len: 0 }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == ROOM
+    }
+
+    /// Keeps a waker; only while it is not full.
+    pub(crate) fn push(&mut self, waker: Waker) {
+        self.wakers[self.len] = Some(waker);
+        self.len += 1;
+    }
+
+    pub(crate) fn wake(self) {
+        self.wakers.into_iter().take(self.len).flatten().for_each(Waker::wake);
+    }
+}
