@@ -1,0 +1,93 @@
+//! Writes down every call of the watch: that it succeeded, or why not.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use wire_fault::CallId;
+
+/// All calls of a run. A clone is the same list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls(Arc<Mutex<Counts>>);
+
+/// What became of the calls: `started` is `succeeded` and the lengths of the two lists.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) started: u64,
+    pub(crate) succeeded: u64,
+    pub(crate) failed: Vec<Failed>,
+    /// Those that the end of the run dropped.
+    pub(crate) dropped: Vec<Failed>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) id: CallId,
+    pub(crate) plan: Arc<str>,
+    pub(crate) at: Instant,
+    pub(crate) reason: String,
+}
+
+impl Calls {
+    pub(crate) fn counts(&self) -> Counts {
+        self.0.lock().clone()
+    }
+
+    pub(crate) fn begin(&self, id: CallId, plan: &Arc<str>) -> Open {
+        self.0.lock().started += 1;
+        Open { calls: self.clone(), id, plan: Arc::clone(plan), ended: false }
+    }
+}
+
+/// A call under way. One that is dropped unended is written down as such.
+#[derive(Debug)]
+pub(crate) struct Open {
+    calls: Calls,
+    id: CallId,
+    plan: Arc<str>,
+    ended: bool,
+}
+
+impl Open {
+    pub(crate) fn succeeded(mut self) {
+        self.ended = true;
+        self.calls.0.lock().succeeded += 1;
+    }
+
+    pub(crate) fn failed(mut self, reason: String) {
+        self.ended = true;
+        let failed = self.entry(reason);
+        self.calls.0.lock().failed.push(failed);
+    }
+
+    fn entry(&self, reason: String) -> Failed {
+        Failed { id: self.id, plan: Arc::clone(&self.plan), at: Instant::now(), reason }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.ended {
+            let dropped = self.entry("dropped at the end of the run".into());
+            self.calls.0.lock().dropped.push(dropped);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_ends_in_one_place() {
+        let calls = Calls::default();
+        let plan = Arc::from("24sk10");
+        calls.begin(CallId::next(), &plan).succeeded();
+        calls.begin(CallId::next(), &plan).failed("no".into());
+        drop(calls.begin(CallId::next(), &plan));
+        let counts = calls.counts();
+        assert_eq!((counts.started, counts.succeeded), (3, 1));
+        assert_eq!(counts.failed.iter().map(|call| &*call.reason).collect::<Vec<_>>(), ["no"]);
+        assert_eq!(counts.dropped.len(), 1);
+    }
+}

@@ -1,0 +1,21 @@
+//! The parts of the example `watch`: see `main.rs`.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod args;
+mod attempts;
+mod calls;
+mod clock;
+mod demo;
+mod endpoint;
+mod join;
+mod run;
+mod shelf;
+mod stack;
+mod stock;
+mod summary;
+mod text;
+mod watch;
+mod window;
+
+pub use crate::run::main;

@@ -1,0 +1,200 @@
+//! From the command line to the exit code.
+
+use std::env;
+use std::error::Error;
+use std::future::Future;
+use std::io::{self, Write as _};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use error_stats::ErrorStats;
+use flaky_tls::Running;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{self, Instant};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::args::{self, Args, Command, HELP};
+use crate::attempts::Attempts;
+use crate::calls::Calls;
+use crate::clock::Clock;
+use crate::endpoint::Endpoint;
+use crate::stack::{Settings, stack};
+use crate::summary::Summary;
+use crate::watch::{PATH, Watch, query};
+use crate::{demo, shelf};
+
+/// How long a call that is under way at the end may take.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match args::parse(env::args_os().skip(1)) {
+        Ok(Command::Help) => return say(HELP),
+        Ok(Command::Version) => return say(concat!("watch ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Watch(args)) => args,
+        Err(message) => return refuse(&message),
+    };
+    // Over a real endpoint repeats are rare and take seconds; in the demo they come many a second.
+    let default = if args.endpoint.is_some() { "warn" } else { "error" };
+    if let Err(message) = log(default) {
+        return refuse(&message);
+    }
+    match run(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "watch: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn refuse(message: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "watch: {message}");
+    ExitCode::from(2)
+}
+
+/// Sends the layers' events to stderr.
+fn log(default: &str) -> Result<(), String> {
+    let wanted =
+        env::var_os("RUST_LOG").filter(|wanted| !wanted.is_empty()).unwrap_or_else(|| default.into());
+    let targets = wanted.to_str().and_then(|wanted| wanted.parse::<Targets>().ok());
+    let targets = targets.ok_or_else(|| {
+        format!("RUST_LOG {wanted:?} is no filter; accepted: LEVEL or TARGET=LEVEL, by commas")
+    })?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
+    Ok(())
+}
+
+/// Answers whether all is well, as the help defines it.
+#[tokio::main]
+async fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
+    let stats = ErrorStats::new();
+    let attempts = Attempts::default();
+    let calls = Calls::default();
+    let start = stats.snapshot().at;
+
+    let (endpoint, server) = match &args.endpoint {
+        Some(endpoint) => (endpoint.clone(), None),
+        None => {
+            let server = demo::start(args.seed).await?;
+            (Endpoint::parse(&demo::base(&server))?, Some(server))
+        }
+    };
+    let settings = match &server {
+        Some(server) => Settings::demo(args.seed, server.authority().client_config()?)?,
+        None => Settings::real(args.seed)?,
+    };
+    let interval = args.interval.unwrap_or(Duration::from_millis(if server.is_some() { 250 } else { 5000 }));
+    let plans = match &*args.plans {
+        [] => shelf::PLANS.map(String::from).to_vec(),
+        given => given.to_vec(),
+    };
+    introduce(args, &plans, interval, &endpoint, server.as_ref())?;
+
+    let (quota, clock) = (settings.quota, Clock::new(start));
+    let api = stack(settings, &stats, &attempts)?;
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    // Polled once, it listens from now on.
+    tokio::select! {
+        biased;
+        pressed = &mut interrupted => return pressed.map(|()| false).map_err(Into::into),
+        () = std::future::ready(()) => {}
+    }
+    let (stop, stopped) = watch::channel(false);
+    let mut watches = JoinSet::new();
+    for plan in &plans {
+        let watch = Watch {
+            url: endpoint.url(&format!("{PATH}?{}", query(plan, &args.datacenters, &args.options)))?,
+            plan: Arc::from(&**plan),
+            interval,
+            api: api.clone(),
+            calls: calls.clone(),
+            clock,
+        };
+        watches.spawn(watch.run(stopped.clone()));
+    }
+    until_over(&mut watches, &stop, args.seconds, interrupted).await?;
+
+    let truth = match server {
+        Some(server) => Some(server.shutdown().await),
+        None => None,
+    };
+    let elapsed = start.instant.elapsed();
+    let snapshot = stats.snapshot();
+    let summary = Summary::new(elapsed, clock, calls.counts(), &attempts, quota, &snapshot, truth.as_ref());
+    write!(io::stdout(), "{summary}")?;
+    Ok(summary.is_good())
+}
+
+fn introduce(
+    args: &Args,
+    plans: &[String],
+    interval: Duration,
+    endpoint: &Endpoint,
+    server: Option<&Running>,
+) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if server.is_some() {
+        let seed = args.seed;
+        writeln!(
+            out,
+            "demo: a server of its own on loopback, which cuts a good quarter of its connections (seed {seed});"
+        )?;
+        writeln!(
+            out,
+            "      waits of 50 to 500 ms before each repeat, where they are 2 to 10 s over a real endpoint"
+        )?;
+    }
+    let plans = plans.join(", ");
+    writeln!(out, "watching {plans} at {endpoint}, every {interval:?} for {:?}", args.seconds)
+}
+
+/// Lets the watches go on until the time is up, Ctrl-C is pressed, or one of them fails; then ends them all.
+async fn until_over(
+    watches: &mut JoinSet<io::Result<()>>,
+    stop: &watch::Sender<bool>,
+    seconds: Duration,
+    mut interrupted: Pin<&mut impl Future<Output = io::Result<()>>>,
+) -> Result<(), Box<dyn Error>> {
+    let end = Instant::now() + seconds;
+    tokio::select! {
+        biased;
+        pressed = &mut interrupted => pressed?,
+        ended = watches.join_next() => if let Some(ended) = ended { ended?? },
+        () = time::sleep_until(end) => {
+            // `send` fails if nobody listens any more, and then there is nothing to stop.
+            let _ = stop.send(true);
+            tokio::select! {
+                biased;
+                pressed = &mut interrupted => pressed?,
+                ended = all(watches) => ended?,
+                () = time::sleep(GRACE) => {}
+            }
+        }
+    }
+    watches.shutdown().await;
+    Ok(())
+}
+
+async fn all(watches: &mut JoinSet<io::Result<()>>) -> Result<(), Box<dyn Error>> {
+    while let Some(ended) = watches.join_next().await {
+        ended??;
+    }
+    Ok(())
+}

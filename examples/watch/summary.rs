@@ -1,0 +1,288 @@
+//! The account of a run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use error_stats::Snapshot;
+use flaky_tls::{Scenario, Truth};
+use rate_limit::Quota;
+use wire_fault::{Cause, Delivery, Phase};
+
+use crate::attempts::{Attempt, Attempts, End};
+use crate::calls::{Counts, Failed};
+use crate::clock::Clock;
+use crate::join::{Connection, Join, join};
+use crate::window::busiest;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a run came to. `Display` is the text.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    elapsed: Duration,
+    clock: Clock,
+    calls: Counts,
+    attempts: Vec<Attempt>,
+    quota: Quota,
+    /// The most releases within any second.
+    busiest: usize,
+    /// Of the demo only.
+    server: Option<Server>,
+    problems: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Server {
+    join: Join,
+    connections: usize,
+    struck: usize,
+    /// The most arrivals within any second.
+    busiest: usize,
+}
+
+impl Summary {
+    pub(crate) fn new(
+        elapsed: Duration,
+        clock: Clock,
+        calls: Counts,
+        attempts: &Attempts,
+        quota: Quota,
+        stats: &Snapshot,
+        truth: Option<&Truth>,
+    ) -> Self {
+        let calls = explained(calls, attempts);
+        let attempts = attempts.list();
+        let mut problems = differences(&calls, &attempts, stats);
+        let busiest = busiest(attempts.iter().map(|attempt| attempt.released), SECOND);
+        if busiest > quota.n() as usize {
+            problems.push(format!("{busiest} releases within a second, at a quota of {quota}"));
+        }
+        let server = truth.map(|truth| Server::new(&attempts, truth, &mut problems));
+        Self { elapsed, clock, calls, attempts, quota, busiest, server, problems }
+    }
+
+    /// Whether something was watched, and everything adds up.
+    pub(crate) fn is_good(&self) -> bool {
+        self.calls.succeeded > 0 && self.problems.is_empty()
+    }
+}
+
+impl Server {
+    fn new(attempts: &[Attempt], truth: &Truth, problems: &mut Vec<String>) -> Self {
+        let connections: Vec<_> = truth.connections().iter().map(Connection::from).collect();
+        let mut join = join(attempts, &connections);
+        problems.append(&mut join.problems);
+        if truth.unrecorded() > 0 {
+            problems
+                .push(format!("the server left {} connections and requests unrecorded", truth.unrecorded()));
+        }
+        let struck = connections.iter().filter(|connection| connection.struck).count();
+        Self { join, connections: connections.len(), struck, busiest: truth.busiest(SECOND) }
+    }
+}
+
+/// A call that the end of the run dropped has a reason too: what its last attempt met.
+fn explained(mut calls: Counts, attempts: &Attempts) -> Counts {
+    for Failed { id, reason, .. } in &mut calls.dropped {
+        *reason += &match attempts.last_of(*id) {
+            None => ", before its first attempt".to_owned(),
+            Some(End::Open) => ", with an attempt under way".to_owned(),
+            Some(End::Answered(status)) => format!(", the last attempt was answered {status}"),
+            Some(End::Failed(fault)) => format!(", the last attempt: {fault}"),
+        };
+    }
+    calls
+}
+
+/// What kind of fault an attempt met.
+type Kind = (Phase, Cause, Delivery);
+
+fn faults(attempts: &[Attempt]) -> BTreeMap<Kind, u64> {
+    let mut faults = BTreeMap::new();
+    for attempt in attempts {
+        if let End::Failed(fault) = attempt.end {
+            *faults.entry((fault.phase, fault.cause, fault.delivery)).or_default() += 1;
+        }
+    }
+    faults
+}
+
+/// Where error-stats has counted something else than this program.
+fn differences(calls: &Counts, attempts: &[Attempt], stats: &Snapshot) -> Vec<String> {
+    let counted: BTreeMap<Kind, u64> = stats
+        .attempts
+        .faults
+        .iter()
+        .map(|kind| ((kind.phase, kind.cause, kind.delivery), kind.count))
+        .collect();
+    let listed = calls.succeeded + calls.failed.len() as u64 + calls.dropped.len() as u64;
+    let mut problems = Vec::new();
+    let mut compare = |what: &str, here: u64, there: u64| {
+        if here != there {
+            problems.push(format!("{what}: {here} here, {there} elsewhere"));
+        }
+    };
+    compare("calls that are listed, and calls", listed, calls.started);
+    compare("calls, and those that error-stats counted", calls.started, stats.calls.started);
+    compare("attempts, and those that error-stats counted", attempts.len() as u64, stats.attempts.started);
+    compare("calls that error-stats sees under way at the end", stats.calls.in_flight, 0);
+    compare("attempts that error-stats sees under way at the end", stats.attempts.in_flight, 0);
+    let faults = faults(attempts);
+    if faults != counted {
+        problems.push(format!("faults: {faults:?} here, {counted:?} in error-stats"));
+    }
+    problems
+}
+
+// === in words ===
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nsummary after {:.1?}", self.elapsed)?;
+        self.calls(f)?;
+        self.attempts(f)?;
+        let quota = &self.quota;
+        write!(f, "pace: quota {quota}; most releases in any sliding second: {}", self.busiest)?;
+        if let Some(server) = &self.server {
+            write!(f, "; most arrivals at the server: {}", server.busiest)?;
+            if server.busiest > self.busiest {
+                // Calls released apart can arrive together: what lies between is a handshake, and a scheduler.
+                f.write_str(" (bunched on the way)")?;
+            }
+        }
+        writeln!(f)?;
+        if let Some(server) = &self.server {
+            write!(f, "{server}")?;
+        }
+        for problem in &self.problems {
+            writeln!(f, "does not add up: {problem}")?;
+        }
+        match (self.problems.len(), self.calls.succeeded) {
+            (0, 0) => writeln!(f, "result: every attempt is accounted for, but no call succeeded"),
+            (0, _) => writeln!(f, "result: every attempt is accounted for"),
+            (n, _) => writeln!(f, "result: {n} that do not add up"),
+        }
+    }
+}
+
+impl Summary {
+    fn calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { started, succeeded, failed, dropped } = &self.calls;
+        let (lost, left) = (failed.len(), dropped.len());
+        writeln!(f, "calls: {started} = {succeeded} succeeded + {lost} failed + {left} dropped at the end")?;
+        for Failed { id, plan, at, reason } in failed.iter().chain(dropped) {
+            writeln!(f, "  call {id}, {plan}, {}: {reason}", self.clock.at(*at))?;
+        }
+        Ok(())
+    }
+
+    fn attempts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut answered: BTreeMap<_, u64> = BTreeMap::new();
+        let mut open = 0_u64;
+        for attempt in &self.attempts {
+            match attempt.end {
+                End::Answered(status) => *answered.entry(status).or_default() += 1,
+                End::Open => open += 1,
+                End::Failed(_) => {}
+            }
+        }
+        let faults = faults(&self.attempts);
+        let (whole, broken): (u64, u64) = (answered.values().sum(), faults.values().sum());
+        let all = self.attempts.len();
+        writeln!(f, "attempts: {all} = {whole} answered + {broken} broken + {open} dropped at the end")?;
+        for (status, count) in answered {
+            writeln!(f, "  {count:>5}  answered {status}")?;
+        }
+        for ((phase, cause, delivery), count) in faults {
+            writeln!(f, "  {count:>5}  {phase:<17}  {cause:<18}  {delivery}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut met: BTreeMap<String, BTreeMap<Phase, u64>> = BTreeMap::new();
+        let mut joined = 0;
+        for (attempt, connection) in self.join.pairs.iter().filter(|(_, connection)| connection.struck) {
+            joined += 1;
+            let phases = met.entry(group(connection.scenario)).or_default();
+            if let End::Failed(fault) = attempt.end {
+                *phases.entry(fault.phase).or_default() += 1;
+            }
+        }
+        let Self { connections, struck, .. } = self;
+        writeln!(
+            f,
+            "server: {connections} connections, {struck} struck by a fault; joined with an attempt by port: {joined}"
+        )?;
+        for (scenario, phases) in met {
+            let phases: Vec<_> = phases.iter().map(|(phase, count)| format!("{count} {phase}")).collect();
+            writeln!(f, "  {scenario:<20}  seen as {}", phases.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// The scenario without its means.
+fn group(scenario: Scenario) -> String {
+    match scenario {
+        Scenario::Cut { at, .. } => format!("cut-{at}"),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use error_stats::ErrorStats;
+    use http::StatusCode;
+    use tokio::time::Instant;
+    use wire_fault::{CallId, Fault, Healing};
+
+    use super::*;
+
+    fn attempt(end: End, released: Instant) -> Attempt {
+        Attempt { call: CallId::next(), released, connected: None, end }
+    }
+
+    fn problems(quota: u32, attempts: &[Attempt]) -> Vec<String> {
+        let stats = ErrorStats::new().snapshot();
+        let attempts = Attempts::of(attempts);
+        let clock = Clock::new(stats.at);
+        let quota = Quota::per_second(quota).unwrap();
+        let summary = Summary::new(SECOND, clock, Counts::default(), &attempts, quota, &stats, None);
+        assert!(!summary.is_good(), "no call succeeded");
+        for problem in &summary.problems {
+            assert!(summary.to_string().contains(&format!("does not add up: {problem}")), "{summary}");
+        }
+        summary.problems
+    }
+
+    #[test]
+    fn more_releases_than_the_quota_are_a_problem() {
+        let start = Instant::now();
+        let ok = End::Answered(StatusCode::OK);
+        let three = [0, 500, 999].map(|millis| attempt(ok, start + Duration::from_millis(millis)));
+        let broken =
+            |quota| problems(quota, &three).iter().any(|problem| problem.contains("within a second"));
+        assert!(broken(2));
+        assert!(!broken(3));
+    }
+
+    #[test]
+    fn what_error_stats_has_not_counted_is_a_problem() {
+        assert_eq!(problems(10, &[]), [""; 0]);
+        let fault = Fault::new(Phase::Tcp, Delivery::NeverSent, Cause::Reset, Healing::Transient);
+        let found = problems(10, &[attempt(End::Failed(fault), Instant::now())]);
+        assert_eq!(found.len(), 2, "one attempt, and its fault: {found:?}");
+    }
+
+    #[test]
+    fn calls_that_nobody_lists_are_a_problem() {
+        let stats = ErrorStats::new().snapshot();
+        let calls = Counts { started: 2, succeeded: 1, ..Counts::default() };
+        let found = differences(&calls, &[], &stats);
+        assert_eq!(found.len(), 2, "one is not listed, and error-stats saw none: {found:?}");
+    }
+}

@@ -1,0 +1,213 @@
+//! Runs the example as its users do.
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flaky_tls::{FlakyTls, RequestBody};
+use http::{Request, Response};
+use http_body_util::Full;
+use parking_lot::Mutex;
+
+/// The example's binary, which cargo builds before it runs the package's tests.
+fn watch(args: &[&str]) -> Command {
+    let test = std::env::current_exe().expect("a test has a path");
+    // target/PROFILE/deps/run-HASH, beside target/PROFILE/examples/watch.
+    let profile = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
+    let name = format!("watch{}", std::env::consts::EXE_SUFFIX);
+    let binary: PathBuf = [profile, "examples".as_ref(), name.as_ref()].iter().collect();
+    assert!(
+        binary.exists(),
+        "{binary:?} is missing: `cargo test -p watch-example` builds it, `--test run` alone does not"
+    );
+    let mut command = Command::new(binary);
+    command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+/// Stdout, stderr and the exit code.
+fn run(args: &[&str]) -> (String, String, Option<i32>) {
+    ended(&watch(args).output().expect("it starts"))
+}
+
+fn ended(output: &Output) -> (String, String, Option<i32>) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+/// The numbers in the line of the summary that begins so.
+fn numbers(stdout: &str, start: &str) -> Vec<u64> {
+    let line = stdout.lines().find(|line| line.starts_with(start));
+    let line = line.unwrap_or_else(|| panic!("no line {start:?} in\n{stdout}"));
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+}
+
+fn assert_accounted(stdout: &str) {
+    let calls = numbers(stdout, "calls: ");
+    assert_eq!(calls[0], calls[1..].iter().sum::<u64>(), "{stdout}");
+    let listed = stdout.lines().filter(|line| line.starts_with("  call ")).count() as u64;
+    assert_eq!(listed, calls[2] + calls[3], "{stdout}");
+    let attempts = numbers(stdout, "attempts: ");
+    assert_eq!(attempts[0], attempts[1..].iter().sum::<u64>(), "{stdout}");
+    assert!(attempts[0] >= calls[1] + calls[2], "{stdout}");
+    assert!(!stdout.contains("does not add up"), "{stdout}");
+}
+
+#[test]
+fn the_demo_heals_and_adds_up() {
+    let (stdout, stderr, code) = run(&["--seconds", "2.5", "--interval", "0.1", "--seed", "3"]);
+    assert_eq!(code, Some(0), "{stdout}\n{stderr}");
+    assert!(stdout.starts_with("demo: "), "{stdout}");
+    assert!(stdout.contains("waits of 50 to 500 ms"), "{stdout}");
+    assert!(stdout.contains(" -> "), "no change of stock in\n{stdout}");
+    assert!(stdout.ends_with("\nresult: every attempt is accounted for\n"), "{stdout}");
+    assert_accounted(&stdout);
+    // Of some thirty connections a quarter is struck: none at all happens once in ten thousand seeds, and not in this.
+    let [connections, struck, joined] = numbers(&stdout, "server: ")[..] else { panic!("{stdout}") };
+    assert!(struck > 0 && struck == joined, "{stdout}");
+    let attempts = numbers(&stdout, "attempts: ");
+    assert!(connections >= attempts[1], "{stdout}");
+    let pace = stdout.lines().find(|line| line.starts_with("pace: ")).expect("a line on the pace");
+    let releases = pace.split("sliding second: ").nth(1).and_then(|rest| rest.split(';').next());
+    let releases: u64 = releases.and_then(|number| number.parse().ok()).expect("a number of releases");
+    assert!((1..=10).contains(&releases), "{pace}");
+    assert!(pace.contains("arrivals at the server: "), "{pace}");
+}
+
+#[test]
+fn it_watches_what_it_is_told_to() {
+    let (stdout, stderr, code) = run(&[
+        "--plan",
+        "24sk10",
+        "--plan",
+        "99none01",
+        "--datacenter",
+        "gra,rbx",
+        "--option",
+        "ram-64g-ecc-2133",
+        "--seconds",
+        "1",
+        "--interval",
+        "0.1",
+    ]);
+    assert_eq!(code, Some(0), "{stdout}\n{stderr}");
+    assert!(stdout.contains("watching 24sk10, 99none01 at https://127.0.0.1:"), "{stdout}");
+    // Seven kinds of storage in two datacenters; and a plan that is not listed is no failure.
+    assert!(stdout.contains("  24sk10  ") && stdout.contains(" of 14 available at first"), "{stdout}");
+    assert!(stdout.contains("  99none01  0 of 0 available at first"), "{stdout}");
+    assert_accounted(&stdout);
+}
+
+#[tokio::test]
+async fn a_real_endpoint_is_asked_as_the_api_documents_it() {
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let service = tower::service_fn({
+        let asked = Arc::clone(&asked);
+        move |request: Request<RequestBody>| {
+            asked.lock().push(format!("{} {}", request.method(), request.uri()));
+            let body = r#"[{"fqn":"24sk10.ram-64g.softraid","datacenters":[{"availability":"72H","datacenter":"gra"}]}]"#;
+            let body = Full::new(Bytes::from_static(body.as_bytes()));
+            ready(Ok::<_, Infallible>(Response::new(body)))
+        }
+    });
+    let server = FlakyTls::new().serve(service).await.expect("it starts");
+    // The platform's roots are those of this file.
+    let roots = concat!(env!("CARGO_TARGET_TMPDIR"), "/watch-roots.pem");
+    std::fs::write(roots, server.authority().pem()).expect("writable");
+
+    let endpoint = format!("{}/1.0", server.url());
+    let mut watch =
+        watch(&["--endpoint", &endpoint, "--plan", "24sk10", "--seconds", "0.3", "--interval", "0.1"]);
+    watch.args(["--datacenter", "gra", "--datacenter", "rbx", "--option", "ram-64g", "--option", "softraid"]);
+    watch.env("SSL_CERT_FILE", roots).env_remove("SSL_CERT_DIR");
+    let output =
+        tokio::task::spawn_blocking(move || watch.output()).await.expect("no panic").expect("it starts");
+
+    let (stdout, stderr, code) = ended(&output);
+    assert_eq!((code, &*stderr), (Some(0), ""), "{stdout}");
+    assert!(stdout.contains("  24sk10  1 of 1 available at first"), "{stdout}");
+    assert_accounted(&stdout);
+    let asked = asked.lock();
+    assert!(!asked.is_empty());
+    for line in &*asked {
+        let path = "/1.0/dedicated/server/datacenter/availabilities";
+        let query = "planCode=24sk10&datacenters=gra,rbx&excludeDatacenters=false&addonFamily=ram-64g&addonFamily=softraid";
+        assert_eq!(*line, format!("GET {path}?{query}"));
+    }
+}
+
+#[test]
+fn bad_arguments_get_one_line_and_exit_2() {
+    for (args, named) in [
+        (&["--plan", "no such plan!"][..], "\"no such plan!\""),
+        (&["--interval", "0"], "\"0\""),
+        (&["--seconds", "-3"], "\"-3\""),
+        (&["--seconds", "NaN"], "\"NaN\""),
+        (&["--seconds", "1e999"], "\"1e999\""),
+        (&["--interval"], "--interval"),
+        (&["--frequently"], "\"--frequently\""),
+        (&["--endpoint", "eu.api.ovh.com", "--plan", "24sk10"], "\"eu.api.ovh.com\""),
+        (&["--endpoint", "http://eu.api.ovh.com/1.0", "--plan", "24sk10"], "https"),
+        (&["--endpoint", "https://eu.api.ovh.com/1.0/", "--plan", "24sk10"], "slash"),
+        (&["--endpoint", "https://eu.api.ovh.com/1.0"], "--plan"),
+    ] {
+        let (stdout, stderr, code) = run(args);
+        assert_eq!((code, &*stdout, stderr.lines().count()), (Some(2), "", 1), "{args:?}: {stderr}");
+        assert!(stderr.starts_with("watch: ") && stderr.contains(named), "{args:?}: {stderr}");
+    }
+    let output = watch(&[]).env("RUST_LOG", "a=loudly").output().expect("it starts");
+    let (_, stderr, code) = ended(&output);
+    assert_eq!((code, stderr.lines().count()), (Some(2), 1), "{stderr}");
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let (stdout, stderr, code) = run(&["--help"]);
+    assert_eq!((code, &*stderr), (Some(0), ""));
+    for flag in ["--plan", "--datacenter", "--option", "--interval", "--seconds", "--endpoint", "--seed"] {
+        assert!(stdout.contains(flag), "{flag}");
+    }
+    let (stdout, _, code) = run(&["--version"]);
+    assert_eq!((code, stdout.trim_end()), (Some(0), concat!("watch ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn an_endpoint_out_of_reach_is_told_by_phase() {
+    // Bound, and not listening: nobody else can take the port, and nobody answers on it.
+    let unused = tokio::net::TcpSocket::new_v4().expect("a socket");
+    unused.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let unused_at = unused.local_addr().expect("its address");
+    let endpoint = format!("https://{unused_at}/1.0");
+    let (stdout, stderr, code) =
+        run(&["--endpoint", &endpoint, "--plan", "24sk10", "--seconds", "1.5", "--interval", "0.1"]);
+    assert_eq!(code, Some(1), "{stdout}\n{stderr}");
+    assert!(stdout.contains("TCP connect"), "{stdout}");
+    assert!(stdout.contains("connection refused"), "{stdout}");
+    assert!(stdout.contains("no call succeeded"), "{stdout}");
+    assert!(stderr.contains("repeating the call"), "it goes on trying: {stderr}");
+    assert_accounted(&stdout);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_with_the_summary() {
+    use std::io::{BufRead as _, BufReader, Read as _};
+
+    let mut child = watch(&["--seconds", "60"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    // Once it prints what is available, its calls succeed.
+    let mut lines = String::new();
+    while !lines.contains("available at first") {
+        assert_ne!(stdout.read_line(&mut lines).expect("readable"), 0, "{lines}");
+    }
+    let interrupt =
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    assert!(interrupt.success());
+    stdout.read_to_string(&mut lines).expect("readable");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0), "{lines}");
+    assert!(lines.ends_with("\nresult: every attempt is accounted for\n"), "{lines}");
+    assert_accounted(&lines);
+}
