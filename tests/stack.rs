@@ -130,11 +130,20 @@ async fn run(seed: u64, idle: usize) {
 
     let (answered, unknown, failed) = judge(&outcomes, &truth);
     assert_eq!(answered + unknown + failed, POSTS);
-    // The mix did what it is there for.
-    for scenario in mix().entries().iter().map(|&(scenario, _)| scenario).filter(|s| *s != Scenario::Healthy)
-    {
+    // The mix did what it is there for, as far as there were connections for it: one that is expected twenty times and
+    // never comes would be a miracle.
+    let weights: u32 = mix().entries().iter().map(|&(_, weight)| weight).sum();
+    for &(scenario, weight) in mix().entries().iter().filter(|(scenario, _)| *scenario != Scenario::Healthy) {
+        let expected = truth.accepted() * u64::from(weight) / u64::from(weights);
         let struck = truth.connections().iter().filter(|c| c.scenario == scenario && c.carried_out).count();
-        assert!(struck > 0, "{scenario} never struck");
+        assert!(struck > 0 || expected < 20, "{scenario} never struck, of {expected} expected");
+    }
+    for point in CutPoint::ALL {
+        let cut = |s| matches!(s, Scenario::Cut { at, .. } if at == point);
+        assert!(
+            truth.connections().iter().any(|c| cut(c.scenario) && c.carried_out),
+            "never cut at {point:?}"
+        );
     }
     assert!(unknown > 50, "only {unknown} outcomes were in doubt");
 
