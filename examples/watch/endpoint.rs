@@ -30,7 +30,10 @@ impl Endpoint {
         }
         // An authority may carry any digits; as a port only these can be connected to.
         let host_only = authority.host() == authority.as_str();
-        if authority.host().is_empty() || !(host_only || authority.port_u16().is_some_and(|port| port > 0)) {
+        if authority.host().is_empty() {
+            return bad("has no host");
+        }
+        if !(host_only || authority.port_u16().is_some_and(|port| port > 0)) {
             return bad("has no port from 1 to 65535");
         }
         Ok(Self(text.to_owned()))

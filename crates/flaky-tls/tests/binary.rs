@@ -93,7 +93,9 @@ async fn it_serves_and_tells_the_truth_on_a_signal() {
     let second = call(port, &ca, "second").await;
     assert!(second.ends_with("\r\n\r\nhello"), "{second:?}");
 
-    assert!(Command::new("kill").args(["-INT", &child.0.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("sh").args(["-c", &format!("kill -INT {}", child.0.id())]).status().unwrap().success()
+    );
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
     assert!(child.0.wait().unwrap().success());

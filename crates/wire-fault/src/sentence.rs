@@ -77,7 +77,7 @@ impl fmt::Display for Fault {
             Cause::CleanClose => write!(f, "{place} closed by the peer before it was complete")?,
             Cause::Reset => write!(f, "{place} reset by the peer")?,
             Cause::Timeout => write!(f, "{place} timed out")?,
-            Cause::ConnectionRefused => write!(f, "{place} refused")?,
+            Cause::ConnectionRefused => write!(f, "{place} refused, or no way to the peer")?,
             Cause::Dns => f.write_str("the name could not be resolved")?,
             Cause::Proxy => f.write_str("the proxy did not open the tunnel")?,
             Cause::Certificate => write!(f, "{place} failed: a certificate was not accepted")?,

@@ -203,8 +203,9 @@ fn ctrl_c_ends_it_with_the_summary() {
     while !lines.contains("available at first") {
         assert_ne!(stdout.read_line(&mut lines).expect("readable"), 0, "{lines}");
     }
-    let interrupt =
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    // The shell's own kill: there may be no program of that name.
+    let kill = format!("kill -INT {}", child.id());
+    let interrupt = Command::new("sh").args(["-c", &kill]).status().expect("a shell is there");
     assert!(interrupt.success());
     stdout.read_to_string(&mut lines).expect("readable");
     assert_eq!(child.wait().expect("it ends").code(), Some(0), "{lines}");
