@@ -26,21 +26,34 @@
 
 mod attempt;
 mod call;
+pub mod collect;
+mod deadline;
 mod exhausted;
 mod future;
+mod head;
+mod history;
 mod layer;
 mod outcome;
+mod pace;
+mod reconcile;
 mod safety;
 mod service;
+mod settings;
 pub mod timeout;
 
 pub use crate::attempt::{Attempt, EarlierFault};
+pub use crate::collect::{BodyCut, CollectBody, CollectBodyLayer, CollectedBody, InvalidBodyLimit};
+pub use crate::deadline::{Deadline, DeadlinePassed};
 pub use crate::exhausted::Exhausted;
 pub use crate::future::ResponseFuture;
+pub use crate::head::ResponseHead;
+pub use crate::history::{Failure, PastAttempt};
 pub use crate::layer::RetryOnTlsEofLayer;
 pub use crate::outcome::OutcomeUnknown;
+pub use crate::reconcile::{Look, MayHaveLanded, NoReconcile, Reconcile, Reconciled};
 pub use crate::safety::RetrySafety;
 pub use crate::service::RetryOnTlsEof;
+pub use crate::settings::NoRefusal;
 pub use crate::timeout::{AttemptTimedOut, AttemptTimeout, AttemptTimeoutLayer, InvalidTimeout};
 
 #[cfg(doctest)]

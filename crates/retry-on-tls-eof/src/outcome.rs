@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use http::Method;
@@ -10,12 +11,15 @@ use wire_fault::{Fault, Mark, Verdict, chain};
 
 use crate::attempt::Attempts;
 use crate::call::Call;
+use crate::head::ResponseHead;
+use crate::history::{History, PastAttempt};
 
 /// The call may have landed, and was not or may not be repeated: look at the server before you act.
 ///
 /// Returned for a request that changes something (any method but `GET`, `HEAD`, `OPTIONS` and `TRACE`, or one marked
 /// [`RetrySafety::IfNeverSent`](crate::RetrySafety::IfNeverSent)) when at least one of its attempts failed after the
-/// request could have reached the server, and none was answered.
+/// request could have reached the server, and none was answered in full. Where the layer has a hook that looks
+/// ([`with_reconcile`](crate::RetryOnTlsEofLayer::with_reconcile)), it could not tell either.
 ///
 /// Find it in a `BoxError` with [`OutcomeUnknown::of`], also below other errors.
 #[derive(Debug)]
@@ -25,17 +29,21 @@ pub struct OutcomeUnknown {
     attempts: u32,
     elapsed: Duration,
     fault: Fault,
+    head: Option<ResponseHead>,
+    history: History,
     mark: Mark,
 }
 
 impl OutcomeUnknown {
-    pub(crate) fn new(call: &Call, fault: Fault, source: BoxError) -> Self {
+    pub(crate) fn new(call: &mut Call, fault: Fault, source: BoxError) -> Self {
         Self {
             method: call.method.clone(),
             path: call.uri.path().to_owned(),
             attempts: call.attempt.get(),
             elapsed: call.elapsed(),
             fault,
+            head: call.head.take(),
+            history: mem::take(&mut call.history),
             mark: Mark::verdict(Verdict::OutcomeUnknown).with_fault(fault).with_source(source),
         }
     }
@@ -64,7 +72,7 @@ impl OutcomeUnknown {
         self.attempts
     }
 
-    /// From the first attempt's start to the last one's failure.
+    /// From the call's start to its end.
     #[must_use]
     pub const fn elapsed(&self) -> Duration {
         self.elapsed
@@ -74,6 +82,25 @@ impl OutcomeUnknown {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// The head of the response to that attempt, if one came: then the server did answer, and the body was cut. Only a
+    /// [`CollectBody`](crate::CollectBody) below the retry can see that.
+    #[must_use]
+    pub const fn response_head(&self) -> Option<&ResponseHead> {
+        self.head.as_ref()
+    }
+
+    /// OVHcloud's id of the query (`X-Ovh-Queryid`), which its support asks for, if a response's head came.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&str> {
+        self.head.as_ref()?.query_id()
+    }
+
+    /// The failed attempts in order: the last 16, if there were more.
+    #[must_use]
+    pub fn history(&self) -> &[PastAttempt] {
+        self.history.as_slice()
     }
 }
 

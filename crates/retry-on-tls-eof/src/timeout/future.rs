@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper_util::client::legacy::connect::CaptureConnection;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tower::BoxError;
 
 use super::error::AttemptTimedOut;
@@ -14,8 +14,9 @@ use super::error::AttemptTimedOut;
 pin_project! {
     /// The future of an attempt through [`AttemptTimeout`](crate::AttemptTimeout).
     pub struct ResponseFuture<F> {
+        // `None` once its time was up.
         #[pin]
-        attempt: F,
+        attempt: Option<F>,
         #[pin]
         sleep: Sleep,
         after: Duration,
@@ -24,8 +25,13 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(attempt: F, after: Duration, captured: Option<CaptureConnection>) -> Self {
-        Self { attempt, sleep: tokio::time::sleep(after), after, captured }
+    pub(super) fn new(attempt: F, now: Instant, until: Instant, captured: Option<CaptureConnection>) -> Self {
+        Self { attempt: Some(attempt), sleep: sleep_until(until), after: until - now, captured }
+    }
+
+    /// An attempt that came too late to be sent.
+    pub(super) fn too_late(now: Instant) -> Self {
+        Self { attempt: None, sleep: sleep_until(now), after: Duration::ZERO, captured: None }
     }
 }
 
@@ -37,9 +43,12 @@ where
     type Output = Result<R, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
+        let Some(attempt) = this.attempt.as_mut().as_pin_mut() else {
+            return Poll::Ready(Err(AttemptTimedOut::before_connected(*this.after).into()));
+        };
         // The answer first: one that is here when the time is up is an answer.
-        if let Poll::Ready(result) = this.attempt.poll(cx) {
+        if let Poll::Ready(result) = attempt.poll(cx) {
             return Poll::Ready(result.map_err(Into::into));
         }
         ready!(this.sleep.poll(cx));
@@ -50,6 +59,7 @@ where
             }
             _ => AttemptTimedOut::in_flight(*this.after),
         };
+        this.attempt.set(None);
         Poll::Ready(Err(error.into()))
     }
 }
