@@ -1,6 +1,5 @@
 //! One call over its attempts: what is known of it, and what follows from how an attempt ended. No I/O here.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +35,7 @@ pub(crate) struct Call {
     pub(crate) attempt: Attempt,
     /// How the last attempt failed whose request may have landed.
     pub(crate) may_have_landed: Option<Fault>,
-    /// What came of that attempt's response, if anything did.
+    /// The last response whose head came and whose body was cut, of an attempt that may have landed.
     pub(crate) head: Option<ResponseHead>,
     pub(crate) history: History,
     pub(crate) span: Span,
@@ -195,7 +194,7 @@ impl Call {
     {
         let fault = error.as_fault();
         self.remember(Failure::Fault(fault));
-        self.note(fault, error.as_error());
+        self.note(fault, BodyCut::of(error.as_error()));
         if Verdict::of(error.as_error()) == Some(Verdict::OutcomeUnknown) {
             return After::End(error.into());
         }
@@ -228,9 +227,7 @@ impl Call {
     pub(crate) fn not_landed(&mut self) -> After {
         self.may_have_landed = None;
         self.head = None;
-        let Some(failed) = self.last.take() else {
-            return After::End(DeadlinePassed::new(self.elapsed(), NOT_SENT).into());
-        };
+        let failed = self.last_failure(NOT_SENT);
         let allowed = self.safety != RetrySafety::Never && failed.fault.healing != Healing::Permanent;
         if allowed {
             if let Some(after) = self.try_again(failed.fault) {
@@ -252,14 +249,19 @@ impl Call {
         if under_way {
             self.remember(Failure::Fault(fault));
         }
-        let passed = DeadlinePassed::new(self.elapsed(), fault);
-        self.note(fault, &passed);
-        // The last real error tells more than that time was up.
-        let error = self.last.take().map_or_else(|| passed.into(), |failed| failed.error);
+        self.note(fault, None);
+        let Failed { error, .. } = self.last_failure(fault);
         match self.may_have_landed {
             Some(fault) => OutcomeUnknown::new(self, fault, error).into(),
             None => Exhausted::new(self, fault, error).into(),
         }
+    }
+
+    /// The last attempt's own failure, which tells more than that time was up. That is all there is to tell if the attempts
+    /// so far were answered, or are being cut.
+    fn last_failure(&mut self, fault: Fault) -> Failed {
+        let passed = || Failed { fault, error: DeadlinePassed::new(self.pace.elapsed(), fault).into() };
+        self.last.take().unwrap_or_else(passed)
     }
 
     /// Whether a layer below will end the attempt under way in time.
@@ -277,14 +279,12 @@ impl Call {
 
     /// The error of a call that may have landed.
     pub(crate) fn unknown(&mut self) -> BoxError {
-        let (known, error) = match self.last.take() {
-            Some(Failed { fault, error }) => (fault, error),
-            None => (Fault::UNKNOWN, DeadlinePassed::new(self.elapsed(), Fault::UNKNOWN).into()),
-        };
-        OutcomeUnknown::new(self, self.may_have_landed.unwrap_or(known), error).into()
+        let landed = self.may_have_landed.unwrap_or(Fault::UNKNOWN);
+        let Failed { error, .. } = self.last_failure(landed);
+        OutcomeUnknown::new(self, landed, error).into()
     }
 
-    /// The call ends here, unless it may have landed. `healed` says that a repeat could have helped, but for the limits.
+    /// The call ends here, unless it may have landed. `could_heal`: another attempt could have helped.
     fn stop(&mut self, failed: Failed, could_heal: bool) -> After {
         if self.may_have_landed.is_some() {
             self.last = Some(failed);
@@ -316,11 +316,11 @@ impl Call {
     }
 
     /// Remembers a failure after which the server may have acted, if that matters to anybody.
-    fn note(&mut self, fault: Fault, error: &(dyn Error + 'static)) {
+    fn note(&mut self, fault: Fault, cut: Option<&BodyCut>) {
         let consequential = !self.method.is_safe() || self.safety == RetrySafety::IfNeverSent;
         if consequential && fault.may_have_landed() {
             self.may_have_landed = Some(fault);
-            if let Some(cut) = BodyCut::of(error) {
+            if let Some(cut) = cut {
                 self.head = Some(cut.head().clone());
             }
         }

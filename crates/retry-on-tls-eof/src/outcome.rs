@@ -84,7 +84,7 @@ impl OutcomeUnknown {
         self.fault
     }
 
-    /// The head of the response to that attempt, if one came: then the server did answer, and the body was cut. Only a
+    /// The head of the last response whose body was cut: then the server did answer, if not in full. Only a
     /// [`CollectBody`](crate::CollectBody) below the retry can see that.
     #[must_use]
     pub const fn response_head(&self) -> Option<&ResponseHead> {
@@ -108,7 +108,12 @@ impl fmt::Display for OutcomeUnknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, path, elapsed, .. } = self;
         let attempts = Attempts(self.attempts);
-        write!(f, "{method} {path} may have been carried out: no answer to {attempts}, {elapsed:.1?}")
+        let answer = if self.head.is_some() { "complete answer" } else { "answer" };
+        write!(f, "{method} {path} may have been carried out: no {answer} to {attempts}, {elapsed:.1?}")?;
+        match self.query_id() {
+            Some(id) => write!(f, ", query {id}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -103,7 +103,7 @@ impl MayHaveLanded {
         self.elapsed
     }
 
-    /// The head of a response whose body was cut, if one came.
+    /// The head of the last response whose body was cut, if there was one.
     #[must_use]
     pub const fn response_head(&self) -> Option<&ResponseHead> {
         self.head.as_ref()

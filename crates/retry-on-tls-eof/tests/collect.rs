@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use jittered_backoff::Limits;
 use retry_on_tls_eof::{
     Attempt, AttemptTimeoutLayer, BodyCut, CollectBody, CollectBodyLayer, CollectedBody, Exhausted,
-    InvalidBodyLimit, OutcomeUnknown, Reconciled,
+    InvalidBodyLimit, OutcomeUnknown, Reconciled, ResponseHead,
 };
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -289,14 +289,17 @@ async fn below_a_retry_a_get_heals_and_a_post_does_not() {
     assert_eq!(healed.into_body().as_whole().map(|bytes| &bytes[..]), Some(&b"0123"[..]));
 
     let cut = || bodies(vec![vec![D("01"), Cut], vec![D("0"), Cut], vec![Cut]]);
-    let error = call(Method::GET, cut()).await.err().expect("used up");
+    let error = call(Method::GET, cut()).await.expect_err("used up");
     assert_eq!(Exhausted::of(&*error).map(Exhausted::attempts), Some(3));
 
-    let error = call(Method::POST, cut()).await.err().expect("it has landed, but how?");
+    let error = call(Method::POST, cut()).await.expect_err("it has landed, but how?");
     let unknown = OutcomeUnknown::of(&*error).expect("unknown");
     assert_eq!((unknown.attempts(), unknown.fault().delivery), (1, Delivery::Answered));
     assert_eq!(unknown.query_id(), Some("EU.ext-1.42"));
-    assert_eq!(unknown.response_head().map(|head| head.status()), Some(StatusCode::OK));
+    let text =
+        "POST /order may have been carried out: no complete answer to 1 attempt, 0.0ns, query EU.ext-1.42";
+    assert_eq!(error.to_string(), text);
+    assert_eq!(unknown.response_head().map(ResponseHead::status), Some(StatusCode::OK));
 
     // A PUT keeps what it had, though its last attempt knows less.
     let put = bodies(vec![vec![D("01"), Cut], vec![Silence]]);
@@ -304,9 +307,29 @@ async fn below_a_retry_a_get_heals_and_a_post_does_not() {
         .layer(layer(3).with_limits(Limits::new().with_deadline(ms(1_500))))
         .layer(collecting())
         .service(put);
-    let error = service.oneshot(common::request(Method::PUT)).await.err().expect("cut");
+    let error = service.oneshot(common::request(Method::PUT)).await.expect_err("cut");
     let unknown = OutcomeUnknown::of(&*error).expect("unknown");
     assert_eq!((unknown.attempts(), unknown.query_id()), (2, Some("EU.ext-1.42")));
+}
+
+/// With the attempt's time limit below, it has done its part when the body stops coming. The retry gives it its millisecond.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stops_coming_is_cut_by_the_deadline() {
+    for below in [false, true] {
+        let limit = AttemptTimeoutLayer::new(60 * S).expect("in range");
+        let stops = bodies(vec![vec![D("01"), Silence]]);
+        let collecting = CollectBodyLayer::new(9).expect("in range");
+        let start = tokio::time::Instant::now();
+        let retrying = layer(3).with_limits(Limits::new().with_deadline(S));
+        let post = common::request(Method::POST);
+        let error = if below {
+            retrying.layer(collecting.layer(limit.layer(stops))).oneshot(post).await.expect_err("cut")
+        } else {
+            retrying.layer(limit.layer(collecting.layer(stops))).oneshot(post).await.expect_err("cut")
+        };
+        assert!(OutcomeUnknown::of(&*error).is_some());
+        assert_eq!(start.elapsed(), S + if below { ms(1) } else { ms(0) });
+    }
 }
 
 /// A hook is told the head that came.

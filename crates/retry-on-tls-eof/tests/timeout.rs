@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body_util::Empty;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use retry_on_tls_eof::{AttemptTimedOut, AttemptTimeoutLayer, InvalidTimeout};
+use retry_on_tls_eof::{AttemptTimedOut, AttemptTimeoutLayer, Deadline, InvalidTimeout};
 use tokio::net::TcpListener;
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::{BoxError, Layer, Service, ServiceExt};
@@ -55,6 +55,36 @@ async fn it_starts_with_the_attempt_and_ends_to_the_millisecond() {
     tokio::time::advance(4 * S).await;
     send.send_response(Response::new(()));
     assert_ready_ok!(call.poll());
+}
+
+/// No more time than the deadline leaves, and none at all after it: then nothing is sent.
+#[tokio::test(start_paused = true)]
+async fn it_keeps_the_requests_deadline() {
+    let sent = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = sent.clone();
+    let transport = tower::service_fn(move |_: Request<()>| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        std::future::pending::<Result<Response<()>, BoxError>>()
+    });
+    let service = AttemptTimeoutLayer::new(3 * S).expect("in range").layer(transport);
+    let start = tokio::time::Instant::now();
+    for (deadline, after, delivery, attempts) in [
+        (Some(2 * S), 2 * S, Delivery::Perhaps, 1),
+        (Some(4 * S), 3 * S, Delivery::Perhaps, 2),
+        (None, 3 * S, Delivery::Perhaps, 3),
+        (Some(Duration::ZERO), Duration::ZERO, Delivery::NeverSent, 3),
+    ] {
+        let mut request = Request::new(());
+        let began = start.elapsed();
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(Deadline::at(tokio::time::Instant::now() + deadline));
+        }
+        let error = service.clone().oneshot(request).await.expect_err("out of time");
+        let told = error.downcast_ref::<AttemptTimedOut>().expect("its own error").after();
+        assert_eq!((start.elapsed() - began, told), (after, after));
+        assert_eq!(fault(&error).delivery, delivery);
+        assert_eq!(sent.load(std::sync::atomic::Ordering::Relaxed), attempts);
+    }
 }
 
 /// A transport that knows nothing of hyper-util's note: its absence is no proof, unless the caller declares it.

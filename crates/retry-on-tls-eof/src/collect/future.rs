@@ -92,6 +92,9 @@ enum End<E> {
 impl<B: Body + Unpin> Collecting<B> {
     fn poll_end(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<End<B::Error>> {
         loop {
+            if self.body.is_end_stream() {
+                return Poll::Ready(End::Whole(None));
+            }
             let announced = self.body.size_hint().lower();
             if announced > limit.saturating_sub(self.held.len()) as u64 {
                 return Poll::Ready(End::OverLimit);

@@ -16,6 +16,9 @@ use super::future::ResponseFuture;
 /// A body larger than the limit is not held back: what has been read of it is handed on first, and then the rest as it
 /// comes. So does one that announces such a size. A cut in it is the body's own error, as without this layer.
 ///
+/// What it can't see: an HTTP/1 body of no stated length ends with its connection, and where the client takes any end for
+/// that (OpenSSL without `close_notify`), half a body looks whole.
+///
 /// Not for answers that never end (server-sent events): their head comes only once the limit is passed.
 ///
 /// # Errors
