@@ -15,6 +15,13 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The factors by which waits may grow.
 pub(crate) const FACTORS: RangeInclusive<f64> = 1.0..=100.0;
 
+/// The most calls that a budget's share can be reckoned by, and the most permits it keeps.
+///
+/// Choices: finer than one in a million is no repeat at all. Their product, 10^12, leaves the arithmetic far from
+/// overflow.
+pub(crate) const MOST_CALLS: u32 = 1_000_000;
+pub(crate) const MOST_PERMITS: u32 = 1_000_000;
+
 /// A [`Backoff`](crate::Backoff) that can't be: the message names the value and the accepted range.
 ///
 /// ```
@@ -84,3 +91,42 @@ impl fmt::Display for InvalidLimits {
 }
 
 impl Error for InvalidLimits {}
+
+/// A [`RetryBudget`](crate::RetryBudget) that can't be: the message names the values and the accepted range.
+///
+/// ```
+/// use jittered_backoff::RetryBudget;
+///
+/// let refused = RetryBudget::new(0, 100).unwrap_err();
+/// assert_eq!(
+///     refused.to_string(),
+///     "a budget of 0 repeats for 100 calls is out of range: calls must be from 2 to 1000000, repeats from 1 to one less than calls"
+/// );
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidBudget(pub(crate) BudgetFlaw);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BudgetFlaw {
+    Share { repeats: u32, calls: u32 },
+    Reserve { start: u32, cap: u32 },
+}
+
+impl fmt::Display for InvalidBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            BudgetFlaw::Share { repeats, calls } => write!(
+                f,
+                "a budget of {repeats} repeats for {calls} calls is out of range: calls must be from 2 to {MOST_CALLS}, \
+                 repeats from 1 to one less than calls"
+            ),
+            BudgetFlaw::Reserve { start, cap } => write!(
+                f,
+                "a budget's reserve of {start}..={cap} permits is out of range: the cap must be from 1 to {MOST_PERMITS}, \
+                 the start from 0 to the cap"
+            ),
+        }
+    }
+}
+
+impl Error for InvalidBudget {}

@@ -4,6 +4,7 @@ use tower::retry::Retry;
 use tower_layer::Layer;
 
 use crate::backoff::Backoff;
+use crate::budget::RetryBudget;
 use crate::limits::Limits;
 use crate::policy::BackoffPolicy;
 use crate::seeds::Seeds;
@@ -37,6 +38,13 @@ impl<D> BackoffLayer<D> {
     #[must_use]
     pub fn with_seeds(self, seeds: Seeds) -> Self {
         self.policy.with_seeds(seeds).into()
+    }
+
+    /// What all sessions have to share, those of other layers with the same budget included. By default there is no such
+    /// bound.
+    #[must_use]
+    pub fn with_budget(self, budget: RetryBudget) -> Self {
+        self.policy.with_budget(budget).into()
     }
 }
 

@@ -3,9 +3,10 @@
 //! Three parts, each usable without the next:
 //!
 //! - **Arithmetic**, with no clock and no I/O: [`Backoff`] describes the waits, [`Delays`] is one session's stream of
-//!   them, [`Jitter`] says how they are spread, [`Limits`] says when to stop, [`retry_after()`] reads what a server asked
-//!   for.
-//! - **Traits**: [`Replay`] says how a request is sent again, [`Decide`] which results deserve it.
+//!   them, [`Jitter`] says how they are spread, [`Limits`] says when to stop, [`RetryBudget`] how many repeats all calls
+//!   have together, [`retry_after()`] and [`rate_limit_reset()`] read what a server asked for.
+//! - **Traits**: [`Replay`] says how a request is sent again, [`Decide`] which results deserve it. [`Untouched`],
+//!   [`ReplayBox`] and [`Once`] are bodies for it.
 //! - **Middleware**: [`BackoffPolicy`] is a [`tower::retry::Policy`], [`BackoffLayer`] applies it.
 //!
 //! ```
@@ -30,6 +31,8 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod backoff;
+mod boxed;
+mod budget;
 mod decide;
 mod delays;
 mod error;
@@ -38,23 +41,29 @@ mod layer;
 mod limits;
 mod once;
 mod policy;
+mod rate_limit_reset;
 mod replay;
 mod retry_after;
 mod seeds;
+mod untouched;
 mod wait;
 
 pub use crate::backoff::Backoff;
+pub use crate::boxed::ReplayBox;
+pub use crate::budget::{RetryBudget, RetryPermit};
 pub use crate::decide::{Decide, Decision};
 pub use crate::delays::Delays;
-pub use crate::error::{InvalidBackoff, InvalidLimits};
+pub use crate::error::{InvalidBackoff, InvalidBudget, InvalidLimits};
 pub use crate::jitter::Jitter;
 pub use crate::layer::BackoffLayer;
 pub use crate::limits::Limits;
 pub use crate::once::Once;
 pub use crate::policy::BackoffPolicy;
+pub use crate::rate_limit_reset::rate_limit_reset;
 pub use crate::replay::Replay;
 pub use crate::retry_after::retry_after;
 pub use crate::seeds::Seeds;
+pub use crate::untouched::{BodyTaken, Untouched};
 pub use crate::wait::Wait;
 
 #[doc = include_str!("../README.md")]

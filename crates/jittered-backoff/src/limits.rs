@@ -9,7 +9,8 @@ use crate::error::{InvalidLimits, LONGEST_WAIT};
 ///
 /// Arithmetic only: whoever makes the attempts tells it the time. The default is three attempts within 90 s.
 ///
-/// The deadline is asked before each repeat. It does not cut an attempt that is under way: that is a timeout's work.
+/// The deadline is asked before each repeat. It does not cut an attempt that is under way: that is for whoever makes the
+/// attempts, or for a timeout ([`BackoffPolicy`](crate::BackoffPolicy) can't).
 ///
 /// ```
 /// use std::time::Duration;

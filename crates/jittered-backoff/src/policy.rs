@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tower::retry::Policy;
 
 use crate::backoff::Backoff;
+use crate::budget::{RetryBudget, RetryPermit};
 use crate::decide::{Decide, Decision};
 use crate::delays::Delays;
 use crate::limits::Limits;
@@ -22,6 +23,10 @@ use crate::wait::Wait;
 /// once. Results pass untouched, and no error is invented.
 ///
 /// A request that can't be copied ([`Replay`]) passes once.
+///
+/// With a [`RetryBudget`], each session earns its part of a permit when it begins, and each repeat takes one: where there is
+/// none, the last result is handed on at once. The permit is used up when the repeat is sent, and goes back if the call
+/// is dropped before.
 ///
 /// Each repeat is logged through `tracing` at WARN with the number of the attempt that failed and the wait; a failure that
 /// is not repeated at DEBUG.
@@ -67,6 +72,7 @@ pub struct BackoffPolicy<D> {
     backoff: Backoff,
     limits: Limits,
     seeds: Seeds,
+    budget: Option<RetryBudget>,
     decide: D,
     session: Option<Session>,
 }
@@ -78,13 +84,24 @@ struct Session {
     /// How many attempts have ended.
     made: u32,
     delays: Delays,
+    permit: Permit,
+}
+
+/// What pays for the repeat that is being waited for. The session's clone has none: there is one repeat to pay for.
+#[derive(Debug, Default)]
+struct Permit(Option<RetryPermit>);
+
+impl Clone for Permit {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
 }
 
 impl<D> BackoffPolicy<D> {
     /// Repeats what `decide` says after the waits of `backoff`, with the default [`Limits`] and seeds from the operating
     /// system.
     pub fn new(backoff: Backoff, decide: D) -> Self {
-        Self { backoff, limits: Limits::new(), seeds: Seeds::from_os(), decide, session: None }
+        Self { backoff, limits: Limits::new(), seeds: Seeds::from_os(), budget: None, decide, session: None }
     }
 
     /// How many attempts a session has, and how much time.
@@ -99,8 +116,18 @@ impl<D> BackoffPolicy<D> {
         Self { seeds, ..self }
     }
 
+    /// What all sessions have to share. By default there is no such bound.
+    #[must_use]
+    pub fn with_budget(self, budget: RetryBudget) -> Self {
+        Self { budget: Some(budget), ..self }
+    }
+
     fn begin(&self) -> Session {
-        Session { began: Instant::now(), made: 0, delays: self.backoff.delays(self.seeds.next_seed()) }
+        if let Some(budget) = &self.budget {
+            budget.earn();
+        }
+        let delays = self.backoff.delays(self.seeds.next_seed());
+        Session { began: Instant::now(), made: 0, delays, permit: Permit::default() }
     }
 }
 
@@ -114,6 +141,9 @@ where
     fn retry(&mut self, request: &mut Req, result: &mut Result<Res, E>) -> Option<Wait> {
         // The session is put back only if it goes on.
         let mut session = self.session.take().unwrap_or_else(|| self.begin());
+        if !request.is_whole() {
+            return None;
+        }
         session.made = session.made.saturating_add(1);
         let attempt = session.made;
 
@@ -132,6 +162,13 @@ where
             tracing::debug!(attempt, ?elapsed, ?wait, "not repeated: outside the limits");
             return None;
         }
+        if let Some(budget) = &self.budget {
+            let Some(permit) = budget.take() else {
+                tracing::debug!(attempt, ?wait, "not repeated: the budget is used up");
+                return None;
+            };
+            session.permit = Permit(Some(permit));
+        }
         tracing::warn!(attempt, ?wait, "attempt failed, repeating after a wait");
         self.session = Some(session);
         Some(Wait::new(wait))
@@ -141,9 +178,13 @@ where
     fn clone_request(&mut self, request: &Req) -> Option<Req> {
         // `Retry` asks its own policy before the first attempt and then clones it for the session: until an attempt has
         // ended, what lies here is a session of another call.
-        let repeats = matches!(&self.session, Some(session) if session.made > 0);
-        if !repeats {
-            self.session = Some(self.begin());
+        match &mut self.session {
+            Some(session) if session.made > 0 => {
+                if let Some(permit) = session.permit.0.take() {
+                    permit.spend();
+                }
+            }
+            _ => self.session = Some(self.begin()),
         }
         request.replay()
     }
@@ -154,6 +195,7 @@ impl<D> fmt::Debug for BackoffPolicy<D> {
         f.debug_struct("BackoffPolicy")
             .field("backoff", &self.backoff)
             .field("limits", &self.limits)
+            .field("budget", &self.budget)
             .field("session", &self.session)
             .finish_non_exhaustive()
     }

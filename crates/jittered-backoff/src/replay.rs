@@ -44,8 +44,9 @@ use http_body_util::{Either, Empty, Full};
 /// # HTTP
 ///
 /// [`http::Request`] is copied with method, URI, version, headers and extensions, if its body can be. Bodies: [`Full`],
-/// [`Empty`], [`Bytes`], `String`, `Vec<u8>`, shared references, `()`, `Option` and [`Either`] of these, and
-/// [`Once`](crate::Once) for all others.
+/// [`Empty`], [`Bytes`], `String`, `Vec<u8>`, shared references, `()`, and `Option`, `Box` and [`Either`] of these;
+/// [`ReplayBox`](crate::ReplayBox) where the types differ. For streams, [`Untouched`](crate::Untouched) is repeated as long
+/// as nothing of it has been sent, and [`Once`](crate::Once) never.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -65,6 +66,14 @@ use http_body_util::{Either, Empty, Full};
 pub trait Replay: Sized {
     /// A copy to send again, or `None` if this is sent once.
     fn replay(&self) -> Option<Self>;
+
+    /// Whether this copy still means what the original meant: asked right before it is sent in the original's stead.
+    ///
+    /// Copies that share something with the original which sending uses up can answer `false`, and are then not sent. By
+    /// default `true`: a copy stands alone.
+    fn is_whole(&self) -> bool {
+        true
+    }
 }
 
 impl<B: Replay> Replay for Request<B> {
@@ -77,6 +86,10 @@ impl<B: Replay> Replay for Request<B> {
         *copy.extensions_mut() = self.extensions().clone();
         Some(copy)
     }
+
+    fn is_whole(&self) -> bool {
+        self.body().is_whole()
+    }
 }
 
 impl<B: Replay> Replay for Option<B> {
@@ -86,6 +99,20 @@ impl<B: Replay> Replay for Option<B> {
             None => Some(None),
         }
     }
+
+    fn is_whole(&self) -> bool {
+        self.as_ref().is_none_or(Replay::is_whole)
+    }
+}
+
+impl<B: Replay> Replay for Box<B> {
+    fn replay(&self) -> Option<Self> {
+        (**self).replay().map(Self::new)
+    }
+
+    fn is_whole(&self) -> bool {
+        (**self).is_whole()
+    }
 }
 
 impl<L: Replay, R: Replay> Replay for Either<L, R> {
@@ -93,6 +120,13 @@ impl<L: Replay, R: Replay> Replay for Either<L, R> {
         match self {
             Either::Left(body) => body.replay().map(Either::Left),
             Either::Right(body) => body.replay().map(Either::Right),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        match self {
+            Either::Left(body) => body.is_whole(),
+            Either::Right(body) => body.is_whole(),
         }
     }
 }

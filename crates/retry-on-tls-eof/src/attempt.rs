@@ -41,6 +41,7 @@ impl fmt::Display for Attempt {
 /// How the last attempt before this one failed whose request may have landed: an extension of the response.
 ///
 /// A `DELETE` that was repeated after one may find nothing left to delete: a 404 or 410 that carries this is a success, as
-/// far as anybody can know. Never present if every failed attempt was proven unsent.
+/// far as anybody can know. An attempt that was answered 408, 429 or 5xx and repeated counts, too: the server may have acted.
+/// Never present if every failed attempt was proven unsent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EarlierFault(pub Fault);

@@ -7,23 +7,26 @@ use std::time::Duration;
 use tower::BoxError;
 use wire_fault::{Fault, Mark, Verdict, chain};
 
+use crate::history::{History, PastAttempt};
 use crate::summary::Summary;
 
-/// Every attempt failed in a way that a repeat can heal, until the attempts or the time ran out.
+/// Every attempt failed in a way that a repeat can heal, until the attempts, the time or the budget ran out.
 ///
-/// The last attempt's error is its source. The call did not change anything: a call that may have is an
+/// The last attempt's own error is its source; where the deadline cut the last attempt, that is the one before it, and
+/// [`DeadlinePassed`](crate::DeadlinePassed) if there is none. The call did not change anything: a call that may have is an
 /// [`OutcomeUnknown`](crate::OutcomeUnknown).
 #[derive(Debug)]
 pub struct Exhausted {
     summary: Summary,
     fault: Fault,
+    history: History,
     mark: Mark,
 }
 
 impl Exhausted {
-    pub(crate) fn new(summary: Summary, fault: Fault, source: BoxError) -> Self {
+    pub(crate) fn new(summary: Summary, fault: Fault, history: History, source: BoxError) -> Self {
         let mark = Mark::verdict(Verdict::Exhausted).with_fault(fault).with_source(source);
-        Self { summary, fault, mark }
+        Self { summary, fault, history, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -32,13 +35,14 @@ impl Exhausted {
         chain(error).find_map(|error| error.downcast_ref())
     }
 
-    /// How many attempts were made: 1 or more. Fewer than the limit where the next wait would have passed the deadline.
+    /// How many attempts were made: 1 or more. Fewer than the limit where the deadline or the budget left no room for the
+    /// next one.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.summary.attempts
     }
 
-    /// From the first attempt's start to the last one's failure.
+    /// From the call's start to its end.
     #[must_use]
     pub const fn elapsed(&self) -> Duration {
         self.summary.elapsed
@@ -48,6 +52,12 @@ impl Exhausted {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// The failed attempts in order: the last 16, if there were more.
+    #[must_use]
+    pub fn history(&self) -> &[PastAttempt] {
+        self.history.as_slice()
     }
 }
 

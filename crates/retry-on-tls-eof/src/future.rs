@@ -5,21 +5,27 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Request, Response};
 use jittered_backoff::Replay;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep, sleep_until};
 use tower::BoxError;
 use tower_service::Service;
+use tracing::Span;
 use wire_fault::AsFault;
 
-use crate::attempt::EarlierFault;
 use crate::call::{After, Call};
+use crate::deadline::DeadlinePassed;
+use crate::reconcile::{Look, Looking, Reconciled};
+
+/// How long the attempt's own time limit may take to end an attempt whose time is up.
+const GRACE: Duration = Duration::from_millis(1);
 
 pin_project! {
     /// The future of a call through [`RetryOnTlsEof`](crate::RetryOnTlsEof).
-    pub struct ResponseFuture<S, B, M>
+    pub struct ResponseFuture<S, B, M, H>
     where
         S: Service<Request<B>>,
     {
@@ -28,102 +34,183 @@ pin_project! {
         // What the next attempt sends; `None` if there can't be one.
         copy: Option<Request<B>>,
         #[pin]
-        state: State<S::Future>,
+        state: State<S::Future, S::Response>,
+        // Ends the call, if it has a deadline.
+        #[pin]
+        deadline: Option<Sleep>,
+        graced: bool,
+        hook: H,
+        // The call's own; here, too, so that it can be entered while the call changes.
+        span: Span,
         marker: PhantomData<fn() -> M>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F> {
+    enum State<F, T> {
         Attempt { #[pin] future: F },
         Wait { #[pin] sleep: Sleep },
         // Waits for the service to be ready for the next attempt.
         Ready,
+        // A hook looks whether the call has landed.
+        Look { looking: Looking<T> },
+        // The call began after its deadline.
+        TooLate,
+        Done,
     }
 }
 
-impl<S, B, M> ResponseFuture<S, B, M>
+impl<S, B, M, H> ResponseFuture<S, B, M, H>
 where
     S: Service<Request<B>>,
     B: Replay,
 {
     /// `service` has been polled ready.
-    pub(crate) fn start(mut service: S, mut call: Call, request: Request<B>) -> Self {
-        let (copy, future) = send(&mut service, &call, request);
-        call.replayable = copy.is_some();
-        Self { service, call, copy, state: State::Attempt { future }, marker: PhantomData }
+    pub(crate) fn start(mut service: S, mut call: Call, request: Request<B>, hook: H) -> Self {
+        let span = call.span.clone();
+        let (copy, state) = if call.too_late {
+            (None, State::TooLate)
+        } else {
+            let (copy, future) = span.in_scope(|| send(&mut service, &mut call, request));
+            if copy.is_none() {
+                // Not for lack of attempts: a call that has one attempt only has not used them up.
+                call.cannot_be_replayed();
+            }
+            (copy, State::Attempt { future })
+        };
+        let deadline = call.pace.until.map(sleep_until);
+        Self { service, call, copy, state, deadline, graced: false, hook, span, marker: PhantomData }
     }
 }
 
 /// Sends the request, and keeps a copy of it if another attempt may follow.
-fn send<S, B>(service: &mut S, call: &Call, mut request: Request<B>) -> (Option<Request<B>>, S::Future)
+fn send<S, B>(service: &mut S, call: &mut Call, mut request: Request<B>) -> (Option<Request<B>>, S::Future)
 where
     S: Service<Request<B>>,
     B: Replay,
 {
     let copy = if call.may_go_on() { request.replay() } else { None };
-    request.extensions_mut().insert(call.attempt);
+    if copy.is_none() && call.may_go_on() {
+        call.cannot_be_replayed();
+    }
+    call.sending(request.extensions_mut());
     (copy, service.call(request))
 }
 
-impl<S, B, M, R> Future for ResponseFuture<S, B, M>
+impl<S, B, M, H, R> Future for ResponseFuture<S, B, M, H>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: AsFault<M> + Into<BoxError>,
     B: Replay,
+    H: Look<Response<R>>,
 {
     type Output = Result<Response<R>, BoxError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = match self.as_mut().advance(cx) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(ready!(self.as_mut().poll_deadline(cx))),
+        };
+        // Whatever the attempt holds below is free before the caller goes on.
+        self.project().state.set(State::Done);
+        Poll::Ready(result)
+    }
+}
+
+impl<S, B, M, H, R> ResponseFuture<S, B, M, H>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: AsFault<M> + Into<BoxError>,
+    B: Replay,
+    H: Look<Response<R>>,
+{
+    /// From state to state, as far as they go by themselves.
+    fn advance(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<R>, BoxError>> {
         let mut this = self.project();
+        let _entered = this.span.enter();
         loop {
-            match this.state.as_mut().project() {
+            let after = match this.state.as_mut().project() {
                 StateProj::Attempt { future } => {
-                    let wait = match ready!(future.poll(cx)) {
-                        Ok(mut response) => {
-                            let wait = this.call.answered(&response);
-                            let Some(wait) = wait else {
-                                let extensions = response.extensions_mut();
-                                extensions.insert(this.call.attempt);
-                                if let Some(fault) = this.call.may_have_landed {
-                                    extensions.insert(EarlierFault(fault));
-                                }
-                                return Poll::Ready(Ok(response));
-                            };
-                            wait
-                        }
-                        Err(error) => match this.call.failed(error) {
-                            After::RepeatIn(wait) => wait,
-                            After::End(error) => return Poll::Ready(Err(error)),
+                    let result = ready!(future.poll(cx));
+                    // A stream that this attempt has touched can't go out with another.
+                    if this.copy.as_ref().is_some_and(|copy| !copy.is_whole()) {
+                        *this.copy = None;
+                        this.call.cannot_be_replayed();
+                    }
+                    match result {
+                        Ok(response) => match this.call.answered(&response) {
+                            Some(wait) => After::RepeatIn(wait),
+                            None => return Poll::Ready(Ok(this.call.hand_on(response))),
                         },
-                    };
-                    // Drops the attempt, and with it whatever it holds below, before the next is asked for.
-                    this.state.set(State::Wait { sleep: tokio::time::sleep(wait) });
+                        Err(error) => this.call.failed(error),
+                    }
                 }
                 StateProj::Wait { sleep } => {
                     ready!(sleep.poll(cx));
                     this.state.set(State::Ready);
+                    continue;
                 }
-                StateProj::Ready => {
-                    if let Err(error) = ready!(this.service.poll_ready(cx)) {
-                        return Poll::Ready(Err(this.call.end(error)));
+                StateProj::Ready => match ready!(this.service.poll_ready(cx)) {
+                    Ok(()) => {
+                        let Some(request) = this.copy.take() else {
+                            // Only a call that kept a copy is repeated.
+                            unreachable!("a call without a copy is not repeated");
+                        };
+                        this.call.go_on();
+                        let (copy, future) = send(this.service, this.call, request);
+                        *this.copy = copy;
+                        this.state.set(State::Attempt { future });
+                        continue;
                     }
-                    let Some(request) = this.copy.take() else {
-                        // A wait begins only if the limits leave room for another attempt, and then a copy was kept.
-                        unreachable!("a call without a copy is not repeated");
-                    };
-                    this.call.attempt = this.call.attempt.next();
-                    let (copy, future) = send(this.service, this.call, request);
-                    *this.copy = copy;
-                    this.state.set(State::Attempt { future });
+                    Err(error) => this.call.broken(error),
+                },
+                StateProj::Look { looking } => match ready!(looking.poll(cx)) {
+                    Reconciled::Landed(response) => return Poll::Ready(Ok(this.call.hand_on(response))),
+                    Reconciled::NotLanded => this.call.not_landed(),
+                    Reconciled::StillUnknown => After::End(this.call.unknown()),
+                },
+                StateProj::TooLate => After::End(DeadlinePassed::before_sent().into()),
+                StateProj::Done => unreachable!("polled again after it was done"),
+            };
+            // Each of these drops the attempt, and with it whatever it holds below, before anything else is begun.
+            match after {
+                After::RepeatIn(wait) => this.state.set(State::Wait { sleep: sleep(wait) }),
+                After::Unknown => {
+                    this.state.set(State::Done);
+                    let asked = this.call.question();
+                    match asked.and_then(|(question, until)| this.hook.look(question, until)) {
+                        Some(looking) => this.state.set(State::Look { looking }),
+                        None => return Poll::Ready(Err(this.call.unknown())),
+                    }
                 }
+                After::End(error) => return Poll::Ready(Err(error)),
             }
         }
     }
+
+    /// Whether time is up, and what that makes of the call. `advance` was asked first: what is there when the time is up is
+    /// in time.
+    fn poll_deadline(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BoxError> {
+        let mut this = self.project();
+        let Some(mut timer) = this.deadline.as_mut().as_pin_mut() else { return Poll::Pending };
+        ready!(timer.as_mut().poll(cx));
+        let under_way = matches!(*this.state, State::Attempt { .. });
+        if under_way && this.call.is_kept_below() && !*this.graced {
+            // The layer that has the attempt knows more of it, and its timer is due, too.
+            *this.graced = true;
+            let until = timer.deadline() + GRACE;
+            timer.as_mut().reset(until);
+            ready!(timer.poll(cx));
+        }
+        let _entered = this.span.enter();
+        let looking = matches!(*this.state, State::Look { .. });
+        this.state.set(State::Done);
+        Poll::Ready(if looking { this.call.unknown() } else { this.call.cut(under_way) })
+    }
 }
 
-impl<S, B, M> fmt::Debug for ResponseFuture<S, B, M>
+impl<S, B, M, H> fmt::Debug for ResponseFuture<S, B, M, H>
 where
     S: Service<Request<B>>,
 {

@@ -7,14 +7,46 @@
 //!
 //! - [`RetrySafety`]: what a request says of itself; by default its method does.
 //! - [`Attempt`], [`EarlierFault`]: what a response says of the attempts before it.
+//! - [`with_reconcile`](RetryOnTlsEofLayer::with_reconcile): a hook that looks at the server where nobody can know.
 //! - [`AttemptTimeoutLayer`]: a time limit for each attempt that knows whether the request can have been sent.
+//! - [`Deadline`]: the whole call's, and how it cuts an attempt without losing that knowledge.
+//! - [`CollectBodyLayer`]: makes a cut in a response's body visible to the retry.
 //!
 //! `M` in the types says how the error of the service below is read ([`wire_fault::AsFault`]); the compiler infers it.
 //!
 //! # Where it goes
 //!
 //! Above a rate limit, so that repeats are paced; above signing, so that no repeat carries a stale timestamp; below what
-//! counts calls.
+//! counts calls. Below the limiter first the attempt's time limit, so that the queue is not a timeout, and then the layer
+//! that collects bodies, so that the time limit covers these:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use http::{Request, Response};
+//! use jittered_backoff::{Backoff, Limits, RetryBudget};
+//! use retry_on_tls_eof::{AttemptTimeoutLayer, CollectBodyLayer, RetryOnTlsEofLayer};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), BoxError> {
+//! let retry = RetryOnTlsEofLayer::new(Backoff::default())
+//!     .with_limits(Limits::new().with_attempts(4)?.with_deadline(Duration::from_secs(60)))
+//!     .with_budget(RetryBudget::new(1, 10)?)
+//!     .with_never(|_, uri| uri.path().ends_with("/checkout"))
+//!     .on_retry(|failure, wait, attempt| eprintln!("attempt {attempt}: {failure}; again in {wait:?}"))
+//!     .over_attempt_timeout();
+//! # let transport = service_fn(async |_: Request<String>| Ok::<_, BoxError>(Response::new(String::from("[]"))));
+//! let service = ServiceBuilder::new()
+//!     .layer(retry)
+//!     // A rate limit goes here.
+//!     .layer(AttemptTimeoutLayer::new(Duration::from_secs(30))?.over_hyper_util())
+//!     .layer(CollectBodyLayer::new(16 * 1024 * 1024)?)
+//!     .service(transport);
+//!
+//! let response = service.oneshot(Request::get("/1.0/me/order").body(String::new())?).await?;
+//! assert_eq!(response.into_body().as_whole().map(|bytes| &bytes[..]), Some(&b"[]"[..]));
+//! # Ok(()) }
+//! ```
 //!
 //! # Repeats below this layer
 //!
@@ -26,22 +58,35 @@
 
 mod attempt;
 mod call;
+pub mod collect;
+mod deadline;
 mod exhausted;
 mod future;
+mod head;
+mod history;
 mod layer;
 mod outcome;
+mod pace;
+mod reconcile;
 mod safety;
 mod service;
+mod settings;
 mod summary;
 pub mod timeout;
 
 pub use crate::attempt::{Attempt, EarlierFault};
+pub use crate::collect::{BodyCut, CollectBody, CollectBodyLayer, CollectedBody, InvalidBodyLimit};
+pub use crate::deadline::{Deadline, DeadlinePassed};
 pub use crate::exhausted::Exhausted;
 pub use crate::future::ResponseFuture;
+pub use crate::head::ResponseHead;
+pub use crate::history::{Failure, PastAttempt};
 pub use crate::layer::RetryOnTlsEofLayer;
 pub use crate::outcome::OutcomeUnknown;
+pub use crate::reconcile::{Look, MayHaveLanded, NoReconcile, Reconcile, Reconciled};
 pub use crate::safety::RetrySafety;
 pub use crate::service::RetryOnTlsEof;
+pub use crate::settings::NoRefusal;
 pub use crate::timeout::{AttemptTimedOut, AttemptTimeout, AttemptTimeoutLayer, InvalidTimeout};
 
 #[cfg(doctest)]

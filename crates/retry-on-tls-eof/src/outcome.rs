@@ -6,28 +6,39 @@ use std::time::Duration;
 
 use http::Method;
 use tower::BoxError;
-use wire_fault::{Fault, Mark, Verdict, chain};
+use wire_fault::{Delivery, Fault, Mark, Phase, Verdict, chain};
 
+use crate::head::ResponseHead;
+use crate::history::{History, PastAttempt};
 use crate::summary::Summary;
 
 /// The call may have landed, and was not or may not be repeated: look at the server before you act.
 ///
 /// Returned for a request that changes something (any method but `GET`, `HEAD`, `OPTIONS` and `TRACE`, or one marked
 /// [`RetrySafety::IfNeverSent`](crate::RetrySafety::IfNeverSent)) when at least one of its attempts failed after the
-/// request could have reached the server, and none was answered.
+/// request could have reached the server, and none was answered in full. Where the layer has a hook that looks
+/// ([`with_reconcile`](crate::RetryOnTlsEofLayer::with_reconcile)), it could not tell either.
 ///
 /// Find it in a `BoxError` with [`OutcomeUnknown::of`], also below other errors.
 #[derive(Debug)]
 pub struct OutcomeUnknown {
     summary: Summary,
     fault: Fault,
+    head: Option<ResponseHead>,
+    history: History,
     mark: Mark,
 }
 
 impl OutcomeUnknown {
-    pub(crate) fn new(summary: Summary, fault: Fault, source: BoxError) -> Self {
+    pub(crate) fn new(
+        summary: Summary,
+        fault: Fault,
+        head: Option<ResponseHead>,
+        history: History,
+        source: BoxError,
+    ) -> Self {
         let mark = Mark::verdict(Verdict::OutcomeUnknown).with_fault(fault).with_source(source);
-        Self { summary, fault, mark }
+        Self { summary, fault, head, history, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -54,7 +65,7 @@ impl OutcomeUnknown {
         self.summary.attempts
     }
 
-    /// From the first attempt's start to the last one's failure.
+    /// From the call's start to its end.
     #[must_use]
     pub const fn elapsed(&self) -> Duration {
         self.summary.elapsed
@@ -65,12 +76,40 @@ impl OutcomeUnknown {
     pub const fn fault(&self) -> Fault {
         self.fault
     }
+
+    /// The head of the last response whose body was cut: then the server did answer, if not in full. Only a
+    /// [`CollectBody`](crate::CollectBody) below the retry can see that.
+    #[must_use]
+    pub const fn response_head(&self) -> Option<&ResponseHead> {
+        self.head.as_ref()
+    }
+
+    /// OVHcloud's id of the query (`X-Ovh-Queryid`), which its support asks for, if a response's head came.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&str> {
+        self.head.as_ref()?.query_id()
+    }
+
+    /// The failed attempts in order: the last 16, if there were more.
+    #[must_use]
+    pub fn history(&self) -> &[PastAttempt] {
+        self.history.as_slice()
+    }
 }
 
 impl fmt::Display for OutcomeUnknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Summary { method, path, .. } = &self.summary;
-        write!(f, "{method} {path} may have been carried out: no answer to {}", self.summary)
+        let answer = match (self.fault.delivery, self.fault.phase) {
+            (Delivery::Answered, Phase::Body) => "complete answer",
+            (Delivery::Answered, _) => "final answer",
+            _ => "answer",
+        };
+        write!(f, "{method} {path} may have been carried out: no {answer} to {}", self.summary)?;
+        match self.query_id() {
+            Some(id) => write!(f, ", query {id}"),
+            None => Ok(()),
+        }
     }
 }
 

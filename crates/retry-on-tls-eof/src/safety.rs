@@ -22,7 +22,9 @@ use http::{Extensions, Method};
 /// [RFC 9110, 9.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RetrySafety {
-    /// Sent once, whatever happens.
+    /// Sent once, whatever happens: no status, no idempotency key, no hook and no setting of the layer lifts this. For calls
+    /// that order or pay, where it can also be a rule of the layer
+    /// ([`with_never`](crate::RetryOnTlsEofLayer::with_never)), which no extension lifts.
     Never,
     /// Sent again only if it is proven that the server did not act: the request was never sent, or refused by protocol.
     IfNeverSent,
@@ -37,7 +39,7 @@ impl RetrySafety {
         if method.is_idempotent() { Self::Idempotent } else { Self::IfNeverSent }
     }
 
-    /// What the extension says, or else the method.
+    /// What the extension says, or else the method. A layer's own rules are not asked.
     #[must_use]
     pub fn of(method: &Method, extensions: &Extensions) -> Self {
         extensions.get().copied().unwrap_or_else(|| Self::of_method(method))

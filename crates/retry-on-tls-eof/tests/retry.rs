@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::{Method, Request, Response, StatusCode};
 use jittered_backoff::{Backoff, Jitter, Limits, Once, Seeds};
 use retry_on_tls_eof::{
-    Attempt, EarlierFault, Exhausted, OutcomeUnknown, RetryOnTlsEof, RetryOnTlsEofLayer, RetrySafety,
+    Attempt, CollectBodyLayer, EarlierFault, Exhausted, OutcomeUnknown, Reconciled, RetryOnTlsEof,
+    RetryOnTlsEofLayer, RetrySafety,
 };
 use tokio::time::Instant;
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, task};
@@ -146,6 +147,26 @@ async fn put_and_delete_are_repeated_and_tell_what_came_before() {
     let unknown = OutcomeUnknown::of(&*error).expect("the first may have landed");
     assert_eq!((unknown.attempts(), unknown.fault().delivery), (2, Delivery::Perhaps));
     assert_eq!(at.len(), 2);
+}
+
+/// A gateway that gives up leaves the server at work: a DELETE answered 504 may have been carried out.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_repeated_away_may_have_been_more_than_an_answer() {
+    let (result, _) = run(3, request(Method::DELETE), vec![Ok(status(504)), Ok(status(404))]).await;
+    let earlier =
+        result.expect("an answer").extensions().get::<EarlierFault>().copied().expect("the 504 before");
+    assert_eq!(earlier.0.delivery, Delivery::Answered);
+
+    let script = vec![Ok(status(504)), Err(never_sent()), Err(never_sent())];
+    let (result, _) = run(3, request(Method::PUT), script).await;
+    let error = result.expect_err("unknown");
+    assert!(OutcomeUnknown::of(&*error).is_some(), "{error}");
+    assert!(error.to_string().contains("no final answer to 3 attempts"), "{error}");
+
+    // What changes nothing has no outcome to be unknown.
+    let script = vec![Ok(status(504)), Err(never_sent()), Err(never_sent())];
+    let (result, _) = run(3, request(Method::GET), script).await;
+    assert!(Exhausted::of(&*result.expect_err("exhausted")).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -345,9 +366,29 @@ async fn over_a_buffer() {
 }
 
 #[test]
-fn settings_and_services_are_send_and_clone() {
+fn settings_services_and_futures_are_send_sync_and_clone() {
     fn check<T: Send + Sync + Clone>(_: &T) {}
+    fn check_future<T: Send + Sync>(_: &T) {}
+    fn mock() -> Transport {
+        mock::pair().0
+    }
     check(&layer(2));
-    let (transport, _handle) = mock::pair::<Request<String>, Response<&'static str>>();
-    check(&layer(2).layer(transport));
+    check(&layer(2).layer(mock()));
+    // Sync, too, over a transport whose future is: a hook's own future need not be.
+    let looking = layer(2).with_reconcile(async |_| {
+        let not_sync = std::cell::Cell::new(());
+        std::future::ready(()).await;
+        not_sync.set(());
+        Ok(Reconciled::<Response<&'static str>>::NotLanded)
+    });
+    check(&looking);
+    let collecting = CollectBodyLayer::new(9).expect("in range");
+    check(&collecting);
+    let transport =
+        tower::service_fn(|_: Request<String>| std::future::ready(Err::<Response<&'static str>, _>(cut())));
+    check(&looking.layer(transport));
+    check_future(&looking.layer(transport).oneshot(request(Method::GET)));
+    let transport =
+        tower::service_fn(|_: Request<String>| std::future::ready(Err::<Response<String>, _>(cut())));
+    check_future(&collecting.layer(transport).oneshot(request(Method::GET)));
 }

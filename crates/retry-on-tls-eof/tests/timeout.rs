@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Empty;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
-use retry_on_tls_eof::{AttemptTimedOut, AttemptTimeoutLayer, InvalidTimeout};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use retry_on_tls_eof::{AttemptTimedOut, AttemptTimeoutLayer, Deadline, InvalidTimeout};
 use tokio::net::TcpListener;
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::{BoxError, Layer, Service, ServiceExt};
@@ -57,6 +58,36 @@ async fn it_starts_with_the_attempt_and_ends_to_the_millisecond() {
     assert_ready_ok!(call.poll());
 }
 
+/// No more time than the deadline leaves, and none at all after it: then nothing is sent.
+#[tokio::test(start_paused = true)]
+async fn it_keeps_the_requests_deadline() {
+    let sent = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = sent.clone();
+    let transport = tower::service_fn(move |_: Request<()>| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        std::future::pending::<Result<Response<()>, BoxError>>()
+    });
+    let service = AttemptTimeoutLayer::new(3 * S).expect("in range").layer(transport);
+    let start = tokio::time::Instant::now();
+    for (deadline, after, delivery, attempts) in [
+        (Some(2 * S), 2 * S, Delivery::Perhaps, 1),
+        (Some(4 * S), 3 * S, Delivery::Perhaps, 2),
+        (None, 3 * S, Delivery::Perhaps, 3),
+        (Some(Duration::ZERO), Duration::ZERO, Delivery::NeverSent, 3),
+    ] {
+        let mut request = Request::new(());
+        let began = start.elapsed();
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(Deadline::at(tokio::time::Instant::now() + deadline));
+        }
+        let error = service.clone().oneshot(request).await.expect_err("out of time");
+        let told = error.downcast_ref::<AttemptTimedOut>().expect("its own error").after();
+        assert_eq!((start.elapsed() - began, told), (after, after));
+        assert_eq!(fault(&error).delivery, delivery);
+        assert_eq!(sent.load(std::sync::atomic::Ordering::Relaxed), attempts);
+    }
+}
+
 /// A transport that knows nothing of hyper-util's note: its absence is no proof, unless the caller declares it.
 #[tokio::test(start_paused = true)]
 async fn without_the_declaration_a_timeout_is_perhaps() {
@@ -97,4 +128,67 @@ async fn no_connection_yet_means_never_sent() {
     assert_eq!(fault.delivery, Delivery::NeverSent);
     assert!(fault.may_repeat(false));
     assert_eq!(fault.to_string(), "connection set-up timed out; the request was never sent");
+}
+
+/// hyper-util's client over a connector that takes 200 ms to connect, to a peer that never answers.
+async fn slow_client() -> Client<impl Connect + Clone + Send + Sync + 'static, Empty<Bytes>> {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = silent.local_addr().expect("an address");
+    let silent = std::sync::Arc::new(silent);
+    Client::builder(TokioExecutor::new()).build(tower::service_fn(move |_: http::Uri| {
+        let silent = silent.clone();
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let stream = tokio::net::TcpStream::connect(address).await?;
+            drop(silent);
+            Ok::<_, BoxError>(TokioIo::new(stream))
+        })
+    }))
+}
+
+fn post() -> Request<Empty<Bytes>> {
+    Request::post("http://api/order").body(Empty::new()).expect("a request")
+}
+
+fn limit(milliseconds: u64) -> AttemptTimeoutLayer {
+    AttemptTimeoutLayer::new(Duration::from_millis(milliseconds)).expect("in range").over_hyper_util()
+}
+
+/// There is one place for the client's note. Two limits share it, or the outer one would take its absence for proof.
+#[tokio::test]
+async fn of_two_limits_the_outer_one_is_not_blind() {
+    let client = limit(5_000).layer(slow_client().await);
+    let error = limit(600).layer(client).oneshot(post()).await.expect_err("silent");
+    assert_eq!(fault(&error).delivery, Delivery::Perhaps);
+
+    let client = limit(5_000).layer(slow_client().await);
+    let error = limit(50).layer(client).oneshot(post()).await.expect_err("not connected");
+    assert_eq!(fault(&error).delivery, Delivery::NeverSent);
+}
+
+/// A limit that drops the attempt stops only what the attempt itself holds.
+#[tokio::test]
+async fn an_attempt_that_goes_on_elsewhere_is_not_proven_unsent() {
+    let client = slow_client().await;
+    let spawning = tower::service_fn(move |request| {
+        let sent = tokio::spawn(client.request(request));
+        async move { Ok::<_, BoxError>(sent.await??) }
+    });
+    let error = limit(50).layer(spawning).oneshot(post()).await.expect_err("not connected");
+    assert_eq!(fault(&error).delivery, Delivery::Perhaps);
+}
+
+/// Whoever makes a request of their own leaves the note behind.
+#[tokio::test]
+async fn a_request_made_anew_is_not_proven_unsent() {
+    let client = slow_client().await;
+    let rebuilding = tower::service_fn(move |request: Request<Empty<Bytes>>| {
+        let (head, body) = request.into_parts();
+        let mut rebuilt = Request::new(body);
+        *rebuilt.method_mut() = head.method;
+        *rebuilt.uri_mut() = head.uri;
+        client.request(rebuilt)
+    });
+    let error = limit(600).layer(rebuilding).oneshot(post()).await.expect_err("silent");
+    assert_eq!(fault(&error).delivery, Delivery::Perhaps);
 }

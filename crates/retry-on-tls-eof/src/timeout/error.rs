@@ -2,9 +2,10 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase};
+use wire_fault::{Fault, Mark};
 
 use super::range::{MAX, MIN};
+use crate::deadline::{IN_FLIGHT, NOT_SENT};
 
 /// An attempt got no answer in its time.
 #[derive(Debug)]
@@ -16,18 +17,18 @@ pub struct AttemptTimedOut {
 
 impl AttemptTimedOut {
     pub(super) fn before_connected(after: Duration) -> Self {
-        Self::new(after, Fault::new(Phase::Pool, Delivery::NeverSent, Cause::Timeout, Healing::Transient))
+        Self::new(after, NOT_SENT)
     }
 
     pub(super) fn in_flight(after: Duration) -> Self {
-        Self::new(after, Fault::new(Phase::InFlight, Delivery::Perhaps, Cause::Timeout, Healing::Transient))
+        Self::new(after, IN_FLIGHT)
     }
 
     fn new(after: Duration, fault: Fault) -> Self {
         Self { after, fault, mark: Mark::fault(fault) }
     }
 
-    /// The time that the attempt had.
+    /// The time that the attempt had: the layer's, or what was left until the call's [`Deadline`](crate::Deadline).
     #[must_use]
     pub const fn after(&self) -> Duration {
         self.after

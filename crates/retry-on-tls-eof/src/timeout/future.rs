@@ -4,28 +4,34 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper_util::client::legacy::connect::CaptureConnection;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tower::BoxError;
 
 use super::error::AttemptTimedOut;
+use super::note::Note;
 
 pin_project! {
     /// The future of an attempt through [`AttemptTimeout`](crate::AttemptTimeout).
     pub struct ResponseFuture<F> {
+        // `None` once its time was up.
         #[pin]
-        attempt: F,
+        attempt: Option<F>,
         #[pin]
         sleep: Sleep,
         after: Duration,
-        captured: Option<CaptureConnection>,
+        note: Option<Note>,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn new(attempt: F, after: Duration, captured: Option<CaptureConnection>) -> Self {
-        Self { attempt, sleep: tokio::time::sleep(after), after, captured }
+    pub(super) fn new(attempt: F, now: Instant, until: Instant, note: Option<Note>) -> Self {
+        Self { attempt: Some(attempt), sleep: sleep_until(until), after: until - now, note }
+    }
+
+    /// An attempt that came too late to be sent.
+    pub(super) fn too_late(now: Instant) -> Self {
+        Self { attempt: None, sleep: sleep_until(now), after: Duration::ZERO, note: None }
     }
 }
 
@@ -37,18 +43,27 @@ where
     type Output = Result<R, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
+        let Some(attempt) = this.attempt.as_mut().as_pin_mut() else {
+            return Poll::Ready(Err(AttemptTimedOut::before_connected(*this.after).into()));
+        };
         // The answer first: one that is here when the time is up is an answer.
-        if let Poll::Ready(result) = this.attempt.poll(cx) {
+        if let Poll::Ready(result) = attempt.poll(cx) {
             return Poll::Ready(result.map_err(Into::into));
         }
         ready!(this.sleep.poll(cx));
-        let error = match this.captured {
-            // The client notes the connection in the very poll that hands it the request.
-            Some(captured) if captured.connection_metadata().is_none() => {
-                AttemptTimedOut::before_connected(*this.after)
+        let mut drop_attempt = || this.attempt.set(None);
+        let unsent = match this.note {
+            Some(note) => note.proves_unsent(drop_attempt),
+            None => {
+                drop_attempt();
+                false
             }
-            _ => AttemptTimedOut::in_flight(*this.after),
+        };
+        let error = if unsent {
+            AttemptTimedOut::before_connected(*this.after)
+        } else {
+            AttemptTimedOut::in_flight(*this.after)
         };
         Poll::Ready(Err(error.into()))
     }

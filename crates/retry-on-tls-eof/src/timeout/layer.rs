@@ -33,7 +33,7 @@ impl AttemptTimeoutLayer {
 
     /// Gives each attempt this long, from when it is sent to the response's head: 1 ms to 1 hour.
     ///
-    /// The response's body is not covered.
+    /// The response's body is not covered, unless a [`CollectBody`](crate::CollectBody) below reads it first.
     ///
     /// # Errors
     ///

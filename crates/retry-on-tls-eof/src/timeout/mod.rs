@@ -3,6 +3,7 @@
 mod error;
 mod future;
 mod layer;
+mod note;
 mod range;
 mod service;
 

@@ -2,13 +2,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Request;
-use hyper_util::client::legacy::connect::capture_connection;
+use tokio::time::Instant;
 use tower::BoxError;
 use tower_service::Service;
 
 use super::future::ResponseFuture;
+use super::note::Note;
+use crate::deadline::Deadline;
 
 /// Gives each attempt a time limit.
+///
+/// Where the request has a [`Deadline`], the attempt gets no more time than that leaves, and isn't sent if that is none.
 ///
 /// # Errors
 ///
@@ -49,7 +53,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let captured = self.over_hyper_util.then(|| capture_connection(&mut request));
-        ResponseFuture::new(self.inner.call(request), self.after, captured)
+        let now = Instant::now();
+        let mut until = now + self.after;
+        if let Some(deadline) = request.extensions().get::<Deadline>() {
+            if !deadline.reach() || deadline.instant() <= now {
+                return ResponseFuture::too_late(now);
+            }
+            // The very instant, and not what is left until it, so that this timer is due with the retry's.
+            until = until.min(deadline.instant());
+        }
+        let note = self.over_hyper_util.then(|| Note::of(&mut request));
+        ResponseFuture::new(self.inner.call(request), now, until, note)
     }
 }

@@ -1,0 +1,72 @@
+use std::error::Error;
+use std::fmt;
+
+use http::response;
+use tower::BoxError;
+use wire_fault::{Delivery, Fault, Mark, Phase, chain};
+
+use super::layer::CollectBodyLayer;
+use crate::head::ResponseHead;
+
+/// A response came, and its body was cut.
+///
+/// The body's own error is its source.
+#[derive(Debug)]
+pub struct BodyCut {
+    head: ResponseHead,
+    received: usize,
+    mark: Mark,
+}
+
+impl BodyCut {
+    pub(super) fn new(parts: response::Parts, received: usize, error: impl Into<BoxError>) -> Self {
+        let error = error.into();
+        // Whatever the body's error makes of it, the server had the request.
+        let mut fault = Fault::of(&*error);
+        (fault.phase, fault.delivery) = (Phase::Body, Delivery::Answered);
+        Self { head: ResponseHead::new(parts), received, mark: Mark::fault(fault).with_source(error) }
+    }
+
+    /// The first of its kind in an error's chain of causes.
+    #[must_use]
+    pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        chain(error).find_map(|error| error.downcast_ref())
+    }
+
+    /// The response's status and headers.
+    #[must_use]
+    pub const fn head(&self) -> &ResponseHead {
+        &self.head
+    }
+
+    /// How many bytes of the body had come.
+    #[must_use]
+    pub const fn received(&self) -> usize {
+        self.received
+    }
+}
+
+impl fmt::Display for BodyCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the body of a response {} was cut after {} bytes", self.head.status(), self.received)
+    }
+}
+
+impl Error for BodyCut {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.mark)
+    }
+}
+
+/// A limit for collected bodies out of range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidBodyLimit(pub(super) usize);
+
+impl fmt::Display for InvalidBodyLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let max = CollectBodyLayer::MAX;
+        write!(f, "a limit of {} bytes for collected bodies is out of range: 1 to {max}", self.0)
+    }
+}
+
+impl Error for InvalidBodyLimit {}

@@ -1,0 +1,51 @@
+//! The head of a response that came without its body.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, StatusCode, response};
+
+/// OVHcloud's name for one query, which its support asks for.
+const QUERY_ID: HeaderName = HeaderName::from_static("x-ovh-queryid");
+
+/// The status and headers of a response whose body was cut: more than nothing, where nobody knows what became of a call.
+///
+/// `Debug` shows no header's value.
+///
+/// # Clone
+///
+/// Clones share the headers.
+#[derive(Clone)]
+pub struct ResponseHead {
+    head: Arc<(StatusCode, HeaderMap)>,
+}
+
+impl ResponseHead {
+    pub(crate) fn new(parts: response::Parts) -> Self {
+        Self { head: Arc::new((parts.status, parts.headers)) }
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.head.0
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.1
+    }
+
+    /// OVHcloud's id of the query (`X-Ovh-Queryid`), which its support asks for.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&str> {
+        self.headers().get(QUERY_ID)?.to_str().ok()
+    }
+}
+
+impl fmt::Debug for ResponseHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseHead").field("status", &self.status()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! What is told of a call while it goes on: the hook for repeats, the history, the span.
+
+mod common;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Answer, S, Script, cut, layer, ms, never_sent, ok, request, status};
+use http::{Method, StatusCode};
+use jittered_backoff::{Backoff, Jitter, Limits};
+use retry_on_tls_eof::{Exhausted, Failure, OutcomeUnknown, PastAttempt, RetryOnTlsEofLayer};
+use tower::{Layer, ServiceExt};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+use wire_fault::{Boxed, Delivery, Fault};
+
+type Told = Arc<Mutex<Vec<(Failure, Duration, u32)>>>;
+
+fn telling() -> (RetryOnTlsEofLayer<Boxed>, Told) {
+    let told = Told::default();
+    let teller = told.clone();
+    let layer = layer(9).on_retry(move |failure, wait, attempt| {
+        teller.lock().unwrap().push((failure, wait, attempt.get()));
+    });
+    (layer, told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_repeat_is_told_once_before_its_wait() {
+    let (layer, told) = telling();
+    let mut busy = status(429);
+    busy.headers_mut().insert("retry-after", "9".parse().expect("a header"));
+    let script = Script::new([Err(never_sent()), Ok(busy), ok()]);
+    let mut call = tokio_test::task::spawn(layer.layer(script).oneshot(request(Method::GET)));
+    tokio_test::assert_pending!(call.poll());
+    tokio::task::yield_now().await;
+    tokio::time::advance(ms(1)).await;
+    tokio_test::assert_pending!(call.poll());
+    let fault = Fault::of(&*never_sent());
+    assert_eq!(*told.lock().unwrap(), [(Failure::Fault(fault), S, 1)]);
+    call.await.expect("healed");
+    let busy = Failure::Status(StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(*told.lock().unwrap(), [(Failure::Fault(fault), S, 1), (busy, 9 * S, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_repeated_is_not_told() {
+    for (method, answer) in [(Method::POST, Err(cut())), (Method::GET, Ok(status(404))), (Method::GET, ok())]
+    {
+        let (layer, told) = telling();
+        let _ = layer.layer(Script::new([answer])).oneshot(request(method)).await;
+        assert!(told.lock().unwrap().is_empty());
+    }
+    let (layer, told) = telling();
+    let tight = layer.with_limits(Limits::new().with_deadline(S));
+    tight.layer(Script::new([Err(cut())])).oneshot(request(Method::GET)).await.expect_err("no time");
+    assert!(told.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_panics_changes_nothing() {
+    let layer = layer(3).on_retry(|_, _, _| panic!("in the hook"));
+    let script = Script::new([Err(never_sent()), Err(never_sent()), ok()]);
+    layer.layer(script.clone()).oneshot(request(Method::POST)).await.expect("healed");
+    assert_eq!(script.at(), [0, 1_000, 3_000]);
+}
+
+/// The last 16 attempts, whatever became of them.
+#[tokio::test(start_paused = true)]
+async fn the_history_is_exact_and_bounded() {
+    let millisecond = ms(1);
+    let quick = Backoff::exponential(millisecond..=millisecond).expect("in range").with_jitter(Jitter::None);
+    let limits = Limits::new().with_attempts(40).expect("in range");
+    let answers = (0..40).map(|n| -> Answer {
+        if n % 2 == 0 { Ok(status(503)) } else { Err(cut()) }
+    });
+    let layer = RetryOnTlsEofLayer::<Boxed>::new(quick).with_limits(limits);
+    let error = layer.layer(Script::new(answers)).oneshot(request(Method::GET)).await.expect_err("used up");
+    let exhausted = Exhausted::of(&*error).expect("exhausted");
+    assert_eq!(exhausted.attempts(), 40);
+    let history = exhausted.history();
+    assert_eq!(history.len(), 16);
+    for (past, number) in history.iter().zip(25..) {
+        assert_eq!((past.attempt().get(), past.began()), (number, ms(u64::from(number) - 1)));
+        assert_eq!(past.wait(), (number < 40).then_some(millisecond));
+        match past.failure() {
+            Failure::Status(status) => assert_eq!((status.as_u16(), number % 2), (503, 1)),
+            Failure::Fault(fault) => assert_eq!((fault.delivery, number % 2), (Delivery::Perhaps, 0)),
+            _ => panic!("an unknown kind of failure"),
+        }
+    }
+    assert_eq!(history[0].failure().to_string(), "answered 503 Service Unavailable");
+
+    let script = Script::new([Err(never_sent()), Err(cut())]);
+    let error = common::layer(3).layer(script).oneshot(request(Method::POST)).await.expect_err("unknown");
+    let history = OutcomeUnknown::of(&*error).expect("unknown").history();
+    assert_eq!(history.iter().map(PastAttempt::wait).collect::<Vec<_>>(), [Some(S), None]);
+}
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_tells_of_the_call_and_no_secret() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let mut request = request(Method::GET);
+    request.headers_mut().insert("authorization", "Bearer secret".parse().expect("a header"));
+    *request.body_mut() = "secret".to_owned();
+    let script = Script::new([Err(cut()), Ok(status(503)), ok()]);
+    let inner = tower::service_fn(move |request| {
+        tracing::debug!("below");
+        script.clone().oneshot(request)
+    });
+    layer(3).layer(inner).oneshot(request).await.expect("healed");
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).expect("text");
+    assert!(!log.contains("secret"), "{log}");
+    let below: Vec<_> = log.lines().filter(|line| line.contains("below")).collect();
+    assert_eq!(below.len(), 3, "{log}");
+    for (line, attempt) in below.iter().zip(1..) {
+        assert!(line.contains("call{call=") && line.contains("method=GET path=\"/order\""), "{line}");
+        assert!(line.contains(&format!("attempt={attempt}")), "{line}");
+    }
+    assert!(below[1].contains("fault=") && below[1].contains("wait=1s"), "{}", below[1]);
+    assert!(below[2].contains("status=503") && below[2].contains("wait=2s"), "{}", below[2]);
+    assert_eq!(log.matches("WARN").count(), 2, "one for each repeat: {log}");
+    assert_eq!(log.lines().filter(|line| line.contains("close")).count(), 1, "one span for the call: {log}");
+}
