@@ -320,7 +320,7 @@ async fn a_body_that_stops_coming_is_cut_by_the_deadline() {
         let stops = bodies(vec![vec![D("01"), Silence]]);
         let collecting = CollectBodyLayer::new(9).expect("in range");
         let start = tokio::time::Instant::now();
-        let retrying = layer(3).with_limits(Limits::new().with_deadline(S));
+        let retrying = layer(3).with_limits(Limits::new().with_deadline(S)).over_attempt_timeout();
         let post = common::request(Method::POST);
         let error = if below {
             retrying.layer(collecting.layer(limit.layer(stops))).oneshot(post).await.expect_err("cut")

@@ -279,6 +279,25 @@ async fn a_retry_below_keeps_it_too() {
     assert!(OutcomeUnknown::of(&*error).is_some(), "the inner one's attempt was in flight");
 }
 
+/// It has seen the attempt, even if what it says of it comes too late.
+#[tokio::test(start_paused = true)]
+async fn what_a_retry_below_had_is_not_called_unsent() {
+    let inner = ending(9, 60 * S).layer(Script::new([]).then_silent());
+    let dawdles = service_fn(move |request: Request<String>| {
+        let inner = inner.clone();
+        async move {
+            let result = inner.oneshot(request).await;
+            tokio::time::sleep(10 * S).await;
+            result
+        }
+    });
+    let outer = ending(3, 2 * S).over_attempt_timeout();
+    let (result, took) = timed(outer.layer(dawdles).oneshot(request(Method::POST))).await;
+    let error = result.expect_err("cut");
+    assert!(OutcomeUnknown::of(&*error).is_some(), "{error:?}");
+    assert_eq!(took, 2_001, "it was given its millisecond");
+}
+
 /// Never is never, in time or not.
 #[tokio::test(start_paused = true)]
 async fn a_call_sent_once_is_cut_as_well() {

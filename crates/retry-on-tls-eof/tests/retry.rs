@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode};
-use jittered_backoff::{Backoff, Jitter, Limits, Once, Seeds};
+use jittered_backoff::{Backoff, Jitter, Limits, Once, Replay, Seeds};
 use retry_on_tls_eof::{
     Attempt, CollectBodyLayer, EarlierFault, Exhausted, OutcomeUnknown, Reconciled, RetryOnTlsEof,
     RetryOnTlsEofLayer, RetrySafety,
@@ -248,6 +248,22 @@ async fn what_cannot_be_replayed_passes_once() {
     let request = Request::post("https://api/").body(Once::new("stream".to_owned())).expect("a request");
     let error = service.ready().await.expect("ready").call(request).await.expect_err("untouched");
     assert_eq!(Verdict::of(&*error), None);
+}
+
+/// A request that can be copied once is repeated once, and its last error comes back as it is.
+#[tokio::test(start_paused = true)]
+async fn a_request_is_asked_for_a_copy_before_each_attempt() {
+    struct Copies(u32);
+    impl Replay for Copies {
+        fn replay(&self) -> Option<Self> {
+            self.0.checked_sub(1).map(Self)
+        }
+    }
+    let start = Instant::now();
+    let transport = tower::service_fn(|_: Request<Copies>| async { Err::<Response<()>, _>(never_sent()) });
+    let request = Request::post("https://api/").body(Copies(1)).expect("a request");
+    let error = layer(5).layer(transport).oneshot(request).await.expect_err("untouched");
+    assert_eq!((Verdict::of(&*error), start.elapsed()), (None, S));
 }
 
 #[tokio::test(start_paused = true)]
