@@ -8,6 +8,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::error::StartError;
+use crate::http_versions::HttpVersions;
 use crate::scenario::BadCertificate;
 
 /// The names and addresses of the good certificate.
@@ -69,6 +70,7 @@ impl Identities {
     /// Makes an authority and all certificates.
     pub(crate) fn make(
         versions: &[&'static SupportedProtocolVersion],
+        http: HttpVersions,
     ) -> Result<(Authority, Self), StartError> {
         let failed = StartError::when::<rcgen::Error>("making the certificates");
         let ca = authority("flaky-tls").map_err(failed)?;
@@ -76,7 +78,7 @@ impl Identities {
         let key = KeyPair::generate().map_err(failed)?;
 
         let config = |certificate: rcgen::Certificate| {
-            server_config(versions, certificate.der().clone(), &key)
+            server_config(versions, http, certificate.der().clone(), &key)
                 .map_err(StartError::when("configuring TLS"))
         };
         let signed = |params: CertificateParams, by: &CertifiedIssuer<'_, KeyPair>| {
@@ -131,6 +133,7 @@ fn leaf<const N: usize>(names: [&str; N]) -> Result<CertificateParams, rcgen::Er
 
 fn server_config(
     versions: &[&'static SupportedProtocolVersion],
+    http: HttpVersions,
     certificate: CertificateDer<'static>,
     key: &KeyPair,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
@@ -139,7 +142,7 @@ fn server_config(
         .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = http.alpn();
     // No resumption: a resumed session would skip the bad certificate, and its first flight is a shorter one. With no
     // tickets, too, nothing follows the handshake that a cut could meet halfway.
     config.session_storage = Arc::new(NoServerSessionStorage {});

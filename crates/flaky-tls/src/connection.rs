@@ -5,13 +5,15 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::desk::Desk;
 use crate::handshake::{Ended, handshake};
 use crate::http1;
+use crate::http2;
 use crate::ledger::Entry;
 use crate::serve::Serve;
 use crate::shared::Shared;
 use crate::stop::stopped;
-use crate::truth::End;
+use crate::truth::{End, Protocol};
 
 pub(crate) async fn run<S: Serve>(
     tcp: TcpStream,
@@ -36,13 +38,18 @@ async fn drive<S: Serve>(
     entry.planned(scenario);
     // Each write goes out at once: a cut must not meet bytes that wait for an acknowledgement.
     let _ = tcp.set_nodelay(true);
-    let tls = tokio::select! {
+    let done = tokio::select! {
         biased;
-        done = handshake(tcp, &shared.identities, scenario, entry) => done,
+        done = handshake(tcp, &shared.identities, shared.http, scenario, entry) => done,
         () = stopped(stop) => Err((End::Shutdown, None)),
     };
-    match tls {
-        Ok(tls) => http1::serve(tls, scenario, service, shared, entry, stop).await,
-        Err(ended) => ended,
+    let (tls, protocol) = match done {
+        Ok(done) => done,
+        Err(ended) => return ended,
+    };
+    let desk = Desk::new(service, shared, entry);
+    match protocol {
+        Protocol::Http1 => http1::serve(tls, desk, scenario.plan(), stop).await,
+        Protocol::Http2 => http2::serve(tls, desk, scenario, stop).await,
     }
 }

@@ -11,10 +11,11 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::authority::Identities;
+use crate::http_versions::HttpVersions;
 use crate::ledger::Entry;
 use crate::scenario::{CutBy, CutPoint, Scenario, Strike};
 use crate::strike;
-use crate::truth::End;
+use crate::truth::{End, Protocol};
 
 /// How a connection ended, and the error's words.
 pub(crate) type Ended = (End, Option<String>);
@@ -22,9 +23,10 @@ pub(crate) type Ended = (End, Option<String>);
 pub(crate) async fn handshake(
     tcp: TcpStream,
     identities: &Identities,
+    versions: HttpVersions,
     scenario: Scenario,
     entry: &Entry,
-) -> Result<TlsStream<TcpStream>, Ended> {
+) -> Result<(TlsStream<TcpStream>, Protocol), Ended> {
     match tcp.peek(&mut [0]).await {
         Ok(1..) => {}
         Ok(0) => return Err((End::ClientLeft, None)),
@@ -58,11 +60,12 @@ pub(crate) async fn handshake(
     }
 
     let tls = start.into_stream(config).await.map_err(failed)?;
-    entry.handshaken();
+    let protocol = versions.chosen(tls.get_ref().1.alpn_protocol());
+    entry.handshaken(protocol);
     if let Some(strike) = scenario.fault_at(CutPoint::Handshake) {
         return Err((strike::tls(tls, &[], strike, entry).await, None));
     }
-    Ok(tls)
+    Ok((tls, protocol))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]

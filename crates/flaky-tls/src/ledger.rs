@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::scenario::{Scenario, Strike};
-use crate::truth::{ConnectionRecord, End, RequestRecord, Tally, Truth};
+use crate::truth::{ConnectionRecord, End, Protocol, RequestRecord, Tally, Truth};
 
 /// The longest id that is kept, in bytes.
 const MAX_ID: usize = 256;
@@ -54,6 +54,7 @@ impl Ledger {
                 scenario: Scenario::Healthy,
                 carried_out: false,
                 handshaken: false,
+                protocol: None,
                 tally: Tally::default(),
                 end: None,
                 detail: None,
@@ -83,8 +84,11 @@ impl Entry {
         self.update(|record| record.scenario = scenario);
     }
 
-    pub(crate) fn handshaken(&self) {
-        self.update(|record| record.handshaken = true);
+    pub(crate) fn handshaken(&self, protocol: Protocol) {
+        self.update(|record| {
+            record.handshaken = true;
+            record.protocol = Some(protocol);
+        });
     }
 
     pub(crate) fn carried_out(&self) {
@@ -109,24 +113,18 @@ impl Entry {
         });
     }
 
+    /// Counts a complete request that the client is told was not processed.
+    pub(crate) fn refused(&self, id: Option<&str>) {
+        let id: Option<Arc<str>> = id.filter(|id| id.len() <= MAX_ID).map(Arc::from);
+        self.count(&mut self.ledger.truth.lock(), id.as_ref(), |tally| tally.refused += 1);
+    }
+
     /// Counts a complete request.
     pub(crate) fn received(&self, id: Option<&str>) -> Ticket {
         let id: Option<Arc<str>> = id.filter(|id| id.len() <= MAX_ID).map(Arc::from);
         let mut guard = self.ledger.truth.lock();
         let truth = &mut *guard;
-        truth.total.received += 1;
-        if let Some(record) = connection(truth, self.index) {
-            record.tally.received += 1;
-        }
-        if let Some(id) = &id {
-            if let Some(tally) = truth.tallies.get_mut(id) {
-                tally.received += 1;
-            } else if truth.tallies.len() < self.ledger.limit {
-                truth.tallies.insert(Arc::clone(id), Tally { received: 1, answered: 0 });
-            } else {
-                truth.unrecorded += 1;
-            }
-        }
+        self.count(truth, id.as_ref(), |tally| tally.received += 1);
         let mut place = None;
         if truth.requests.len() < self.ledger.limit {
             place = Some(truth.requests.len());
@@ -153,6 +151,22 @@ impl Entry {
         }
         if let Some(request) = ticket.place.and_then(|place| truth.requests.get_mut(place)) {
             request.answered = true;
+        }
+    }
+
+    /// Changes the tallies of the total, of this connection, and of this id.
+    fn count(&self, truth: &mut Truth, id: Option<&Arc<str>>, change: impl Fn(&mut Tally)) {
+        change(&mut truth.total);
+        if let Some(record) = connection(truth, self.index) {
+            change(&mut record.tally);
+        }
+        let Some(id) = id else { return };
+        if let Some(tally) = truth.tallies.get_mut(id) {
+            change(tally);
+        } else if truth.tallies.len() < self.ledger.limit {
+            change(truth.tallies.entry(Arc::clone(id)).or_default());
+        } else {
+            truth.unrecorded += 1;
         }
     }
 

@@ -43,14 +43,24 @@
 mod accept;
 mod authority;
 mod connection;
-
+mod desk;
+mod erased;
 mod error;
 mod handshake;
 mod http1;
+mod http2;
+mod http2_error;
+mod http_versions;
 mod hyper_service;
 mod ledger;
+mod length;
 mod mix;
 mod names;
+mod piece;
+mod progress;
+mod receive;
+mod request_fault;
+mod request_names;
 mod running;
 mod scenario;
 mod script;
@@ -64,16 +74,19 @@ mod wire;
 
 pub use authority::Authority;
 pub use error::StartError;
+pub use http_versions::HttpVersions;
+pub use http2_error::Http2Error;
 pub use hyper_service::HyperService;
 pub use mix::{InvalidMix, Mix};
 pub use names::UnknownScenario;
+pub use request_fault::{RequestFault, RequestPoint};
 pub use running::Running;
 pub use rustls::AlertDescription;
-pub use scenario::{BadCertificate, CutBy, CutPoint, Scenario};
+pub use scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario};
 pub use script::Script;
 pub use serve::{BoxError, RequestBody, Serve};
 pub use server::{FlakyTls, TlsVersions};
-pub use truth::{ConnectionRecord, End, RequestRecord, Tally, Truth};
+pub use truth::{ConnectionRecord, End, Protocol, RequestRecord, Tally, Truth};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use crate::authority::Identities;
+use crate::http_versions::HttpVersions;
 use crate::ledger::Ledger;
 use crate::script::Script;
 
@@ -12,6 +13,7 @@ use crate::script::Script;
 pub(crate) struct Shared {
     pub(crate) script: Script,
     pub(crate) identities: Identities,
+    pub(crate) http: HttpVersions,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) id_header: HeaderName,
     pub(crate) body_limit: usize,
