@@ -97,18 +97,18 @@ async fn requests<S: Serve>(
     };
     let mut streams = JoinSet::new();
     let mut stopping = false;
-    let last = loop {
+    let (last, _stream) = loop {
         tokio::select! {
             biased;
-            () = &mut gate_struck => break Bytes::new(),
+            () = &mut gate_struck => break (Bytes::new(), None),
             Some(done) = streams.join_next() => match done {
                 Ok(Done::Over) => {}
-                Ok(Done::Strike(last)) => break last,
+                Ok(Done::Strike(last, stream)) => break (last, Some(stream)),
                 Ok(Done::Failed(error)) => return (End::ServiceFailed, Some(error.to_string())),
                 Err(error) if error.is_panic() => return (End::Panicked, None),
                 Err(_) => {} // The runtime is shutting down.
             },
-            () = &mut idle => break Bytes::new(),
+            () = &mut idle => break (Bytes::new(), None),
             accepted = poll_fn(|cx| connection.poll_accept(cx)) => match accepted {
                 Some(Ok((request, respond))) => {
                     let met = met(plan, progress.begin());

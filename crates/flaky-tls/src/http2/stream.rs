@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
+use h2::{RecvStream, SendStream};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
@@ -44,8 +44,9 @@ pub(crate) enum Done {
     Over,
     /// The service failed.
     Failed(BoxError),
-    /// The connection's fault is due, after these bytes.
-    Strike(Bytes),
+    /// The connection's fault is due, after these bytes. The stream is kept until then: were it dropped, h2 would reset
+    /// it.
+    Strike(Bytes, SendResponse<Bytes>),
 }
 
 pub(crate) async fn serve<S: Serve>(
@@ -60,14 +61,14 @@ pub(crate) async fn serve<S: Serve>(
     let mut wanted = None;
     match met {
         Met::Fault(RequestFault::Early { status, .. }) if !body.is_end_stream() => {
-            return Done::Strike(frame::early(id, status));
+            return Done::Strike(frame::early(id, status), respond);
         }
         Met::Fault(RequestFault::Upload { read, .. }) => wanted = Some(read),
         _ => {}
     }
     let body = match receive(Incoming(body), desk.body_limit, wanted).await {
         Ok(Received::Whole(body)) => body,
-        Ok(Received::Part) => return Done::Strike(Bytes::new()),
+        Ok(Received::Part) => return Done::Strike(Bytes::new(), respond),
         Ok(Received::TooLarge) => {
             too_large(&mut respond);
             return Done::Over;
@@ -86,7 +87,7 @@ pub(crate) async fn serve<S: Serve>(
         }
         Met::Fault(RequestFault::GoAway { covers: false, reason, .. }) => {
             desk.refused(&parts);
-            return Done::Strike(frame::goaway(id.saturating_sub(2), reason));
+            return Done::Strike(frame::goaway(id.saturating_sub(2), reason), respond);
         }
         Met::Fault(fault @ RequestFault::Reset(reason)) if fault.refuses() => {
             desk.refused(&parts);
@@ -113,16 +114,18 @@ pub(crate) async fn serve<S: Serve>(
                 progress.finish();
                 return Done::Over;
             }
-            (RequestFault::GoAway { reason, .. }, _) => return Done::Strike(frame::goaway(id, reason)),
-            (_, Some(RequestPoint::Request)) => return Done::Strike(Bytes::new()),
+            (RequestFault::GoAway { reason, .. }, _) => {
+                return Done::Strike(frame::goaway(id, reason), respond);
+            }
+            (_, Some(RequestPoint::Request)) => return Done::Strike(Bytes::new(), respond),
             (_, Some(RequestPoint::Head)) => {
-                return Done::Strike(frame::half_head(id, &fit(response).into_parts().0, length));
+                return Done::Strike(frame::half_head(id, &fit(response).into_parts().0, length), respond);
             }
             (_, Some(RequestPoint::Body)) => {
                 let (parts, mut body) = fit(response).into_parts();
                 match piece(&mut body, length).await {
                     Ok(Some((first, part))) => {
-                        return Done::Strike(frame::half_answer(id, &parts, length, &first[..part]));
+                        return Done::Strike(frame::half_answer(id, &parts, length, &first[..part]), respond);
                     }
                     Ok(None) => response = Response::from_parts(parts, body),
                     Err(error) => return Done::Failed(error),
@@ -218,10 +221,8 @@ fn fit(mut response: Erased) -> Erased {
 fn too_large(respond: &mut SendResponse<Bytes>) {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-    // Fails only where the stream is gone.
-    if respond.send_response(response, true).is_ok() {
-        respond.send_reset(Reason::NO_ERROR);
-    }
+    // Fails only where the stream is gone. When it is dropped, h2 asks the client to stop, by NO_ERROR.
+    let _ = respond.send_response(response, true);
 }
 
 /// A request's body, which makes room for more as it is read.
