@@ -10,6 +10,8 @@ use crate::handshake::{Ended, handshake};
 use crate::http1;
 use crate::http2;
 use crate::ledger::Entry;
+use crate::playing::Turn;
+use crate::scenario::Scenario;
 use crate::serve::Serve;
 use crate::shared::Shared;
 use crate::stop::stopped;
@@ -18,23 +20,25 @@ use crate::truth::{End, Protocol};
 pub(crate) async fn run<S: Serve>(
     tcp: TcpStream,
     entry: Entry,
+    turn: Turn<Scenario>,
     service: S,
     shared: Arc<Shared>,
     mut stop: watch::Receiver<bool>,
 ) {
     let entry = Arc::new(entry);
-    let (end, detail) = drive(tcp, &entry, service, &shared, &mut stop).await;
+    let (end, detail) = drive(tcp, &entry, &turn, service, &shared, &mut stop).await;
     entry.ended(end, detail);
 }
 
 async fn drive<S: Serve>(
     tcp: TcpStream,
     entry: &Arc<Entry>,
+    turn: &Turn<Scenario>,
     service: S,
     shared: &Shared,
     stop: &mut watch::Receiver<bool>,
 ) -> Ended {
-    let scenario = shared.script.scenario(entry.index());
+    let scenario = turn.scenario();
     entry.planned(scenario);
     // Each write goes out at once: a cut must not meet bytes that wait for an acknowledgement.
     let _ = tcp.set_nodelay(true);

@@ -15,35 +15,34 @@ const MAX_ID: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    truth: Mutex<Truth>,
+    /// The truth, and how often it has been reset: entries of an earlier time are not of it.
+    truth: Mutex<(Truth, u64)>,
     limit: usize,
 }
 
 impl Ledger {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        let truth = Truth {
-            started: Instant::now(),
-            connections: Vec::new(),
-            requests: Vec::new(),
-            tallies: BTreeMap::new(),
-            accepted: 0,
-            total: Tally::default(),
-            unrecorded: 0,
-        };
-        Arc::new(Self { truth: Mutex::new(truth), limit })
+        Arc::new(Self { truth: Mutex::new((nothing(), 0)), limit })
+    }
+
+    /// Forgets everything.
+    pub(crate) fn reset(&self) {
+        let (truth, age) = &mut *self.truth.lock();
+        *truth = nothing();
+        *age += 1;
     }
 
     pub(crate) fn truth(&self) -> Truth {
-        self.truth.lock().clone()
+        self.truth.lock().0.clone()
     }
 
     pub(crate) fn tally(&self, id: &str) -> Tally {
-        self.truth.lock().tally(id)
+        self.truth.lock().0.tally(id)
     }
 
     /// Opens the record of the next connection.
     pub(crate) fn accepted(self: &Arc<Self>, client: SocketAddr) -> Entry {
-        let mut truth = self.truth.lock();
+        let (truth, age) = &mut *self.truth.lock();
         let index = truth.accepted;
         truth.accepted += 1;
         if truth.connections.len() < self.limit {
@@ -62,8 +61,7 @@ impl Ledger {
         } else {
             truth.unrecorded += 1;
         }
-        drop(truth);
-        Entry { ledger: Arc::clone(self), index }
+        Entry { ledger: Arc::clone(self), age: *age, index }
     }
 }
 
@@ -72,14 +70,11 @@ impl Ledger {
 #[derive(Debug)]
 pub(crate) struct Entry {
     ledger: Arc<Ledger>,
+    age: u64,
     index: u64,
 }
 
 impl Entry {
-    pub(crate) fn index(&self) -> u64 {
-        self.index
-    }
-
     pub(crate) fn planned(&self, scenario: Scenario) {
         self.update(|record| record.scenario = scenario);
     }
@@ -116,41 +111,49 @@ impl Entry {
     /// Counts a complete request that the client is told was not processed.
     pub(crate) fn refused(&self, id: Option<&str>) {
         let id: Option<Arc<str>> = id.filter(|id| id.len() <= MAX_ID).map(Arc::from);
-        self.count(&mut self.ledger.truth.lock(), id.as_ref(), |tally| tally.refused += 1);
+        self.write(|truth| self.count(truth, id.as_ref(), |tally| tally.refused += 1));
     }
 
     /// Counts a complete request.
     pub(crate) fn received(&self, id: Option<&str>) -> Ticket {
         let id: Option<Arc<str>> = id.filter(|id| id.len() <= MAX_ID).map(Arc::from);
-        let mut guard = self.ledger.truth.lock();
-        let truth = &mut *guard;
-        self.count(truth, id.as_ref(), |tally| tally.received += 1);
         let mut place = None;
-        if truth.requests.len() < self.ledger.limit {
-            place = Some(truth.requests.len());
-            // Under the lock, so that the order of the list is the order of the instants.
-            let at = Instant::now();
-            let id = id.clone();
-            truth.requests.push(RequestRecord { at, connection: self.index, id, answered: false });
-        } else {
-            truth.unrecorded += 1;
-        }
+        self.write(|truth| {
+            self.count(truth, id.as_ref(), |tally| tally.received += 1);
+            if truth.requests.len() < self.ledger.limit {
+                place = Some(truth.requests.len());
+                // Under the lock, so that the order of the list is the order of the instants.
+                let at = Instant::now();
+                let id = id.clone();
+                truth.requests.push(RequestRecord { at, connection: self.index, id, answered: false });
+            } else {
+                truth.unrecorded += 1;
+            }
+        });
         Ticket { place, id }
     }
 
     /// Counts a complete response.
     pub(crate) fn answered(&self, ticket: &Ticket) {
-        let mut guard = self.ledger.truth.lock();
-        let truth = &mut *guard;
-        truth.total.answered += 1;
-        if let Some(record) = connection(truth, self.index) {
-            record.tally.answered += 1;
-        }
-        if let Some(tally) = ticket.id.as_ref().and_then(|id| truth.tallies.get_mut(id)) {
-            tally.answered += 1;
-        }
-        if let Some(request) = ticket.place.and_then(|place| truth.requests.get_mut(place)) {
-            request.answered = true;
+        self.write(|truth| {
+            truth.total.answered += 1;
+            if let Some(record) = connection(truth, self.index) {
+                record.tally.answered += 1;
+            }
+            if let Some(tally) = ticket.id.as_ref().and_then(|id| truth.tallies.get_mut(id)) {
+                tally.answered += 1;
+            }
+            if let Some(request) = ticket.place.and_then(|place| truth.requests.get_mut(place)) {
+                request.answered = true;
+            }
+        });
+    }
+
+    /// Changes the truth, unless it has been reset since.
+    fn write(&self, change: impl FnOnce(&mut Truth)) {
+        let (truth, age) = &mut *self.ledger.truth.lock();
+        if *age == self.age {
+            change(truth);
         }
     }
 
@@ -171,9 +174,11 @@ impl Entry {
     }
 
     fn update(&self, change: impl FnOnce(&mut ConnectionRecord)) {
-        if let Some(record) = connection(&mut self.ledger.truth.lock(), self.index) {
-            change(record);
-        }
+        self.write(|truth| {
+            if let Some(record) = connection(truth, self.index) {
+                change(record);
+            }
+        });
     }
 }
 
@@ -188,6 +193,18 @@ impl Drop for Entry {
 pub(crate) struct Ticket {
     place: Option<usize>,
     id: Option<Arc<str>>,
+}
+
+fn nothing() -> Truth {
+    Truth {
+        started: Instant::now(),
+        connections: Vec::new(),
+        requests: Vec::new(),
+        tallies: BTreeMap::new(),
+        accepted: 0,
+        total: Tally::default(),
+        unrecorded: 0,
+    }
 }
 
 fn connection(truth: &mut Truth, index: u64) -> Option<&mut ConnectionRecord> {

@@ -57,7 +57,9 @@ mod length;
 mod mix;
 mod names;
 mod piece;
+mod playing;
 mod progress;
+mod proxy;
 mod receive;
 mod request_fault;
 mod request_names;
@@ -79,6 +81,10 @@ pub use http2_error::Http2Error;
 pub use hyper_service::HyperService;
 pub use mix::{InvalidMix, Mix};
 pub use names::UnknownScenario;
+pub use proxy::{
+    FlakyProxy, InvalidCredentials, ProxyPoint, ProxyRecord, ProxyScenario, RunningProxy, SentCredentials,
+    UnknownProxyScenario,
+};
 pub use request_fault::{RequestFault, RequestPoint};
 pub use running::Running;
 pub use rustls::AlertDescription;

@@ -15,6 +15,7 @@ use crate::authority::Identities;
 use crate::error::StartError;
 use crate::http_versions::HttpVersions;
 use crate::ledger::Ledger;
+use crate::playing::Playing;
 use crate::running::Running;
 use crate::script::Script;
 use crate::serve::Serve;
@@ -123,18 +124,18 @@ impl FlakyTls {
         let binding = StartError::when("binding 127.0.0.1");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.map_err(binding)?;
         let address = listener.local_addr().map_err(binding)?;
-        let ledger = Ledger::new(self.record_limit);
         let shared = Arc::new(Shared {
-            script: self.script,
+            playing: Playing::new(self.script),
             identities,
             http: self.http,
-            ledger: Arc::clone(&ledger),
+            ledger: Ledger::new(self.record_limit),
             id_header: self.id_header,
             body_limit: self.body_limit,
         });
+        let running = Arc::clone(&shared);
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(listener, service, shared, self.grace, stopped));
-        Ok(Running::new(address, authority, ledger, stop, task))
+        Ok(Running::new(address, authority, running, stop, task))
     }
 }
 

@@ -7,11 +7,12 @@ use http::HeaderName;
 use crate::authority::Identities;
 use crate::http_versions::HttpVersions;
 use crate::ledger::Ledger;
-use crate::script::Script;
+use crate::playing::Playing;
+use crate::scenario::Scenario;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) script: Script,
+    pub(crate) playing: Playing<Scenario>,
     pub(crate) identities: Identities,
     pub(crate) http: HttpVersions,
     pub(crate) ledger: Arc<Ledger>,

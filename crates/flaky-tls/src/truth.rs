@@ -177,7 +177,7 @@ pub enum Protocol {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
-    /// The scenario's cut or alert ended it.
+    /// The scenario's fault ended it; a proxy's refusal, too.
     Struck,
     /// The client closed it, or went out of the HTTP protocol.
     ClientLeft,

@@ -11,7 +11,8 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub type HyperUtil = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -26,6 +27,26 @@ pub fn client(server: &Running) -> HyperUtil {
         .enable_http2()
         .build();
     // hyper-util repeats by itself what a reused connection hands back; these tests want to see it.
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .retry_canceled_requests(false)
+        .build(https)
+}
+
+pub type Proxied<C> = Client<HttpsConnector<Tunnel<C>>, Full<Bytes>>;
+
+/// A client that reaches the server through a tunnel of this kind.
+pub fn through<C>(server: &Running, tunnel: Tunnel<C>) -> Proxied<C>
+where
+    HttpsConnector<Tunnel<C>>: Connect + Clone,
+{
+    let config = server.authority().client_config().unwrap();
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_only()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(tunnel);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .retry_canceled_requests(false)
@@ -68,6 +89,21 @@ impl Saw {
         matches!(self, Self::Error(error) if error.is_connect())
     }
 
+    /// The words of the innermost error.
+    pub fn last_words(&self) -> String {
+        let mut last = self.error();
+        loop {
+            let io = last.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            last = match io {
+                Some(carried) => carried,
+                None => match last.source() {
+                    Some(source) => source,
+                    None => return last.to_string(),
+                },
+            };
+        }
+    }
+
     /// The true chain, in one line.
     pub fn words(&self) -> String {
         let kind = match self {
@@ -84,7 +120,7 @@ impl Saw {
             if let Some(io) = io {
                 write!(words, "io {:?}: ", io.kind()).unwrap();
             }
-            write!(words, "{error:?}").unwrap();
+            write!(words, "{error}").unwrap();
             next = match io.and_then(io::Error::get_ref) {
                 Some(carried) => Some(carried),
                 None => error.source(),
@@ -128,7 +164,10 @@ impl Saw {
 }
 
 /// Sends one request, and reads its answer to the end.
-pub async fn call(client: &HyperUtil, request: Request<Full<Bytes>>) -> Saw {
+pub async fn call<C>(client: &Client<C, Full<Bytes>>, request: Request<Full<Bytes>>) -> Saw
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
     let response = match client.request(request).await {
         Ok(response) => response,
         Err(error) => return Saw::Error(error),
