@@ -54,26 +54,40 @@ pub enum SentCredentials {
 /// The records of one proxy.
 #[derive(Debug)]
 pub(crate) struct Records {
-    records: Mutex<(u64, Vec<ProxyRecord>)>,
+    books: Mutex<Books>,
     limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    accepted: u64,
+    records: Vec<ProxyRecord>,
+    /// How often they have been reset: entries of an earlier time are not of them.
+    age: u64,
 }
 
 impl Records {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { records: Mutex::new((0, Vec::new())), limit })
+        Arc::new(Self { books: Mutex::default(), limit })
     }
 
     pub(crate) fn all(&self) -> Vec<ProxyRecord> {
-        self.records.lock().1.clone()
+        self.books.lock().records.clone()
     }
 
     pub(crate) fn accepted(&self) -> u64 {
-        self.records.lock().0
+        self.books.lock().accepted
+    }
+
+    /// Forgets everything.
+    pub(crate) fn reset(&self) {
+        let books = &mut *self.books.lock();
+        *books = Books { age: books.age + 1, ..Books::default() };
     }
 
     /// Opens the record of the next connection.
     pub(crate) fn open(self: &Arc<Self>, client: SocketAddr) -> Entry {
-        let (accepted, records) = &mut *self.records.lock();
+        let Books { accepted, records, age } = &mut *self.books.lock();
         let index = *accepted;
         *accepted += 1;
         if records.len() < self.limit {
@@ -90,7 +104,7 @@ impl Records {
                 end: None,
             });
         }
-        Entry { records: Arc::clone(self), index }
+        Entry { records: Arc::clone(self), age: *age, index }
     }
 }
 
@@ -98,13 +112,15 @@ impl Records {
 #[derive(Debug)]
 pub(crate) struct Entry {
     records: Arc<Records>,
+    age: u64,
     index: u64,
 }
 
 impl Entry {
     pub(crate) fn update(&self, change: impl FnOnce(&mut ProxyRecord)) {
-        let records = &mut self.records.records.lock().1;
-        if let Some(record) = usize::try_from(self.index).ok().and_then(|at| records.get_mut(at)) {
+        let books = &mut *self.records.books.lock();
+        let place = usize::try_from(self.index).ok().filter(|_| books.age == self.age);
+        if let Some(record) = place.and_then(|place| books.records.get_mut(place)) {
             change(record);
         }
     }

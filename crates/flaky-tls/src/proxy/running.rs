@@ -48,6 +48,12 @@ impl RunningProxy {
         self.playing.set(script.into());
     }
 
+    /// Forgets what has been recorded; the script goes on. What connections that are open still do is not recorded any
+    /// more.
+    pub fn reset(&self) {
+        self.records.reset();
+    }
+
     /// What has been done so far, in order of accept: a copy.
     #[must_use]
     pub fn records(&self) -> Vec<ProxyRecord> {
