@@ -16,6 +16,7 @@ use crate::ledger::Entry;
 use crate::scenario::{CutBy, CutPoint, Scenario, Strike};
 use crate::strike;
 use crate::truth::{End, Protocol};
+use crate::wire;
 
 /// How a connection ended, and the error's words.
 pub(crate) type Ended = (End, Option<String>);
@@ -42,10 +43,12 @@ pub(crate) async fn handshake(
     }
     let bad = match scenario {
         Scenario::Alert(what) => return Err((strike::alert(start.io, what, entry).await, None)),
+        Scenario::Protocol(wrong) => return Err((strike::protocol(start.io, wrong, entry).await, None)),
         Scenario::Certificate(bad) => Some(bad),
         _ => None,
     };
-    let config = identities.config(bad);
+    let demanding = scenario == Scenario::ClientCertificate;
+    let config = if demanding { identities.demanding() } else { identities.config(bad) };
     if let Some(strike) = scenario.fault_at(CutPoint::ServerHello) {
         let flight = first_flight(start.accepted, config).map_err(failed)?;
         let part = match strike {
@@ -55,11 +58,22 @@ pub(crate) async fn handshake(
         start.io.write_all(&part).await.map_err(failed)?;
         return Err((strike::plain(start.io, strike, entry).await, None));
     }
-    if bad.is_some() {
+    if bad.is_some() || demanding {
         entry.carried_out();
     }
 
-    let tls = start.into_stream(config).await.map_err(failed)?;
+    let tls = match start.into_stream(config).into_fallible().await {
+        Ok(tls) => tls,
+        Err((error, tcp)) => {
+            // The client may be sending already; an RST for that must not overtake the alert.
+            let ended = failed(error);
+            if demanding {
+                entry.ended(ended.0, ended.1.clone());
+                wire::fin(tcp).await;
+            }
+            return Err(ended);
+        }
+    };
     let protocol = versions.chosen(tls.get_ref().1.alpn_protocol());
     entry.handshaken(protocol);
     if let Some(strike) = scenario.fault_at(CutPoint::Handshake) {

@@ -88,7 +88,7 @@ pub use proxy::{
 pub use request_fault::{RequestFault, RequestPoint};
 pub use running::Running;
 pub use rustls::AlertDescription;
-pub use scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario};
+pub use scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario, WrongProtocol};
 pub use script::Script;
 pub use serve::{BoxError, RequestBody, Serve};
 pub use server::{FlakyTls, TlsVersions};

@@ -8,7 +8,7 @@ use rustls::AlertDescription;
 
 use crate::request_fault::RequestFault;
 use crate::request_names::whole;
-use crate::scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario};
+use crate::scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario, WrongProtocol};
 
 /// The alerts that have a name here; any other is known by its number (`alert-117`).
 const ALERTS: [(AlertDescription, &str); 15] = [
@@ -38,6 +38,8 @@ impl Scenario {
             .chain(CutPoint::ALL.map(Self::Stall))
             .chain(ALERTS.map(|(alert, _)| Self::Alert(alert)))
             .chain(BadCertificate::ALL.map(Self::Certificate))
+            .chain([Self::ClientCertificate])
+            .chain(WrongProtocol::ALL.map(Self::Protocol))
             .chain(RequestFault::named().map(Self::from))
             .chain(
                 Http2Point::ALL
@@ -83,6 +85,16 @@ impl fmt::Display for BadCertificate {
     }
 }
 
+impl fmt::Display for WrongProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Http => "http",
+            Self::Garbage => "garbage",
+            Self::Tls10 => "tls-1.0",
+        })
+    }
+}
+
 impl fmt::Display for Http2Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -103,6 +115,8 @@ impl fmt::Display for Scenario {
                 None => write!(f, "alert-{}", u8::from(*alert)),
             },
             Self::Certificate(bad) => write!(f, "certificate-{bad}"),
+            Self::ClientCertificate => f.write_str("client-certificate"),
+            Self::Protocol(wrong) => write!(f, "protocol-{wrong}"),
             Self::After { requests: 0, then } => then.fmt(f),
             Self::After { requests, then } => write!(f, "after-{requests}-{then}"),
             Self::Http2Cut { at, by } => write!(f, "h2-{at}-{by}"),
@@ -143,7 +157,7 @@ impl fmt::Display for UnknownScenario {
         write!(
             f,
             "no scenario is named {:?}; the names are healthy, cut-POINT-BY, stall-POINT, alert-NAME (or its number, \
-             0 to 255), certificate-KIND, upload-BYTES-BY, early-STATUS-BY (200 to 599), idle-WAITms-BY, h2-preface-BY, \
+             0 to 255), certificate-KIND, client-certificate, protocol-KIND, upload-BYTES-BY, early-STATUS-BY (200 to 599), idle-WAITms-BY, h2-preface-BY, \
              h2-settings-BY, h2-reset-REASON, h2-goaway-below-REASON-BY, h2-goaway-covering-REASON-BY, and after-N-… of \
              those that meet a request (N from 1)",
             self.name

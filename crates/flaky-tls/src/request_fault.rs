@@ -128,11 +128,15 @@ pub enum RequestPoint {
     Head,
     /// As [`CutPoint::Body`](crate::CutPoint::Body). In HTTP/2 the head and one DATA frame without END_STREAM.
     Body,
+    /// As [`Body`](Self::Body), but the head says nothing of the body's length: it goes on until the connection ends. A
+    /// client that takes the end for the end of the body has a truncated answer and no error; after `close_notify` no
+    /// client can know better. In HTTP/2 the same as [`Body`](Self::Body).
+    Unframed,
 }
 
 impl RequestPoint {
     /// All points.
-    pub const ALL: [Self; 4] = [Self::Start, Self::Request, Self::Head, Self::Body];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Request, Self::Head, Self::Body, Self::Unframed];
 }
 
 /// A fault, and how many requests pass before it.

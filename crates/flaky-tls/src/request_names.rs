@@ -25,6 +25,7 @@ impl RequestFault {
         let closing = CutBy::ALL.into_iter().flat_map(|by| {
             [
                 Self::Cut { at: RequestPoint::Start, by },
+                Self::Cut { at: RequestPoint::Unframed, by },
                 Self::Upload { read: 65_536, by },
                 Self::Idle { wait: Duration::ZERO, by },
                 Self::Idle { wait: Duration::from_millis(50), by },
@@ -39,7 +40,7 @@ impl RequestFault {
             })
         });
         closing
-            .chain([Self::Stall(RequestPoint::Start)])
+            .chain([RequestPoint::Start, RequestPoint::Unframed].map(Self::Stall))
             .chain(early)
             .chain(reasons.map(Self::Reset))
             .chain(away)
@@ -109,6 +110,7 @@ impl fmt::Display for RequestPoint {
             Self::Request => "request",
             Self::Head => "head",
             Self::Body => "body",
+            Self::Unframed => "unframed",
         })
     }
 }

@@ -39,6 +39,12 @@ pub enum Scenario {
     /// The handshake is done with a certificate that a client which verifies must refuse. A client that accepts it is
     /// served as a healthy one.
     Certificate(BadCertificate),
+    /// A certificate is demanded of the client. One without is refused: by TLS 1.3 it learns that only after its handshake,
+    /// and may have sent a request by then, which is not read. One with any certificate is refused too, because no authority
+    /// is trusted for it.
+    ClientCertificate,
+    /// The ClientHello is answered in another protocol, and a FIN.
+    Protocol(WrongProtocol),
     /// The first `requests` requests of the connection are served, and the next one meets this fault. With 0 it is the
     /// first request; where that is a cut or a stall which [`Cut`](Self::Cut) or [`Stall`](Self::Stall) knows too, it
     /// does the same and has the same name, which is read back as the latter.
@@ -197,6 +203,23 @@ pub enum BadCertificate {
     UnknownIssuer,
     /// Signed with its own key.
     SelfSigned,
+}
+
+/// What is spoken where TLS 1.2 or 1.3 was expected.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WrongProtocol {
+    /// HTTP without TLS: an answer of status 400.
+    Http,
+    /// The greeting of a mail server.
+    Garbage,
+    /// TLS 1.0: a ServerHello of that version.
+    Tls10,
+}
+
+impl WrongProtocol {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Garbage, Self::Tls10];
 }
 
 impl BadCertificate {

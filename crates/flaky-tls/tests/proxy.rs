@@ -58,7 +58,7 @@ async fn each_refusal_and_cut_shows_and_reaches_no_server() {
                     assert_eq!(words, "tunnel error: unsuccessful", "{context}");
                 }
                 ProxyScenario::LongHead => {
-                    assert_eq!(words, "tunnel error: proxy response headers too long", "{context}")
+                    assert_eq!(words, "tunnel error: proxy response headers too long", "{context}");
                 }
                 ProxyScenario::Cut { by: CutBy::Rst, .. } => {
                     assert!(is_reset(&saw), "{context}");
@@ -191,7 +191,7 @@ async fn credentials_are_asked_for_and_checked() {
         let saw = call(&through(&server, tunnel), request(&server, "a", "x")).await;
         match header {
             Some("basic dXNlcjpzZTpjcmV0") => {
-                assert!(matches!(saw, Saw::Answer(StatusCode::OK, _)), "{saw:?}")
+                assert!(matches!(saw, Saw::Answer(StatusCode::OK, _)), "{saw:?}");
             }
             _ => assert_eq!(saw.last_words(), "tunnel error: proxy authorization required"),
         }

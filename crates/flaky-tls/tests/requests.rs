@@ -42,12 +42,21 @@ async fn a_cut_strikes_the_request_it_waits_for() {
                     }
                     let saw = call(&client, request(&server, "struck", "x")).await;
                     assert!(saw.handed_over(), "{context}: {saw:?}");
-                    assert_eq!(
-                        matches!(saw, Saw::BodyError(_)),
-                        at == RequestPoint::Body,
-                        "{context}: {saw:?}"
-                    );
-                    check_kind(&saw, by, &context);
+                    let unseen =
+                        (at, by, http) == (RequestPoint::Unframed, CutBy::CloseNotify, HttpVersions::Http1);
+                    if unseen {
+                        // Nobody can see that this is not the whole answer.
+                        let Saw::Answer(StatusCode::OK, body) = &saw else { panic!("{context}: {saw:?}") };
+                        assert!(
+                            body.len() < ANSWER.len() && ANSWER.as_bytes().starts_with(body),
+                            "{context}"
+                        );
+                    } else {
+                        let in_body = matches!(saw, Saw::BodyError(_));
+                        assert_eq!(in_body, at >= RequestPoint::Body, "{context}: {saw:?}");
+                        check_kind(&saw, by, &context);
+                    }
+
                     let received = u64::from(at != RequestPoint::Start);
                     assert_eq!(server.tally("struck").received, received, "{context}");
                     assert_eq!(calls.load(Ordering::SeqCst), u64::from(requests) + received, "{context}");

@@ -19,8 +19,9 @@ pub(crate) async fn of_body(
     response: Erased,
     version: Version,
     length: Option<u64>,
+    framed: bool,
 ) -> Result<Result<Bytes, Erased>, BoxError> {
-    let chunked = length.is_none();
+    let chunked = framed && length.is_none();
     if chunked && version < Version::HTTP_11 {
         return Ok(Err(response));
     }
@@ -28,7 +29,7 @@ pub(crate) async fn of_body(
     let Some((first, part)) = piece(&mut body, length).await? else {
         return Ok(Err(Response::from_parts(parts, body)));
     };
-    let mut bytes = head(&parts, length);
+    let mut bytes = if framed { head(&parts, length) } else { unframed_head(parts) };
     if chunked {
         bytes.put_slice(format!("{:x}\r\n", first.len()).as_bytes());
     }
@@ -45,29 +46,46 @@ pub(crate) fn early(status: StatusCode) -> Bytes {
     bytes.freeze()
 }
 
+/// The whole head of a body that the end of the connection ends.
+fn unframed_head(mut parts: response::Parts) -> BytesMut {
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    lines(&parts)
+}
+
 /// The whole head, with the framing header that hyper would add.
 fn head(parts: &response::Parts, length: Option<u64>) -> BytesMut {
-    let mut head = BytesMut::new();
-    let reason = parts.status.canonical_reason().unwrap_or_default();
-    head.put_slice(format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_str()).as_bytes());
-    let mut line = |name: &header::HeaderName, value: &HeaderValue| {
-        head.put_slice(name.as_str().as_bytes());
-        head.put_slice(b": ");
-        head.put_slice(value.as_bytes());
-        head.put_slice(b"\r\n");
-    };
-    for (name, value) in &parts.headers {
-        line(name, value);
-    }
+    let mut head = lines(parts);
+    head.truncate(head.len() - 2);
     match length {
         Some(length) if !parts.headers.contains_key(header::CONTENT_LENGTH) => {
-            line(&header::CONTENT_LENGTH, &HeaderValue::from(length));
+            line(&mut head, &header::CONTENT_LENGTH, &HeaderValue::from(length));
         }
         None if !parts.headers.contains_key(header::TRANSFER_ENCODING) => {
-            line(&header::TRANSFER_ENCODING, &HeaderValue::from_static("chunked"));
+            line(&mut head, &header::TRANSFER_ENCODING, &HeaderValue::from_static("chunked"));
         }
         _ => {}
     }
     head.put_slice(b"\r\n");
     head
+}
+
+/// The head as it is, with the empty line at its end.
+fn lines(parts: &response::Parts) -> BytesMut {
+    let mut head = BytesMut::new();
+    let reason = parts.status.canonical_reason().unwrap_or_default();
+    head.put_slice(format!("HTTP/1.1 {} {reason}\r\n", parts.status.as_str()).as_bytes());
+    for (name, value) in &parts.headers {
+        line(&mut head, name, value);
+    }
+    head.put_slice(b"\r\n");
+    head
+}
+
+fn line(head: &mut BytesMut, name: &header::HeaderName, value: &HeaderValue) {
+    head.put_slice(name.as_str().as_bytes());
+    head.put_slice(b": ");
+    head.put_slice(value.as_bytes());
+    head.put_slice(b"\r\n");
 }

@@ -88,13 +88,16 @@ async fn serve<S: Serve>(
         Some(RequestPoint::Head) => {
             return strike(armed, part::of_head(&response.into_parts().0, length)).await;
         }
-        Some(RequestPoint::Body) => match part::of_body(response, version, length).await? {
-            Ok(last) => return strike(armed, last).await,
-            Err(uncut) => {
-                armed = None;
-                response = uncut;
+        Some(at @ (RequestPoint::Body | RequestPoint::Unframed)) => {
+            let framed = at == RequestPoint::Body;
+            match part::of_body(response, version, length, framed).await? {
+                Ok(last) => return strike(armed, last).await,
+                Err(uncut) => {
+                    armed = None;
+                    response = uncut;
+                }
             }
-        },
+        }
         _ => {}
     }
     drop(armed);

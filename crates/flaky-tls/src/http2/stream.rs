@@ -121,7 +121,7 @@ pub(crate) async fn serve<S: Serve>(
             (_, Some(RequestPoint::Head)) => {
                 return Done::Strike(frame::half_head(id, &fit(response).into_parts().0, length), respond);
             }
-            (_, Some(RequestPoint::Body)) => {
+            (_, Some(RequestPoint::Body | RequestPoint::Unframed)) => {
                 let (parts, mut body) = fit(response).into_parts();
                 match piece(&mut body, length).await {
                     Ok(Some((first, part))) => {
