@@ -5,7 +5,7 @@ mod common;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use common::client::{Saw, call, request, through};
+use common::client::{Saw, call, request, tcp, through};
 use common::{start, until};
 use flaky_tls::{
     CutBy, CutPoint, End, FlakyProxy, FlakyTls, HttpVersions, ProxyPoint, ProxyScenario, Running, Scenario,
@@ -16,13 +16,6 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use tokio::time::timeout;
-
-fn tcp() -> HttpConnector {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http
-}
 
 fn tls(server: &Running) -> HttpsConnector<HttpConnector> {
     let config = server.authority().client_config().unwrap();

@@ -17,6 +17,14 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub type HyperUtil = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
+/// Without Nagle's algorithm, which would hold a request back until the server's delayed acknowledgement, 40 ms later.
+pub fn tcp() -> HttpConnector {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http
+}
+
 /// A client with a pool, that speaks what the server offers.
 pub fn client(server: &Running) -> HyperUtil {
     let config = server.authority().client_config().unwrap();
@@ -25,7 +33,7 @@ pub fn client(server: &Running) -> HyperUtil {
         .https_only()
         .enable_http1()
         .enable_http2()
-        .build();
+        .wrap_connector(tcp());
     // hyper-util repeats by itself what a reused connection hands back; these tests want to see it.
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
