@@ -3,7 +3,8 @@
 //!
 //! [`FlakyTls`] holds the settings and starts the server; [`Running`] is its handle. A [`Script`] gives each connection a
 //! [`Scenario`], in order of accept. The [`Truth`] tells afterwards, or at any time, what was really done and received:
-//! by the client's port, by request id, and in order of arrival.
+//! by the client's port, by request id, and in order of arrival. [`FlakyProxy`] puts a CONNECT proxy in front, which fails
+//! in its own ways.
 //!
 //! ```
 //! use std::time::Duration;
@@ -30,9 +31,11 @@
 //!
 //! # What is exact
 //!
-//! - A fault strikes at a position of the protocol, not after a time, and on the first request of its connection.
+//! - A fault strikes at a position of the protocol, not after a time (a close of an idle connection excepted), and on the
+//!   first request of its connection or on any later one ([`Scenario::After`]).
 //! - A request counts as received once its last byte has been read, before the service is called. After a fault that
-//!   needs a request, the service *has* been called; its answer is thrown away.
+//!   needs a complete request, the service *has* been called; its answer is thrown away. The exception is a request that
+//!   HTTP/2 declares unprocessed: it counts as refused, and the service has not been called.
 //! - Sessions are never resumed and no tickets are sent, so that every connection does a full handshake.
 //! - Bytes and orders are exact on loopback; how a client reports a cut right after the handshake depends on which of the
 //!   two is quicker.

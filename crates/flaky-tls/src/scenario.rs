@@ -97,7 +97,8 @@ pub(crate) enum Strike {
     Stall,
 }
 
-/// A point of the protocol, in the order in which a connection passes them.
+/// A point of the protocol, in the order in which a connection passes them. What the last three are in HTTP/2,
+/// [`RequestPoint`] says.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CutPoint {

@@ -65,7 +65,8 @@ impl FlakyTls {
         Self { versions, ..self }
     }
 
-    /// The versions of HTTP that are offered. Default: HTTP/1.1.
+    /// The versions of HTTP that are offered. Default: HTTP/1.1. Over HTTP/2 an answer has no `Date` but the service's
+    /// own.
     #[must_use]
     pub fn with_http(self, http: HttpVersions) -> Self {
         Self { http, ..self }

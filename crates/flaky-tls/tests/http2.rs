@@ -239,9 +239,9 @@ async fn many_streams_at_once_are_counted_exactly() {
     let settings = FlakyTls::new().with_http(HttpVersions::Http2).with_script(script);
     let server = Arc::new(settings.serve(common::counting(&calls)).await.unwrap());
     let mut clients = tokio::task::JoinSet::new();
-    for group in 0..8 {
+    for group in 0..4 {
         let client = client(&server);
-        for place in 0..40 {
+        for place in 0..30 {
             let (server, client) = (Arc::clone(&server), client.clone());
             clients.spawn(async move {
                 let id = format!("{group}-{place}");

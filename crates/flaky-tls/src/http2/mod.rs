@@ -1,6 +1,9 @@
 //! HTTP/2 over one TLS stream: h2 speaks it, until the fault strikes with frames of our own.
 
+mod answer;
 mod frame;
+mod incoming;
+mod scanner;
 mod stream;
 mod tap;
 

@@ -1,33 +1,22 @@
 //! One stream: the request is read whole and counted, the service is called, and the answer is sent or withheld.
 
-use std::future::{pending, poll_fn};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::future::pending;
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::server::SendResponse;
-use h2::{RecvStream, SendStream};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use http_body::{Body, Frame};
-use http_body_util::BodyExt as _;
+use http::{Request, Response};
 
-use crate::desk::{Desk, Erased};
+use crate::desk::Desk;
+use crate::http2::answer::{Unsent, answer, fit, too_large};
 use crate::http2::frame;
+use crate::http2::incoming::Incoming;
 use crate::http2::tap::Tap;
 use crate::length::wire_length;
 use crate::piece::piece;
 use crate::receive::{Received, receive};
 use crate::request_fault::{RequestFault, RequestPoint};
 use crate::serve::{BoxError, Serve};
-
-/// The headers that HTTP/2 does not have (RFC 9113, section 8.2.2).
-const OF_HTTP1: [HeaderName; 5] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
 
 /// What meets a stream.
 #[derive(Clone, Copy)]
@@ -142,106 +131,5 @@ pub(crate) async fn serve<S: Serve>(
             progress.finish();
             Done::Over
         }
-    }
-}
-
-/// Why an answer was not sent.
-enum Unsent {
-    /// Its body failed.
-    Service(BoxError),
-    /// The stream is gone.
-    Stream,
-}
-
-impl From<h2::Error> for Unsent {
-    fn from(_: h2::Error) -> Self {
-        Self::Stream
-    }
-}
-
-async fn answer(
-    mut respond: SendResponse<Bytes>,
-    response: Erased,
-    length: Option<u64>,
-) -> Result<(), Unsent> {
-    let (mut parts, mut body) = fit(response).into_parts();
-    if let Some(length) = length.filter(|length| *length > 0) {
-        parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
-    }
-    let end = length == Some(0) || body.is_end_stream();
-    let mut stream = respond.send_response(Response::from_parts(parts, ()), end)?;
-    if end {
-        return Ok(());
-    }
-    while let Some(frame) = body.frame().await {
-        match frame.map_err(Unsent::Service)?.into_data() {
-            Ok(data) => {
-                let end = body.is_end_stream();
-                send(&mut stream, data, end).await?;
-                if end {
-                    return Ok(());
-                }
-            }
-            Err(frame) => {
-                if let Ok(trailers) = frame.into_trailers() {
-                    return Ok(stream.send_trailers(trailers)?);
-                }
-            }
-        }
-    }
-    Ok(stream.send_data(Bytes::new(), true)?)
-}
-
-/// Hands data to h2 as the client makes room for it.
-async fn send(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -> Result<(), Unsent> {
-    loop {
-        let mut room = 0;
-        if !data.is_empty() {
-            stream.reserve_capacity(data.len());
-            room = poll_fn(|cx| stream.poll_capacity(cx)).await.ok_or(Unsent::Stream)??;
-        }
-        let part = data.split_to(room.min(data.len()));
-        let last = data.is_empty();
-        stream.send_data(part, end && last)?;
-        if last {
-            return Ok(());
-        }
-    }
-}
-
-/// Without the headers that HTTP/2 does not have.
-fn fit(mut response: Erased) -> Erased {
-    for name in OF_HTTP1 {
-        response.headers_mut().remove(name);
-    }
-    response
-}
-
-/// The answer to a request whose body is longer than the limit: it was not read in full, and does not count.
-fn too_large(respond: &mut SendResponse<Bytes>) {
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-    // Fails only where the stream is gone. When it is dropped, h2 asks the client to stop, by NO_ERROR.
-    let _ = respond.send_response(response, true);
-}
-
-/// A request's body, which makes room for more as it is read.
-struct Incoming(RecvStream);
-
-impl Body for Incoming {
-    type Data = Bytes;
-    type Error = h2::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        let Some(data) = ready!(self.0.poll_data(cx)?) else { return Poll::Ready(None) };
-        self.0.flow_control().release_capacity(data.len())?;
-        Poll::Ready(Some(Ok(Frame::data(data))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
     }
 }

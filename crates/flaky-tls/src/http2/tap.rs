@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::server::TlsStream;
 
-use crate::http2::frame::{DATA, END_STREAM, Frame, HEADERS, PREFACE, Scanner, Seen};
+use crate::http2::frame::{DATA, END_STREAM, HEADERS, PREFACE};
+use crate::http2::scanner::{Frame, Scanner, Seen};
 use crate::ledger::{Entry, Ticket};
 use crate::progress::Progress;
 

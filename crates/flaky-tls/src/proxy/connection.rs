@@ -76,6 +76,7 @@ async fn drive(tcp: TcpStream, scenario: ProxyScenario, side: &Side, entry: &Ent
         }
         ProxyScenario::LongHead => {
             entry.carried_out();
+            entry.update(|record| record.answered = Some(StatusCode::OK));
             let head = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "x".repeat(LONG));
             // Fails where the client has had enough.
             let _ = leg.write_all(head.as_bytes()).await;

@@ -1,11 +1,12 @@
 //! The arguments.
 
 use std::ffi::OsString;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
 
-use flaky_tls::{HttpVersions, Mix, ProxyScenario, Scenario, Script, TlsVersions};
+use flaky_tls::{HttpVersions, Mix, ProxyScenario, Scenario, TlsVersions};
 use lexopt::prelude::*;
+
+use crate::play::Play;
 
 const HELP: &str = "\
 A TLS server on 127.0.0.1 that cuts connections where it is told to, and counts what it received.
@@ -57,44 +58,6 @@ pub(crate) struct Args {
     /// User and password.
     pub(crate) proxy_user: Option<(String, String)>,
     pub(crate) ca: Option<PathBuf>,
-}
-
-/// What is played, and what is told of it.
-pub(crate) struct Play {
-    pub(crate) script: Script,
-    /// The scenarios that can occur, each once.
-    pub(crate) scenarios: Vec<Scenario>,
-    /// The seed, where one was used.
-    pub(crate) seed: Option<u64>,
-}
-
-impl Play {
-    /// A list, or a mix with a seed. The list is not empty.
-    pub(crate) fn list(list: Vec<Scenario>) -> Option<Self> {
-        let script = Script::list(list.iter().copied(), *list.last()?);
-        Some(Self { script, scenarios: once_each(list), seed: None })
-    }
-
-    pub(crate) fn mix(mix: Mix, seed: Option<u64>) -> Self {
-        let seed = seed.unwrap_or_else(fresh_seed);
-        let scenarios = mix.entries().iter().map(|(scenario, _)| *scenario).collect();
-        Self { script: Script::seeded(seed, mix), scenarios: once_each(scenarios), seed: Some(seed) }
-    }
-}
-
-/// One after another, and the last one from then on.
-pub(crate) fn proxy_script(list: &[ProxyScenario]) -> Script<ProxyScenario> {
-    Script::list(list.iter().copied(), list.last().copied().unwrap_or_default())
-}
-
-fn once_each(mut list: Vec<Scenario>) -> Vec<Scenario> {
-    let mut seen = Vec::new();
-    list.retain(|scenario| {
-        let new = !seen.contains(scenario);
-        seen.push(*scenario);
-        new
-    });
-    list
 }
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
@@ -187,11 +150,6 @@ fn half_healthy() -> Result<Mix, String> {
     let cuts: Vec<_> = Scenario::cuts().map(|cut| (cut, 1)).collect();
     let healthy = (Scenario::Healthy, cuts.len() as u32);
     Mix::new([healthy].into_iter().chain(cuts)).map_err(|error| error.to_string())
-}
-
-/// A number that differs from run to run: std seeds its hashers from the operating system.
-fn fresh_seed() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 fn value(parser: &mut lexopt::Parser, option: &str) -> Result<OsString, String> {

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time;
 
-use crate::args::{self, Play};
+use crate::play::{self, Play};
 use crate::report;
 
 /// The longest request body, in bytes.
@@ -142,7 +142,7 @@ async fn script(servers: &Servers, request: Request<Incoming>) -> Result<Value, 
     }
     if let Some(proxy) = proxy {
         told["proxy_scenarios"] = report::names(&proxy).into();
-        servers.proxy.set_script(args::proxy_script(&proxy));
+        servers.proxy.set_script(play::proxy_script(&proxy));
     }
     Ok(told)
 }

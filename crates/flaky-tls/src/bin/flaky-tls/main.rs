@@ -4,6 +4,7 @@
 
 mod args;
 mod control;
+mod play;
 mod report;
 
 use std::convert::Infallible;
@@ -50,7 +51,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
         .with_http(args.http)
         .with_script(args.play.script);
     let server = settings.serve(HyperService(hyper::service::service_fn(answer))).await?;
-    let mut proxy = FlakyProxy::new().with_tls(args.proxy_tls).with_script(args::proxy_script(&args.proxy));
+    let mut proxy = FlakyProxy::new().with_tls(args.proxy_tls).with_script(play::proxy_script(&args.proxy));
     if let Some((user, password)) = &args.proxy_user {
         proxy = proxy.with_credentials(user, password)?;
     }
