@@ -34,7 +34,8 @@ pub(crate) async fn accept<S: Serve>(
                 Ok((tcp, client)) => {
                     let entry = shared.ledger.accepted(client);
                     let (service, shared) = (service.clone(), Arc::clone(&shared));
-                    connections.spawn(connection::run(tcp, entry, service, shared, stop.clone()));
+                    let turn = shared.playing.next();
+                    connections.spawn(connection::run(tcp, entry, turn, service, shared, stop.clone()));
                 }
                 Err(_) => time::sleep(PAUSE).await,
             },

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::error::StartError;
+use crate::http_versions::HttpVersions;
 use crate::scenario::BadCertificate;
 
 /// The names and addresses of the good certificate.
@@ -63,27 +64,32 @@ impl Authority {
 pub(crate) struct Identities {
     good: Arc<ServerConfig>,
     bad: [Arc<ServerConfig>; BadCertificate::ALL.len()],
+    demanding: Arc<ServerConfig>,
 }
 
 impl Identities {
     /// Makes an authority and all certificates.
     pub(crate) fn make(
         versions: &[&'static SupportedProtocolVersion],
+        http: HttpVersions,
     ) -> Result<(Authority, Self), StartError> {
         let failed = StartError::when::<rcgen::Error>("making the certificates");
         let ca = authority("flaky-tls").map_err(failed)?;
         let stranger = authority("flaky-tls, unknown to the client").map_err(failed)?;
         let key = KeyPair::generate().map_err(failed)?;
 
+        let configuring = StartError::when::<rustls::Error>("configuring TLS");
         let config = |certificate: rcgen::Certificate| {
-            server_config(versions, certificate.der().clone(), &key)
-                .map_err(StartError::when("configuring TLS"))
+            server_config(versions, http, certificate.der().clone(), &key, None).map_err(configuring)
         };
         let signed = |params: CertificateParams, by: &CertifiedIssuer<'_, KeyPair>| {
             params.signed_by(&key, by).map_err(failed)
         };
 
-        let good = config(signed(leaf(NAMES).map_err(failed)?, &ca)?)?;
+        let certificate = signed(leaf(NAMES).map_err(failed)?, &ca)?;
+        let demanding = server_config(versions, http, certificate.der().clone(), &key, Some(stranger.der()))
+            .map_err(configuring)?;
+        let good = config(certificate)?;
         let mut bad = Vec::with_capacity(BadCertificate::ALL.len());
         for kind in BadCertificate::ALL {
             let mut params = leaf(NAMES).map_err(failed)?;
@@ -104,7 +110,12 @@ impl Identities {
             })?);
         }
         let bad = bad.try_into().map_err(|_| failed(rcgen::Error::CouldNotParseCertificate))?;
-        Ok((Authority { pem: ca.pem().into(), der: ca.der().clone() }, Self { good, bad }))
+        Ok((Authority { pem: ca.pem().into(), der: ca.der().clone() }, Self { good, bad, demanding }))
+    }
+
+    /// The configuration that demands a certificate of the client.
+    pub(crate) fn demanding(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.demanding)
     }
 
     /// The configuration with this certificate.
@@ -131,15 +142,28 @@ fn leaf<const N: usize>(names: [&str; N]) -> Result<CertificateParams, rcgen::Er
 
 fn server_config(
     versions: &[&'static SupportedProtocolVersion],
+    http: HttpVersions,
     certificate: CertificateDer<'static>,
     key: &KeyPair,
+    clients: Option<&CertificateDer<'static>>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = match clients {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.clone())?;
+            let built =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+            built.map_err(|error| rustls::Error::General(error.to_string()))?
+        }
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate], key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = http.alpn();
     // No resumption: a resumed session would skip the bad certificate, and its first flight is a shorter one. With no
     // tickets, too, nothing follows the handshake that a cut could meet halfway.
     config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -11,10 +11,12 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::authority::Identities;
+use crate::http_versions::HttpVersions;
 use crate::ledger::Entry;
 use crate::scenario::{CutBy, CutPoint, Scenario, Strike};
 use crate::strike;
-use crate::truth::End;
+use crate::truth::{End, Protocol};
+use crate::wire;
 
 /// How a connection ended, and the error's words.
 pub(crate) type Ended = (End, Option<String>);
@@ -22,9 +24,10 @@ pub(crate) type Ended = (End, Option<String>);
 pub(crate) async fn handshake(
     tcp: TcpStream,
     identities: &Identities,
+    versions: HttpVersions,
     scenario: Scenario,
     entry: &Entry,
-) -> Result<TlsStream<TcpStream>, Ended> {
+) -> Result<(TlsStream<TcpStream>, Protocol), Ended> {
     match tcp.peek(&mut [0]).await {
         Ok(1..) => {}
         Ok(0) => return Err((End::ClientLeft, None)),
@@ -40,10 +43,12 @@ pub(crate) async fn handshake(
     }
     let bad = match scenario {
         Scenario::Alert(what) => return Err((strike::alert(start.io, what, entry).await, None)),
+        Scenario::Protocol(wrong) => return Err((strike::protocol(start.io, wrong, entry).await, None)),
         Scenario::Certificate(bad) => Some(bad),
         _ => None,
     };
-    let config = identities.config(bad);
+    let demanding = scenario == Scenario::ClientCertificate;
+    let config = if demanding { identities.demanding() } else { identities.config(bad) };
     if let Some(strike) = scenario.fault_at(CutPoint::ServerHello) {
         let flight = first_flight(start.accepted, config).map_err(failed)?;
         let part = match strike {
@@ -53,16 +58,28 @@ pub(crate) async fn handshake(
         start.io.write_all(&part).await.map_err(failed)?;
         return Err((strike::plain(start.io, strike, entry).await, None));
     }
-    if bad.is_some() {
+    if bad.is_some() || demanding {
         entry.carried_out();
     }
 
-    let tls = start.into_stream(config).await.map_err(failed)?;
-    entry.handshaken();
+    let tls = match start.into_stream(config).into_fallible().await {
+        Ok(tls) => tls,
+        Err((error, tcp)) => {
+            // The client may be sending already; an RST for that must not overtake the alert.
+            let ended = failed(error);
+            if demanding {
+                entry.ended(ended.0, ended.1.clone());
+                wire::fin(tcp).await;
+            }
+            return Err(ended);
+        }
+    };
+    let protocol = versions.chosen(tls.get_ref().1.alpn_protocol());
+    entry.handshaken(protocol);
     if let Some(strike) = scenario.fault_at(CutPoint::Handshake) {
         return Err((strike::tls(tls, &[], strike, entry).await, None));
     }
-    Ok(tls)
+    Ok((tls, protocol))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]

@@ -8,42 +8,41 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::scenario::{Scenario, Strike};
-use crate::truth::{ConnectionRecord, End, RequestRecord, Tally, Truth};
+use crate::truth::{ConnectionRecord, End, Protocol, RequestRecord, Tally, Truth};
 
 /// The longest id that is kept, in bytes.
 const MAX_ID: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    truth: Mutex<Truth>,
+    /// The truth, and how often it has been reset: entries of an earlier time are not of it.
+    truth: Mutex<(Truth, u64)>,
     limit: usize,
 }
 
 impl Ledger {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        let truth = Truth {
-            started: Instant::now(),
-            connections: Vec::new(),
-            requests: Vec::new(),
-            tallies: BTreeMap::new(),
-            accepted: 0,
-            total: Tally::default(),
-            unrecorded: 0,
-        };
-        Arc::new(Self { truth: Mutex::new(truth), limit })
+        Arc::new(Self { truth: Mutex::new((nothing(), 0)), limit })
+    }
+
+    /// Forgets everything.
+    pub(crate) fn reset(&self) {
+        let (truth, age) = &mut *self.truth.lock();
+        *truth = nothing();
+        *age += 1;
     }
 
     pub(crate) fn truth(&self) -> Truth {
-        self.truth.lock().clone()
+        self.truth.lock().0.clone()
     }
 
     pub(crate) fn tally(&self, id: &str) -> Tally {
-        self.truth.lock().tally(id)
+        self.truth.lock().0.tally(id)
     }
 
     /// Opens the record of the next connection.
     pub(crate) fn accepted(self: &Arc<Self>, client: SocketAddr) -> Entry {
-        let mut truth = self.truth.lock();
+        let (truth, age) = &mut *self.truth.lock();
         let index = truth.accepted;
         truth.accepted += 1;
         if truth.connections.len() < self.limit {
@@ -54,6 +53,7 @@ impl Ledger {
                 scenario: Scenario::Healthy,
                 carried_out: false,
                 handshaken: false,
+                protocol: None,
                 tally: Tally::default(),
                 end: None,
                 detail: None,
@@ -61,8 +61,7 @@ impl Ledger {
         } else {
             truth.unrecorded += 1;
         }
-        drop(truth);
-        Entry { ledger: Arc::clone(self), index }
+        Entry { ledger: Arc::clone(self), age: *age, index }
     }
 }
 
@@ -71,20 +70,20 @@ impl Ledger {
 #[derive(Debug)]
 pub(crate) struct Entry {
     ledger: Arc<Ledger>,
+    age: u64,
     index: u64,
 }
 
 impl Entry {
-    pub(crate) fn index(&self) -> u64 {
-        self.index
-    }
-
     pub(crate) fn planned(&self, scenario: Scenario) {
         self.update(|record| record.scenario = scenario);
     }
 
-    pub(crate) fn handshaken(&self) {
-        self.update(|record| record.handshaken = true);
+    pub(crate) fn handshaken(&self, protocol: Protocol) {
+        self.update(|record| {
+            record.handshaken = true;
+            record.protocol = Some(protocol);
+        });
     }
 
     pub(crate) fn carried_out(&self) {
@@ -109,57 +108,77 @@ impl Entry {
         });
     }
 
+    /// Counts a complete request that the client is told was not processed.
+    pub(crate) fn refused(&self, id: Option<&str>) {
+        let id: Option<Arc<str>> = id.filter(|id| id.len() <= MAX_ID).map(Arc::from);
+        self.write(|truth| self.count(truth, id.as_ref(), |tally| tally.refused += 1));
+    }
+
     /// Counts a complete request.
     pub(crate) fn received(&self, id: Option<&str>) -> Ticket {
         let id: Option<Arc<str>> = id.filter(|id| id.len() <= MAX_ID).map(Arc::from);
-        let mut guard = self.ledger.truth.lock();
-        let truth = &mut *guard;
-        truth.total.received += 1;
-        if let Some(record) = connection(truth, self.index) {
-            record.tally.received += 1;
-        }
-        if let Some(id) = &id {
-            if let Some(tally) = truth.tallies.get_mut(id) {
-                tally.received += 1;
-            } else if truth.tallies.len() < self.ledger.limit {
-                truth.tallies.insert(Arc::clone(id), Tally { received: 1, answered: 0 });
+        let mut place = None;
+        self.write(|truth| {
+            self.count(truth, id.as_ref(), |tally| tally.received += 1);
+            if truth.requests.len() < self.ledger.limit {
+                place = Some(truth.requests.len());
+                // Under the lock, so that the order of the list is the order of the instants.
+                let at = Instant::now();
+                let id = id.clone();
+                truth.requests.push(RequestRecord { at, connection: self.index, id, answered: false });
             } else {
                 truth.unrecorded += 1;
             }
-        }
-        let mut place = None;
-        if truth.requests.len() < self.ledger.limit {
-            place = Some(truth.requests.len());
-            // Under the lock, so that the order of the list is the order of the instants.
-            let at = Instant::now();
-            let id = id.clone();
-            truth.requests.push(RequestRecord { at, connection: self.index, id, answered: false });
-        } else {
-            truth.unrecorded += 1;
-        }
+        });
         Ticket { place, id }
     }
 
     /// Counts a complete response.
     pub(crate) fn answered(&self, ticket: &Ticket) {
-        let mut guard = self.ledger.truth.lock();
-        let truth = &mut *guard;
-        truth.total.answered += 1;
+        self.write(|truth| {
+            truth.total.answered += 1;
+            if let Some(record) = connection(truth, self.index) {
+                record.tally.answered += 1;
+            }
+            if let Some(tally) = ticket.id.as_ref().and_then(|id| truth.tallies.get_mut(id)) {
+                tally.answered += 1;
+            }
+            if let Some(request) = ticket.place.and_then(|place| truth.requests.get_mut(place)) {
+                request.answered = true;
+            }
+        });
+    }
+
+    /// Changes the truth, unless it has been reset since.
+    fn write(&self, change: impl FnOnce(&mut Truth)) {
+        let (truth, age) = &mut *self.ledger.truth.lock();
+        if *age == self.age {
+            change(truth);
+        }
+    }
+
+    /// Changes the tallies of the total, of this connection, and of this id.
+    fn count(&self, truth: &mut Truth, id: Option<&Arc<str>>, change: impl Fn(&mut Tally)) {
+        change(&mut truth.total);
         if let Some(record) = connection(truth, self.index) {
-            record.tally.answered += 1;
+            change(&mut record.tally);
         }
-        if let Some(tally) = ticket.id.as_ref().and_then(|id| truth.tallies.get_mut(id)) {
-            tally.answered += 1;
-        }
-        if let Some(request) = ticket.place.and_then(|place| truth.requests.get_mut(place)) {
-            request.answered = true;
+        let Some(id) = id else { return };
+        if let Some(tally) = truth.tallies.get_mut(id) {
+            change(tally);
+        } else if truth.tallies.len() < self.ledger.limit {
+            change(truth.tallies.entry(Arc::clone(id)).or_default());
+        } else {
+            truth.unrecorded += 1;
         }
     }
 
     fn update(&self, change: impl FnOnce(&mut ConnectionRecord)) {
-        if let Some(record) = connection(&mut self.ledger.truth.lock(), self.index) {
-            change(record);
-        }
+        self.write(|truth| {
+            if let Some(record) = connection(truth, self.index) {
+                change(record);
+            }
+        });
     }
 }
 
@@ -174,6 +193,18 @@ impl Drop for Entry {
 pub(crate) struct Ticket {
     place: Option<usize>,
     id: Option<Arc<str>>,
+}
+
+fn nothing() -> Truth {
+    Truth {
+        started: Instant::now(),
+        connections: Vec::new(),
+        requests: Vec::new(),
+        tallies: BTreeMap::new(),
+        accepted: 0,
+        total: Tally::default(),
+        unrecorded: 0,
+    }
 }
 
 fn connection(truth: &mut Truth, index: u64) -> Option<&mut ConnectionRecord> {

@@ -3,7 +3,8 @@
 //!
 //! [`FlakyTls`] holds the settings and starts the server; [`Running`] is its handle. A [`Script`] gives each connection a
 //! [`Scenario`], in order of accept. The [`Truth`] tells afterwards, or at any time, what was really done and received:
-//! by the client's port, by request id, and in order of arrival.
+//! by the client's port, by request id, and in order of arrival. [`FlakyProxy`] puts a CONNECT proxy in front, which fails
+//! in its own ways.
 //!
 //! ```
 //! use std::time::Duration;
@@ -30,9 +31,11 @@
 //!
 //! # What is exact
 //!
-//! - A fault strikes at a position of the protocol, not after a time, and on the first request of its connection.
+//! - A fault strikes at a position of the protocol, not after a time (a close of an idle connection excepted), and on the
+//!   first request of its connection or on any later one ([`Scenario::After`]).
 //! - A request counts as received once its last byte has been read, before the service is called. After a fault that
-//!   needs a request, the service *has* been called; its answer is thrown away.
+//!   needs a complete request, the service *has* been called; its answer is thrown away. The exception is a request that
+//!   HTTP/2 declares unprocessed: it counts as refused, and the service has not been called.
 //! - Sessions are never resumed and no tickets are sent, so that every connection does a full handshake.
 //! - Bytes and orders are exact on loopback; how a client reports a cut right after the handshake depends on which of the
 //!   two is quicker.
@@ -43,14 +46,26 @@
 mod accept;
 mod authority;
 mod connection;
-
+mod desk;
+mod erased;
 mod error;
 mod handshake;
 mod http1;
+mod http2;
+mod http2_error;
+mod http_versions;
 mod hyper_service;
 mod ledger;
+mod length;
 mod mix;
 mod names;
+mod piece;
+mod playing;
+mod progress;
+mod proxy;
+mod receive;
+mod request_fault;
+mod request_names;
 mod running;
 mod scenario;
 mod script;
@@ -64,16 +79,23 @@ mod wire;
 
 pub use authority::Authority;
 pub use error::StartError;
+pub use http_versions::HttpVersions;
+pub use http2_error::Http2Error;
 pub use hyper_service::HyperService;
 pub use mix::{InvalidMix, Mix};
 pub use names::UnknownScenario;
+pub use proxy::{
+    FlakyProxy, InvalidCredentials, ProxyPoint, ProxyRecord, ProxyScenario, RunningProxy, SentCredentials,
+    UnknownProxyScenario,
+};
+pub use request_fault::{RequestFault, RequestPoint};
 pub use running::Running;
 pub use rustls::AlertDescription;
-pub use scenario::{BadCertificate, CutBy, CutPoint, Scenario};
+pub use scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario, WrongProtocol};
 pub use script::Script;
 pub use serve::{BoxError, RequestBody, Serve};
 pub use server::{FlakyTls, TlsVersions};
-pub use truth::{ConnectionRecord, End, RequestRecord, Tally, Truth};
+pub use truth::{ConnectionRecord, End, Protocol, RequestRecord, Tally, Truth};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

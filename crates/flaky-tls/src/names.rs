@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use rustls::AlertDescription;
 
-use crate::scenario::{BadCertificate, CutBy, CutPoint, Scenario};
+use crate::request_fault::RequestFault;
+use crate::request_names::whole;
+use crate::scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario, WrongProtocol};
 
 /// The alerts that have a name here; any other is known by its number (`alert-117`).
 const ALERTS: [(AlertDescription, &str); 15] = [
@@ -28,13 +30,22 @@ const ALERTS: [(AlertDescription, &str); 15] = [
 ];
 
 impl Scenario {
-    /// Every scenario that has a name of its own, healthy first. Alerts without a name are left out.
+    /// Every kind of scenario by its name, healthy first. Of those whose names hold a number, only the most useful ones
+    /// are listed, alerts without a name are left out, and so is what comes [after](Self::After) other requests.
     pub fn named() -> impl Iterator<Item = Self> {
         std::iter::once(Self::Healthy)
             .chain(Self::cuts())
             .chain(CutPoint::ALL.map(Self::Stall))
             .chain(ALERTS.map(|(alert, _)| Self::Alert(alert)))
             .chain(BadCertificate::ALL.map(Self::Certificate))
+            .chain([Self::ClientCertificate])
+            .chain(WrongProtocol::ALL.map(Self::Protocol))
+            .chain(RequestFault::named().map(Self::from))
+            .chain(
+                Http2Point::ALL
+                    .into_iter()
+                    .flat_map(|at| CutBy::ALL.into_iter().map(move |by| Self::Http2Cut { at, by })),
+            )
     }
 }
 
@@ -74,6 +85,25 @@ impl fmt::Display for BadCertificate {
     }
 }
 
+impl fmt::Display for WrongProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Http => "http",
+            Self::Garbage => "garbage",
+            Self::Tls10 => "tls-1.0",
+        })
+    }
+}
+
+impl fmt::Display for Http2Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Preface => "preface",
+            Self::Settings => "settings",
+        })
+    }
+}
+
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,6 +115,11 @@ impl fmt::Display for Scenario {
                 None => write!(f, "alert-{}", u8::from(*alert)),
             },
             Self::Certificate(bad) => write!(f, "certificate-{bad}"),
+            Self::ClientCertificate => f.write_str("client-certificate"),
+            Self::Protocol(wrong) => write!(f, "protocol-{wrong}"),
+            Self::After { requests: 0, then } => then.fmt(f),
+            Self::After { requests, then } => write!(f, "after-{requests}-{then}"),
+            Self::Http2Cut { at, by } => write!(f, "h2-{at}-{by}"),
         }
     }
 }
@@ -97,9 +132,16 @@ impl FromStr for Scenario {
             let number: u8 = name.strip_prefix("alert-")?.parse().ok()?;
             Some(Self::Alert(AlertDescription::from(number)))
         };
+        let later = || {
+            let (requests, then) = name.strip_prefix("after-")?.split_once('-')?;
+            let requests = u32::try_from(whole(requests)?).ok().filter(|requests| *requests > 0)?;
+            Some(Self::After { requests, then: RequestFault::read(then)? })
+        };
         Self::named()
             .find(|scenario| scenario.to_string() == name)
             .or_else(numbered)
+            .or_else(later)
+            .or_else(|| RequestFault::read(name).map(Self::from))
             .ok_or_else(|| UnknownScenario { name: name.into() })
     }
 }
@@ -115,7 +157,9 @@ impl fmt::Display for UnknownScenario {
         write!(
             f,
             "no scenario is named {:?}; the names are healthy, cut-POINT-BY, stall-POINT, alert-NAME (or its number, \
-             0 to 255) and certificate-KIND",
+             0 to 255), certificate-KIND, client-certificate, protocol-KIND, upload-BYTES-BY, early-STATUS-BY (200 to 599), idle-WAITms-BY, h2-preface-BY, \
+             h2-settings-BY, h2-reset-REASON, h2-goaway-below-REASON-BY, h2-goaway-covering-REASON-BY, and after-N-… of \
+             those that meet a request (N from 1)",
             self.name
         )
     }

@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::authority::Authority;
-use crate::ledger::Ledger;
+use crate::http_versions::HttpVersions;
+use crate::script::Script;
+use crate::shared::Shared;
 use crate::truth::{Tally, Truth};
 
 /// A running server.
@@ -17,7 +20,7 @@ use crate::truth::{Tally, Truth};
 pub struct Running {
     address: SocketAddr,
     authority: Authority,
-    ledger: Arc<Ledger>,
+    shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -26,11 +29,11 @@ impl Running {
     pub(crate) fn new(
         address: SocketAddr,
         authority: Authority,
-        ledger: Arc<Ledger>,
+        shared: Arc<Shared>,
         stop: watch::Sender<bool>,
         task: JoinHandle<()>,
     ) -> Self {
-        Self { address, authority, ledger, stop, task }
+        Self { address, authority, shared, stop, task }
     }
 
     /// Where it listens: an address of loopback.
@@ -60,13 +63,24 @@ impl Running {
     /// What has happened so far: a copy, which costs time and memory in proportion to what was recorded.
     #[must_use]
     pub fn truth(&self) -> Truth {
-        self.ledger.truth()
+        self.shared.ledger.truth()
     }
 
-    /// How often the request with this id was received and answered so far, without a copy of the rest.
+    /// Changes the script, from the next connection on, which has index 0 in it.
+    pub fn set_script(&self, script: impl Into<Script>) {
+        self.shared.playing.set(script.into());
+    }
+
+    /// Forgets what has been recorded, as if the server had just started; the script goes on. What connections that are
+    /// open still do is not recorded any more.
+    pub fn reset(&self) {
+        self.shared.ledger.reset();
+    }
+
+    /// How often the request with this id was received, answered and refused so far, without a copy of the rest.
     #[must_use]
     pub fn tally(&self, id: &str) -> Tally {
-        self.ledger.tally(id)
+        self.shared.ledger.tally(id)
     }
 
     /// Stops the server and returns the whole truth.
@@ -81,6 +95,13 @@ impl Running {
         let _ = self.stop.send(true);
         // Fails only if the runtime is shutting down, which has dropped the task.
         let _ = self.task.await;
-        self.ledger.truth()
+        self.shared.ledger.truth()
+    }
+
+    /// The TLS of a proxy in front of this server.
+    pub(crate) fn proxy_config(&self) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::clone(&self.shared.identities.config(None));
+        config.alpn_protocols = HttpVersions::Http1.alpn();
+        Arc::new(config)
     }
 }

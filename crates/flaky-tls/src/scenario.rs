@@ -2,11 +2,14 @@
 
 use rustls::AlertDescription;
 
+use crate::request_fault::{Plan, RequestFault, RequestPoint};
+
 /// What the server does to one connection.
 ///
-/// A fault that needs a request strikes the first one of its connection. Each scenario has a name, which
-/// [`Display`](std::fmt::Display) prints and [`FromStr`](std::str::FromStr) reads: `healthy`, `cut-body-rst`,
-/// `stall-handshake`, `alert-internal-error`, `certificate-expired`.
+/// A fault that needs a request strikes the first one of its connection; [`After`](Self::After) moves it to a later one.
+/// Each scenario has a name, which [`Display`](std::fmt::Display) prints and [`FromStr`](std::str::FromStr) reads:
+/// `healthy`, `cut-body-rst`, `stall-handshake`, `alert-internal-error`, `certificate-expired`, `after-2-cut-head-fin`,
+/// `early-413-rst`, `h2-reset-refused-stream`.
 ///
 /// ```
 /// use flaky_tls::{CutBy, CutPoint, Scenario};
@@ -18,7 +21,7 @@ use rustls::AlertDescription;
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scenario {
-    /// Nothing: HTTP/1.1 with keep-alive over TLS, until the client leaves.
+    /// Nothing: HTTP with keep-alive over TLS, until the client leaves.
     #[default]
     Healthy,
     /// The connection is ended at a point of the protocol.
@@ -36,6 +39,29 @@ pub enum Scenario {
     /// The handshake is done with a certificate that a client which verifies must refuse. A client that accepts it is
     /// served as a healthy one.
     Certificate(BadCertificate),
+    /// A certificate is demanded of the client. One without is refused: by TLS 1.3 it learns that only after its handshake,
+    /// and may have sent a request by then, which is not read. One with any certificate is refused too, because no authority
+    /// is trusted for it.
+    ClientCertificate,
+    /// The ClientHello is answered in another protocol, and a FIN.
+    Protocol(WrongProtocol),
+    /// The first `requests` requests of the connection are served, and the next one meets this fault. With 0 it is the
+    /// first request; where that is a cut or a stall which [`Cut`](Self::Cut) or [`Stall`](Self::Stall) knows too, it
+    /// does the same and has the same name, which is read back as the latter.
+    After {
+        /// How many requests pass before it.
+        requests: u32,
+        /// What the next one meets.
+        then: RequestFault,
+    },
+    /// HTTP/2 only: the connection is ended at its opening. A client that has chosen HTTP/1.1 is served as a healthy one,
+    /// and the fault is not carried out; so it is with any other fault that HTTP/1.1 doesn't have.
+    Http2Cut {
+        /// Where.
+        at: Http2Point,
+        /// By what means.
+        by: CutBy,
+    },
 }
 
 impl Scenario {
@@ -53,14 +79,12 @@ impl Scenario {
         }
     }
 
-    /// The point at which the fault needs a complete request, if it does.
-    pub(crate) fn needs_request(self) -> Option<CutPoint> {
+    /// What meets which request, if anything does.
+    pub(crate) fn plan(self) -> Option<Plan> {
         match self {
-            Self::Cut { at, .. } | Self::Stall(at)
-                if matches!(at, CutPoint::Request | CutPoint::Head | CutPoint::Body) =>
-            {
-                Some(at)
-            }
+            Self::After { requests, then } => Some(Plan { requests, fault: then }),
+            Self::Cut { at, by } => Some(Plan::first(RequestFault::Cut { at: at.of_request()?, by })),
+            Self::Stall(at) => Some(Plan::first(RequestFault::Stall(at.of_request()?))),
             _ => None,
         }
     }
@@ -73,7 +97,8 @@ pub(crate) enum Strike {
     Stall,
 }
 
-/// A point of the protocol, in the order in which a connection passes them.
+/// A point of the protocol, in the order in which a connection passes them. What the last three are in HTTP/2,
+/// [`RequestPoint`] says.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CutPoint {
@@ -113,6 +138,31 @@ impl CutPoint {
         Self::Head,
         Self::Body,
     ];
+
+    /// The same point as one of a request, if it is one.
+    fn of_request(self) -> Option<RequestPoint> {
+        match self {
+            Self::Request => Some(RequestPoint::Request),
+            Self::Head => Some(RequestPoint::Head),
+            Self::Body => Some(RequestPoint::Body),
+            _ => None,
+        }
+    }
+}
+
+/// A point in the opening of an HTTP/2 connection.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Http2Point {
+    /// The client's connection preface (24 bytes, RFC 9113, section 3.4) has been read, and nothing has been sent.
+    Preface,
+    /// As [`Preface`](Self::Preface), and the server's SETTINGS have been sent.
+    Settings,
+}
+
+impl Http2Point {
+    /// All points.
+    pub const ALL: [Self; 2] = [Self::Preface, Self::Settings];
 }
 
 /// The means by which a connection is ended.
@@ -154,6 +204,23 @@ pub enum BadCertificate {
     UnknownIssuer,
     /// Signed with its own key.
     SelfSigned,
+}
+
+/// What is spoken where TLS 1.2 or 1.3 was expected.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WrongProtocol {
+    /// HTTP without TLS: an answer of status 400.
+    Http,
+    /// The greeting of a mail server.
+    Garbage,
+    /// TLS 1.0: a ServerHello of that version.
+    Tls10,
+}
+
+impl WrongProtocol {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Garbage, Self::Tls10];
 }
 
 impl BadCertificate {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::mix::Mix;
 use crate::scenario::Scenario;
 
-/// Which scenario each connection gets, by its index: 0 for the first accepted, and so on.
+/// Which scenario each connection gets, by its index: 0 for the first accepted, and so on. One for a server gives each
+/// a [`Scenario`], one for a proxy a [`ProxyScenario`](crate::ProxyScenario).
 ///
 /// ```
 /// use flaky_tls::{CutBy, CutPoint, Scenario, Script};
@@ -17,50 +18,52 @@ use crate::scenario::Scenario;
 /// assert_eq!(script.scenario(2), Scenario::Healthy);
 /// ```
 #[derive(Clone)]
-pub struct Script(Kind);
+pub struct Script<S = Scenario>(Kind<S>);
 
 #[derive(Clone)]
-enum Kind {
-    List { list: Arc<[Scenario]>, then: Scenario },
-    Seeded { seed: u64, mix: Mix },
-    Function(Arc<dyn Fn(u64) -> Scenario + Send + Sync>),
+enum Kind<S> {
+    List { list: Arc<[S]>, then: S },
+    Seeded { seed: u64, mix: Arc<Mix>, pick: fn(&Mix, u64) -> S },
+    Function(Arc<dyn Fn(u64) -> S + Send + Sync>),
 }
 
 impl Script {
+    /// Drawn from a mix. The same seed and mix give the same sequence, on every machine and in every version of this
+    /// crate.
+    #[must_use]
+    pub fn seeded(seed: u64, mix: Mix) -> Self {
+        Self(Kind::Seeded { seed, mix: Arc::new(mix), pick: Mix::pick })
+    }
+}
+
+impl<S: Copy> Script<S> {
     /// The same scenario for each connection.
     #[must_use]
-    pub fn always(scenario: Scenario) -> Self {
+    pub fn always(scenario: S) -> Self {
         Self::list([], scenario)
     }
 
     /// One after another, and from the end of the list on always `then`.
     #[must_use]
-    pub fn list(list: impl IntoIterator<Item = Scenario>, then: Scenario) -> Self {
+    pub fn list(list: impl IntoIterator<Item = S>, then: S) -> Self {
         Self(Kind::List { list: list.into_iter().collect(), then })
-    }
-
-    /// Drawn from a mix. The same seed and mix give the same sequence, on every machine and in every version of this
-    /// crate.
-    #[must_use]
-    pub fn seeded(seed: u64, mix: Mix) -> Self {
-        Self(Kind::Seeded { seed, mix })
     }
 
     /// Asked of a function, with the connection's index. If it panics, that connection is dropped and recorded as
     /// [`End::Panicked`](crate::End::Panicked); the server lives on.
     #[must_use]
-    pub fn from_fn(function: impl Fn(u64) -> Scenario + Send + Sync + 'static) -> Self {
+    pub fn from_fn(function: impl Fn(u64) -> S + Send + Sync + 'static) -> Self {
         Self(Kind::Function(Arc::new(function)))
     }
 
     /// The scenario of the connection with this index.
     #[must_use]
-    pub fn scenario(&self, index: u64) -> Scenario {
+    pub fn scenario(&self, index: u64) -> S {
         match &self.0 {
             Kind::List { list, then } => {
                 usize::try_from(index).ok().and_then(|at| list.get(at)).copied().unwrap_or(*then)
             }
-            Kind::Seeded { seed, mix } => mix.pick(draw(*seed, index)),
+            Kind::Seeded { seed, mix, pick } => pick(mix, draw(*seed, index)),
             Kind::Function(function) => function(index),
         }
     }
@@ -76,26 +79,26 @@ fn draw(seed: u64, index: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Healthy connections only.
-impl Default for Script {
+/// The default scenario only: healthy connections, plain tunnels.
+impl<S: Copy + Default> Default for Script<S> {
     fn default() -> Self {
-        Self::always(Scenario::Healthy)
+        Self::always(S::default())
     }
 }
 
-impl From<Scenario> for Script {
-    fn from(scenario: Scenario) -> Self {
+impl<S: Copy> From<S> for Script<S> {
+    fn from(scenario: S) -> Self {
         Self::always(scenario)
     }
 }
 
-impl fmt::Debug for Script {
+impl<S: fmt::Debug> fmt::Debug for Script<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::List { list, then } => {
                 f.debug_struct("List").field("list", list).field("then", then).finish()
             }
-            Kind::Seeded { seed, mix } => {
+            Kind::Seeded { seed, mix, .. } => {
                 f.debug_struct("Seeded").field("seed", seed).field("mix", mix).finish()
             }
             Kind::Function(_) => f.write_str("Function"),

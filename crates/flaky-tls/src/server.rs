@@ -13,7 +13,9 @@ use tokio::sync::watch;
 use crate::accept::accept;
 use crate::authority::Identities;
 use crate::error::StartError;
+use crate::http_versions::HttpVersions;
 use crate::ledger::Ledger;
+use crate::playing::Playing;
 use crate::running::Running;
 use crate::script::Script;
 use crate::serve::Serve;
@@ -22,11 +24,12 @@ use crate::shared::Shared;
 /// A TLS server on loopback that cuts connections where its [`Script`] tells it to.
 ///
 /// This value holds the settings; [`serve`](Self::serve) starts the server. By default every connection is healthy,
-/// the operating system chooses the port, and TLS 1.2 and 1.3 are spoken.
+/// the operating system chooses the port, TLS 1.2 and 1.3 are spoken, and HTTP/1.1.
 #[derive(Clone, Debug)]
 pub struct FlakyTls {
     script: Script,
     versions: TlsVersions,
+    http: HttpVersions,
     port: u16,
     id_header: HeaderName,
     body_limit: usize,
@@ -41,6 +44,7 @@ impl FlakyTls {
         Self {
             script: Script::default(),
             versions: TlsVersions::default(),
+            http: HttpVersions::default(),
             port: 0,
             id_header: HeaderName::from_static("x-request-id"),
             body_limit: 2 * 1024 * 1024,
@@ -59,6 +63,13 @@ impl FlakyTls {
     #[must_use]
     pub fn with_versions(self, versions: TlsVersions) -> Self {
         Self { versions, ..self }
+    }
+
+    /// The versions of HTTP that are offered. Default: HTTP/1.1. Over HTTP/2 an answer has no `Date` but the service's
+    /// own.
+    #[must_use]
+    pub fn with_http(self, http: HttpVersions) -> Self {
+        Self { http, ..self }
     }
 
     /// The TCP port on 127.0.0.1. Default 0: the operating system chooses a free one, which a test should always
@@ -99,8 +110,8 @@ impl FlakyTls {
     ///
     /// The service gets each request with its body already read, and is cloned for each. It is called once for every
     /// request that was received in full, also where the answer is then thrown away: to a client whose connection is
-    /// cut, the server may have acted. If it fails or panics, its connection is closed and the server goes on. As
-    /// under any HTTP/1.1 server of hyper, its future is dropped when the client leaves before the answer.
+    /// cut, the server may have acted. If it fails or panics, its connection is closed and the server goes on. Its
+    /// future is dropped when the client leaves before the answer.
     ///
     /// # Errors
     ///
@@ -110,21 +121,22 @@ impl FlakyTls {
     ///
     /// Outside a tokio runtime with I/O and time enabled, as everything of tokio does.
     pub async fn serve<S: Serve>(self, service: S) -> Result<Running, StartError> {
-        let (authority, identities) = Identities::make(self.versions.supported())?;
+        let (authority, identities) = Identities::make(self.versions.supported(), self.http)?;
         let binding = StartError::when("binding 127.0.0.1");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await.map_err(binding)?;
         let address = listener.local_addr().map_err(binding)?;
-        let ledger = Ledger::new(self.record_limit);
         let shared = Arc::new(Shared {
-            script: self.script,
+            playing: Playing::new(self.script),
             identities,
-            ledger: Arc::clone(&ledger),
+            http: self.http,
+            ledger: Ledger::new(self.record_limit),
             id_header: self.id_header,
             body_limit: self.body_limit,
         });
+        let running = Arc::clone(&shared);
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(listener, service, shared, self.grace, stopped));
-        Ok(Running::new(address, authority, ledger, stop, task))
+        Ok(Running::new(address, authority, running, stop, task))
     }
 }
 

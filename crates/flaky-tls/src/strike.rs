@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::ledger::Entry;
-use crate::scenario::{CutBy, Strike};
+use crate::scenario::{CutBy, Strike, WrongProtocol};
 use crate::truth::End;
 use crate::wire::{self, Level};
 
@@ -53,6 +53,20 @@ pub(crate) async fn tls(mut tls: TlsStream<TcpStream>, last: &[u8], strike: Stri
 pub(crate) async fn alert(mut tcp: TcpStream, what: AlertDescription, entry: &Entry) -> End {
     entry.struck(Strike::Cut(CutBy::Fin));
     let _ = wire::alert(&mut tcp, Level::Fatal, what).await;
+    wire::fin(tcp).await;
+    End::Struck
+}
+
+/// Answers the handshake in another protocol.
+pub(crate) async fn protocol(mut tcp: TcpStream, wrong: WrongProtocol, entry: &Entry) -> End {
+    entry.struck(Strike::Cut(CutBy::Fin));
+    let _ = match wrong {
+        WrongProtocol::Http => {
+            tcp.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await
+        }
+        WrongProtocol::Garbage => tcp.write_all(b"220 mail.invalid ESMTP\r\n").await,
+        WrongProtocol::Tls10 => tcp.write_all(&wire::tls_1_0_hello()).await,
+    };
     wire::fin(tcp).await;
     End::Struck
 }

@@ -15,6 +15,10 @@ use crate::scenario::Scenario;
 /// any cut; so whatever a client learns of a request, the truth already has it. It counts as answered when the last
 /// byte of its response has been handed to the operating system; a client can have read that byte a moment before.
 ///
+/// Received means processed, or possibly processed. A request that HTTP/2 itself declares unprocessed (REFUSED_STREAM, or
+/// a GOAWAY that names an earlier stream) is not among the received, nor in [`requests`](Self::requests): it is counted
+/// as refused, and the service has not been called.
+///
 /// Details are kept for a bounded number of connections, requests and ids
 /// ([`FlakyTls::with_record_limit`](crate::FlakyTls::with_record_limit)); beyond it only the totals go on, and
 /// [`unrecorded`](Self::unrecorded) says how much detail is missing.
@@ -106,7 +110,7 @@ impl Truth {
     }
 }
 
-/// How often something was received in full, and answered in full.
+/// How often something was received in full, answered in full, and refused.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -114,6 +118,8 @@ pub struct Tally {
     pub received: u64,
     /// Complete responses handed to the operating system.
     pub answered: u64,
+    /// Complete requests that HTTP/2 declared unprocessed.
+    pub refused: u64,
 }
 
 /// One complete request.
@@ -147,6 +153,8 @@ pub struct ConnectionRecord {
     pub carried_out: bool,
     /// Whether the handshake was completed on the server's side.
     pub handshaken: bool,
+    /// The version of HTTP that was chosen in the handshake; `None` until it is complete.
+    pub protocol: Option<Protocol>,
     /// Requests and responses on this connection.
     pub tally: Tally,
     /// How it ended; `None` while it is open.
@@ -155,11 +163,21 @@ pub struct ConnectionRecord {
     pub detail: Option<Box<str>>,
 }
 
+/// The version of HTTP that a connection speaks.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
 /// How a connection ended.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
-    /// The scenario's cut or alert ended it.
+    /// The scenario's fault ended it; a proxy's refusal, too.
     Struck,
     /// The client closed it, or went out of the HTTP protocol.
     ClientLeft,

@@ -23,6 +23,18 @@ pub(crate) async fn alert(tcp: &mut TcpStream, level: Level, what: AlertDescript
     tcp.write_all(&[21, 3, 3, 0, 2, level as u8, u8::from(what)]).await
 }
 
+/// A ServerHello of TLS 1.0 in a record of its own (RFC 2246, section 7.4.1.3): no session, no compression, and
+/// TLS_RSA_WITH_AES_128_CBC_SHA.
+pub(crate) fn tls_1_0_hello() -> Vec<u8> {
+    let mut body = vec![3, 1];
+    body.extend([7; 32]);
+    body.extend([0, 0, 0x2f, 0]);
+    let length = body.len() as u8;
+    let mut record = vec![22, 3, 1, 0, length + 4, 2, 0, 0, length];
+    record.extend(body);
+    record
+}
+
 /// Sends a FIN, and keeps the socket until the client has closed its side: closing a socket with unread data in it
 /// would send an RST.
 pub(crate) async fn fin(mut tcp: TcpStream) {

@@ -5,7 +5,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Failure, post, start, until};
-use flaky_tls::{AlertDescription, BadCertificate, CutPoint, End, FlakyTls, Scenario, Script};
+use flaky_tls::{
+    AlertDescription, BadCertificate, CutPoint, End, FlakyTls, Scenario, Script, TlsVersions, WrongProtocol,
+};
 use rustls::CertificateError;
 use tokio::time::timeout;
 
@@ -120,6 +122,40 @@ async fn bad_certificates_are_refused_for_the_right_reason() {
         let record = &truth.connections()[0];
         assert_eq!((record.end, record.carried_out), (Some(End::HandshakeFailed), true), "{bad}");
         assert!(record.detail.is_some());
+    }
+}
+
+#[tokio::test]
+async fn other_protocols_are_known_for_what_they_are() {
+    for wrong in WrongProtocol::ALL {
+        let (server, _) = start(FlakyTls::new().with_script(Scenario::Protocol(wrong))).await;
+        let failure = post(&server, "a").await.result.unwrap_err();
+        let known = match wrong {
+            WrongProtocol::Tls10 => matches!(failure.rustls(), Some(rustls::Error::PeerIncompatible(_))),
+            _ => matches!(failure.rustls(), Some(rustls::Error::InvalidMessage(_))),
+        };
+        assert!(known, "{wrong}: {failure:?}");
+        let truth = server.shutdown().await;
+        assert_eq!((truth.connections()[0].end, truth.total().received), (Some(End::Struck), 0), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_demanded_of_the_client() {
+    for versions in [TlsVersions::Tls12, TlsVersions::Tls13] {
+        let settings = FlakyTls::new().with_versions(versions).with_script(Scenario::ClientCertificate);
+        let (server, calls) = start(settings).await;
+        let failure = post(&server, "a").await.result.unwrap_err();
+        // Under TLS 1.3 the client's handshake is over when it is refused.
+        let in_handshake = matches!(failure, Failure::Handshake(_));
+        assert_eq!(in_handshake, versions == TlsVersions::Tls12, "{failure:?}");
+        let words = format!("{failure:?}");
+        assert!(words.contains("AlertReceived(CertificateRequired)"), "{versions:?}: {words}");
+        until(&server, |truth| truth.connections()[0].end.is_some()).await;
+        let truth = server.shutdown().await;
+        let record = &truth.connections()[0];
+        assert_eq!((record.end, record.carried_out), (Some(End::HandshakeFailed), true));
+        assert_eq!((truth.total().received, calls.load(std::sync::atomic::Ordering::SeqCst)), (0, 0));
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use parking_lot::Mutex;
 
 use crate::ledger::{Entry, Ticket};
+use crate::progress::Progress;
 use crate::serve::BoxError;
 
 /// The responses of one connection whose last byte hyper has, but the operating system has not yet.
@@ -19,16 +19,18 @@ use crate::serve::BoxError;
 #[derive(Debug)]
 pub(crate) struct Answers {
     entry: Arc<Entry>,
+    progress: Arc<Progress>,
     unflushed: Mutex<Vec<Ticket>>,
 }
 
 impl Answers {
-    pub(crate) fn new(entry: Arc<Entry>) -> Self {
-        Self { entry, unflushed: Mutex::new(Vec::new()) }
+    pub(crate) fn new(entry: Arc<Entry>, progress: Arc<Progress>) -> Self {
+        Self { entry, progress, unflushed: Mutex::new(Vec::new()) }
     }
 
-    pub(crate) fn entry(&self) -> &Entry {
-        &self.entry
+    /// How many responses have been written completely.
+    pub(crate) fn count(&self) -> u32 {
+        self.progress.finished()
     }
 
     fn complete(&self, ticket: Ticket) {
@@ -39,6 +41,7 @@ impl Answers {
     pub(crate) fn flushed(&self) {
         for ticket in self.unflushed.lock().drain(..) {
             self.entry.answered(&ticket);
+            self.progress.finish();
         }
     }
 }
@@ -106,18 +109,4 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
-}
-
-/// How many bytes of body follow the head on the wire, where that is known (RFC 9110, section 6.4.1).
-pub(crate) fn wire_length<B: Body>(method: &Method, response: &http::Response<B>) -> Option<u64> {
-    let status = response.status();
-    let bodiless = *method == Method::HEAD
-        || status.is_informational()
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if bodiless {
-        return Some(0);
-    }
-    let header = response.headers().get(http::header::CONTENT_LENGTH);
-    let declared = header.and_then(|value| value.to_str().ok()?.parse().ok());
-    declared.or_else(|| response.body().size_hint().exact())
 }

@@ -1,11 +1,12 @@
 //! HTTP/1.1 over one TLS stream: the requests are counted, the service is called, and the fault strikes.
 
 mod answer;
-mod erased;
 mod flushed;
 mod part;
 mod service;
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,14 +15,13 @@ use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::server::TlsStream;
 
+use crate::desk::Desk;
 use crate::handshake::Ended;
 use crate::http1::answer::Answers;
-use crate::http1::flushed::Flushed;
+use crate::http1::flushed::{Flushed, Gate};
 use crate::http1::service::{Armed, Counting};
-use crate::ledger::Entry;
-use crate::scenario::Scenario;
+use crate::request_fault::{Plan, RequestFault, RequestPoint};
 use crate::serve::Serve;
-use crate::shared::Shared;
 use crate::stop::stopped;
 use crate::strike;
 use crate::truth::End;
@@ -29,22 +29,37 @@ use crate::truth::End;
 /// Serves one connection until the client leaves, the fault strikes, or the server stops.
 pub(crate) async fn serve<S: Serve>(
     tls: TlsStream<TcpStream>,
-    scenario: Scenario,
-    service: S,
-    shared: &Shared,
-    entry: &Arc<Entry>,
+    desk: Desk<S>,
+    plan: Option<Plan>,
     stop: &mut watch::Receiver<bool>,
 ) -> Ended {
+    let (entry, progress) = (Arc::clone(&desk.entry), Arc::clone(&desk.progress));
+    let planned = plan.and_then(|plan| Some((plan, plan.fault.strike()?)));
+    // What HTTP/1.1 doesn't have is not carried out.
+    let planned = planned.filter(|(plan, _)| !matches!(plan.fault, RequestFault::GoAway { .. }));
     let (fire, mut fired) = oneshot::channel::<Bytes>();
-    let fault = scenario.needs_request().and_then(|at| Some((at, scenario.fault_at(at)?)));
-    let armed = fault.map(|(at, _)| Armed { at, fire });
-    let answers = Arc::new(Answers::new(Arc::clone(entry)));
-    let counting =
-        Counting::new(service, shared.id_header.clone(), shared.body_limit, Arc::clone(&answers), armed);
-    let io = TokioIo::new(Flushed::new(tls, answers));
+    let (mut gate, mut armed, mut idle) = (None, None, None);
+    if let Some((plan, _)) = planned {
+        match plan.fault {
+            RequestFault::Idle { wait, .. } => idle = Some((plan.requests, wait)),
+            fault if fault.point() == Some(RequestPoint::Start) => {
+                gate = Some(Gate { answers: plan.requests, fire: Some(fire) });
+            }
+            _ => armed = Some(Armed { plan, fire }),
+        }
+    }
+    let mut waiting = gate.is_some() || armed.is_some();
+    let answers = Arc::new(Answers::new(Arc::clone(&entry), Arc::clone(&progress)));
+    let io = TokioIo::new(Flushed::new(tls, Arc::clone(&answers), gate));
+    let counting = Counting::new(desk, answers, armed);
     let mut connection = hyper::server::conn::http1::Builder::new().serve_connection(io, counting);
+    let mut idle = pin!(async move {
+        match idle {
+            Some((requests, wait)) => progress.idle(requests, wait).await,
+            None => pending().await,
+        }
+    });
 
-    let mut waiting = fault.is_some();
     let mut stopping = false;
     let last = loop {
         tokio::select! {
@@ -53,6 +68,7 @@ pub(crate) async fn serve<S: Serve>(
                 Ok(last) => break last,
                 Err(_) => waiting = false,
             },
+            () = &mut idle => break Bytes::new(),
             result = &mut connection => return match result {
                 Ok(()) if stopping => (End::Shutdown, None),
                 Ok(()) => (End::ClientLeft, None),
@@ -65,11 +81,11 @@ pub(crate) async fn serve<S: Serve>(
             }
         }
     };
-    let Some((_, fault)) = fault else { return (End::ClientLeft, None) };
+    let Some((_, fault)) = planned else { return (End::ClientLeft, None) };
     let tls = connection.into_parts().io.into_inner().into_inner();
     tokio::select! {
         biased;
-        end = strike::tls(tls, &last, fault, entry) => (end, None),
+        end = strike::tls(tls, &last, fault, &entry) => (end, None),
         () = stopped(stop) => (End::Shutdown, None),
     }
 }

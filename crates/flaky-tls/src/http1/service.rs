@@ -1,47 +1,41 @@
 //! Between hyper and the service behind: reads requests whole, counts them, and withholds the answer that is to be cut.
 
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HeaderName;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Full, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::http1::answer::{Answer, Answers, wire_length};
-use crate::http1::erased::erase;
+use crate::desk::Desk;
+use crate::http1::answer::{Answer, Answers};
 use crate::http1::part;
-use crate::scenario::CutPoint;
+use crate::length::wire_length;
+use crate::receive::{Received, receive};
+use crate::request_fault::{Plan, RequestFault, RequestPoint};
 use crate::serve::{BoxError, Serve};
 use crate::truth::End;
 
-/// The fault that waits for a request: `fire` gets what is to be written before it.
+/// The fault that waits for its request: `fire` gets what is to be written before it.
 pub(crate) struct Armed {
-    pub(crate) at: CutPoint,
+    pub(crate) plan: Plan,
     pub(crate) fire: oneshot::Sender<Bytes>,
 }
 
 pub(crate) struct Counting<S> {
-    service: S,
-    id_header: HeaderName,
-    body_limit: usize,
+    desk: Desk<S>,
     answers: Arc<Answers>,
     armed: Mutex<Option<Armed>>,
 }
 
 impl<S> Counting<S> {
-    pub(crate) fn new(
-        service: S,
-        id_header: HeaderName,
-        body_limit: usize,
-        answers: Arc<Answers>,
-        armed: Option<Armed>,
-    ) -> Self {
-        Self { service, id_header, body_limit, answers, armed: Mutex::new(armed) }
+    pub(crate) fn new(desk: Desk<S>, answers: Arc<Answers>, armed: Option<Armed>) -> Self {
+        Self { desk, answers, armed: Mutex::new(armed) }
     }
 }
 
@@ -51,64 +45,72 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Counting<S> {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, BoxError>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let armed = self.armed.lock().take();
-        let answers = Arc::clone(&self.answers);
-        Box::pin(serve(
-            self.service.clone(),
-            request,
-            self.id_header.clone(),
-            self.body_limit,
-            answers,
-            armed,
-        ))
+        let before = self.desk.progress.begin();
+        let mut armed = self.armed.lock();
+        let due = armed.as_ref().is_some_and(|armed| armed.plan.requests == before);
+        let armed = if due { armed.take() } else { None };
+        Box::pin(serve(self.desk.clone(), request, Arc::clone(&self.answers), armed))
     }
 }
 
 async fn serve<S: Serve>(
-    mut service: S,
+    desk: Desk<S>,
     request: Request<Incoming>,
-    id_header: HeaderName,
-    body_limit: usize,
     answers: Arc<Answers>,
-    armed: Option<Armed>,
+    mut armed: Option<Armed>,
 ) -> Result<Response<Answer>, BoxError> {
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, body_limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Ok(too_large(answers)),
+    let fault = armed.as_ref().map(|armed| armed.plan.fault);
+    let mut wanted = None;
+    match fault {
+        Some(RequestFault::Early { status, .. }) if !body.is_end_stream() => {
+            return strike(armed, part::early(status)).await;
+        }
+        Some(RequestFault::Upload { read, .. }) => wanted = Some(read),
+        _ => {}
+    }
+    let body = match receive(body, desk.body_limit, wanted).await {
+        Ok(Received::Whole(body)) => body,
+        Ok(Received::Part) => return strike(armed, Bytes::new()).await,
+        Ok(Received::TooLarge) => return Ok(too_large(answers)),
         Err(error) => {
             // The client left in the middle of its request; hyper would lay that at the service's door.
-            answers.entry().ended(End::ClientLeft, Some(error.to_string()));
-            return Err(error);
+            desk.entry.ended(End::ClientLeft, Some(error.to_string()));
+            return Err(error.into());
         }
     };
     let (method, version) = (parts.method.clone(), parts.version);
-    let id = parts.headers.get(id_header).and_then(|id| id.to_str().ok());
-    let ticket = answers.entry().received(id);
-
-    poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-    let response = service.call(Request::from_parts(parts, Full::new(body))).await.map_err(Into::into)?;
+    let ticket = desk.received(&parts);
+    let mut response = desk.call(parts, body).await?;
     let length = wire_length(&method, &response);
-    let mut response = response.map(erase);
-
-    if let Some(Armed { at, fire }) = armed {
-        let last = match at {
-            CutPoint::Head => part::of_head(&response.into_parts().0, length),
-            CutPoint::Body => match part::of_body(response, version, length).await? {
-                Ok(last) => last,
+    match fault.and_then(RequestFault::point) {
+        Some(RequestPoint::Request) => return strike(armed, Bytes::new()).await,
+        Some(RequestPoint::Head) => {
+            return strike(armed, part::of_head(&response.into_parts().0, length)).await;
+        }
+        Some(at @ (RequestPoint::Body | RequestPoint::Unframed)) => {
+            let framed = at == RequestPoint::Body;
+            match part::of_body(response, version, length, framed).await? {
+                Ok(last) => return strike(armed, last).await,
                 Err(uncut) => {
-                    drop(fire);
+                    armed = None;
                     response = uncut;
-                    return Ok(response.map(|body| Answer::new(body, length, Some(ticket), answers)));
                 }
-            },
-            _ => Bytes::new(),
-        };
+            }
+        }
+        _ => {}
+    }
+    drop(armed);
+    Ok(response.map(|body| Answer::new(body, length, Some(ticket), answers)))
+}
+
+/// Has the fault strike, after `last` has been written.
+async fn strike<T>(armed: Option<Armed>, last: Bytes) -> T {
+    if let Some(Armed { fire, .. }) = armed {
         // Whoever listens drops this future now, and takes the stream out of hyper's hands.
         let _ = fire.send(last);
-        return pending().await;
     }
-    Ok(response.map(|body| Answer::new(body, length, Some(ticket), answers)))
+    pending().await
 }
 
 /// The answer to a request whose body is longer than the limit: it was not read in full, and does not count.

@@ -1,6 +1,8 @@
 //! A client that tells at which stage it failed, and a service to talk to.
 #![allow(dead_code, unreachable_pub, missing_docs, missing_debug_implementations)] // Each test binary uses a part.
 
+pub mod client;
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;

@@ -1,11 +1,12 @@
 //! The arguments.
 
 use std::ffi::OsString;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
 
-use flaky_tls::{Mix, Scenario, Script, TlsVersions};
+use flaky_tls::{HttpVersions, Mix, ProxyScenario, Scenario, TlsVersions};
 use lexopt::prelude::*;
+
+use crate::play::Play;
 
 const HELP: &str = "\
 A TLS server on 127.0.0.1 that cuts connections where it is told to, and counts what it received.
@@ -18,13 +19,26 @@ Usage: flaky-tls [OPTIONS]
                      (default: one healthy connection for each cut one, every cut as likely as another)
   --seed N           seed of the draws (0 to 18446744073709551615; default: a new one, printed)
   --tls VERSION      speak only this version: 1.2 or 1.3 (default: both)
+  --http VERSION     speak only this version: 1 or 2 (default: both; the client chooses by ALPN)
+  --proxy NAME       do this to every connection of the CONNECT proxy in front; repeated as --scenario is
+                     (default: tunnel)
+  --proxy-tls        speak TLS to the clients of the proxy
+  --proxy-user U:P   Basic credentials that the proxy asks for (default: none)
   --ca FILE          write the certificate authority there, as PEM (default: a temporary file)
   --list             print the names of the scenarios, one a line
+  --list-proxy       print the names of the proxy's scenarios, one a line
   --help, --version
 
-It prints one line of JSON when it listens (port, url, ca, seed, scenarios), and on Ctrl-C or SIGTERM one with what it
-did and received. POST, PUT and PATCH are echoed; anything else is answered {\"ok\":true}. Requests are told apart by the
-header x-request-id. Exit status: 0 after a signal, 1 if it can't start, 2 for bad arguments.
+It prints one line of JSON when it listens (port, url, proxy, control, ca, seed, scenarios, proxy_scenarios), and on
+Ctrl-C or SIGTERM one with what it did and received. POST, PUT and PATCH are echoed; anything else is answered
+{\"ok\":true}. Requests are told apart by the header x-request-id. The control port speaks plain HTTP:
+
+  GET  /truth        what has been done and received so far
+  POST /reset        forget that
+  POST /script       set what the next connections meet: {\"scenarios\": [NAME, ...]} (one after another, and the last
+                     one from then on), {\"mix\": LIST, \"seed\": N}, or {\"proxy\": [NAME, ...]}, which goes with either
+
+Exit status: 0 after a signal, 1 if it can't start, 2 for bad arguments.
 
 Try: curl --cacert FILE https://localhost:PORT/
 ";
@@ -37,18 +51,23 @@ pub(crate) enum Command {
 pub(crate) struct Args {
     pub(crate) port: u16,
     pub(crate) versions: TlsVersions,
-    pub(crate) script: Script,
-    /// The scenarios that can occur, each once.
-    pub(crate) scenarios: Vec<Scenario>,
-    /// The seed, where one was used.
-    pub(crate) seed: Option<u64>,
+    pub(crate) http: HttpVersions,
+    pub(crate) play: Play,
+    pub(crate) proxy: Vec<ProxyScenario>,
+    pub(crate) proxy_tls: bool,
+    /// User and password.
+    pub(crate) proxy_user: Option<(String, String)>,
     pub(crate) ca: Option<PathBuf>,
 }
 
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
     let mut port = 0;
     let mut versions = TlsVersions::Both;
-    let mut list = Vec::new();
+    let mut http = HttpVersions::Both;
+    let mut list: Vec<Scenario> = Vec::new();
+    let mut proxy = Vec::new();
+    let mut proxy_tls = false;
+    let mut proxy_user = None;
     let mut mix = None;
     let mut seed = None;
     let mut ca = None;
@@ -71,10 +90,34 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
                     other => return Err(format!("--tls: {other:?} is neither 1.2 nor 1.3")),
                 }
             }
+            Long("http") => {
+                http = match &*text(&mut parser, "--http")? {
+                    "1" => HttpVersions::Http1,
+                    "2" => HttpVersions::Http2,
+                    other => return Err(format!("--http: {other:?} is neither 1 nor 2")),
+                }
+            }
+            Long("proxy") => {
+                let name = text(&mut parser, "--proxy")?;
+                proxy.push(name.parse::<ProxyScenario>().map_err(prefix("--proxy"))?);
+            }
+            Long("proxy-tls") => proxy_tls = true,
+            Long("proxy-user") => {
+                let pair = text(&mut parser, "--proxy-user")?;
+                let Some((user, password)) = pair.split_once(':') else {
+                    return Err("--proxy-user: the value is not of the form USER:PASSWORD".into());
+                };
+                proxy_user = Some((user.to_owned(), password.to_owned()));
+            }
             Long("ca") => ca = Some(PathBuf::from(value(&mut parser, "--ca")?)),
             Long("list") => {
                 return Ok(Command::Print(
                     Scenario::named().map(|scenario| format!("{scenario}\n")).collect(),
+                ));
+            }
+            Long("list-proxy") => {
+                return Ok(Command::Print(
+                    ProxyScenario::named().map(|scenario| format!("{scenario}\n")).collect(),
                 ));
             }
             Short('h') | Long("help") => return Ok(Command::Print(HELP.into())),
@@ -88,40 +131,25 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, String> {
         return Err("--ca: the name of the file is empty".into());
     }
 
-    let (script, mut scenarios, seed) = match (list.as_slice(), mix) {
-        ([], mix) => {
-            let mix = match mix {
-                Some(mix) => mix,
-                None => half_healthy()?,
-            };
-            let seed = seed.unwrap_or_else(fresh_seed);
-            let scenarios = mix.entries().iter().map(|(scenario, _)| *scenario).collect();
-            (Script::seeded(seed, mix), scenarios, Some(seed))
-        }
-        (_, Some(_)) => return Err("--scenario and --mix exclude each other".into()),
-        (_, None) if seed.is_some() => {
+    let play = match (mix, list.is_empty()) {
+        (Some(_), false) => return Err("--scenario and --mix exclude each other".into()),
+        (None, false) if seed.is_some() => {
             return Err("--seed is of no use with --scenario: nothing is drawn".into());
         }
-        ([.., last], None) => (Script::list(list.iter().copied(), *last), list, None),
+        (Some(mix), true) => Play::mix(mix, seed),
+        (None, _) => match Play::list(list) {
+            Some(play) => play,
+            None => Play::mix(half_healthy()?, seed),
+        },
     };
-    let mut seen = Vec::new();
-    scenarios.retain(|scenario: &Scenario| {
-        let new = !seen.contains(scenario);
-        seen.push(*scenario);
-        new
-    });
-    Ok(Command::Serve(Box::new(Args { port, versions, script, scenarios, seed, ca })))
+    let args = Args { port, versions, http, play, proxy, proxy_tls, proxy_user, ca };
+    Ok(Command::Serve(Box::new(args)))
 }
 
 fn half_healthy() -> Result<Mix, String> {
     let cuts: Vec<_> = Scenario::cuts().map(|cut| (cut, 1)).collect();
     let healthy = (Scenario::Healthy, cuts.len() as u32);
     Mix::new([healthy].into_iter().chain(cuts)).map_err(|error| error.to_string())
-}
-
-/// A number that differs from run to run: std seeds its hashers from the operating system.
-fn fresh_seed() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 fn value(parser: &mut lexopt::Parser, option: &str) -> Result<OsString, String> {

@@ -3,6 +3,8 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod args;
+mod control;
+mod play;
 mod report;
 
 use std::convert::Infallible;
@@ -10,14 +12,16 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use flaky_tls::{FlakyTls, HyperService, RequestBody};
+use flaky_tls::{FlakyProxy, FlakyTls, HyperService, RequestBody};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 
 use crate::args::{Args, Command};
+use crate::control::{Control, Servers};
 
 fn main() -> ExitCode {
     let done = match args::parse(lexopt::Parser::from_env()) {
@@ -41,12 +45,28 @@ fn main() -> ExitCode {
 async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     // Listen for the signal first: it may come as soon as the line below is read.
     let interrupted = interrupted()?;
-    let settings = FlakyTls::new().with_port(args.port).with_versions(args.versions).with_script(args.script);
+    let settings = FlakyTls::new()
+        .with_port(args.port)
+        .with_versions(args.versions)
+        .with_http(args.http)
+        .with_script(args.play.script);
     let server = settings.serve(HyperService(hyper::service::service_fn(answer))).await?;
-    let ca = CaFile::write(args.ca, server.authority().pem())?;
-    print_json(&report::started(&server, &ca.path, args.seed, &args.scenarios))?;
+    let mut proxy = FlakyProxy::new().with_tls(args.proxy_tls).with_script(play::proxy_script(&args.proxy));
+    if let Some((user, password)) = &args.proxy_user {
+        proxy = proxy.with_credentials(user, password)?;
+    }
+    let servers = Arc::new(Servers { proxy: proxy.serve(&server).await?, server });
+    let control = Control::start(Arc::clone(&servers)).await?;
+    let ca = CaFile::write(args.ca, servers.server.authority().pem())?;
+    let ports = report::Ports { servers: &servers, control: control.address, ca: &ca.path };
+    print_json(&report::started(&ports, args.play.seed, &args.play.scenarios, &args.proxy))?;
     interrupted.await;
-    print_json(&report::truth(&server.shutdown().await))?;
+    control.stop().await;
+    let Some(Servers { server, proxy }) = Arc::into_inner(servers) else {
+        return Err("the control port did not stop".into());
+    };
+    let truth = server.shutdown().await;
+    print_json(&report::truth(&truth, &proxy.shutdown().await))?;
     Ok(())
 }
 
