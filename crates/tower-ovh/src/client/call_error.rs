@@ -1,0 +1,84 @@
+//! How a call can end without an answer that can be used.
+
+use std::error::Error;
+use std::fmt;
+
+use ovh_auth::InvalidPath;
+use retry_on_tls_eof::OutcomeUnknown;
+use tower::BoxError;
+use wire_fault::Fault;
+
+use super::answer_error::AnswerError;
+use super::api_error::ApiError;
+
+/// How a call can end without an answer that can be used.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum CallError {
+    /// The API answered with an error. After a repeat it is the last answer.
+    Api(ApiError),
+    /// The call may have been carried out, and nobody can know: look before you call again.
+    OutcomeUnknown(Box<OutcomeUnknown>),
+    /// The API answered with success, but not what was asked for. The call has been carried out.
+    Answer(AnswerError),
+    /// The path can't be one. Nothing was sent.
+    Path(InvalidPath),
+    /// The body can't be written as JSON. Nothing was sent.
+    Body(serde_json::Error),
+    /// The call failed, and changed nothing: the network, the limits of the retry
+    /// ([`Exhausted`](retry_on_tls_eof::Exhausted)), a limiter's bound, the signing, …
+    Failed(BoxError),
+}
+
+impl CallError {
+    pub(super) fn failed(error: BoxError) -> Self {
+        match error.downcast() {
+            Ok(unknown) => Self::OutcomeUnknown(unknown),
+            Err(error) => Self::Failed(error),
+        }
+    }
+
+    /// The API's error, if it answered one.
+    #[must_use]
+    pub const fn api(&self) -> Option<&ApiError> {
+        match self {
+            Self::Api(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Where and how the call failed on its way, if it did.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::OutcomeUnknown(error) => Some(error.fault()),
+            Self::Failed(error) => Some(Fault::of(&**error)),
+            _ => None,
+        }
+    }
+
+    fn inner(&self) -> &(dyn Error + 'static) {
+        match self {
+            Self::Api(error) => error,
+            Self::OutcomeUnknown(error) => &**error,
+            Self::Answer(error) => error,
+            Self::Path(error) => error,
+            Self::Body(error) => error,
+            Self::Failed(error) => &**error,
+        }
+    }
+}
+
+/// The variant's own.
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.inner(), f)
+    }
+}
+
+/// The chain of causes is the variant's own.
+impl Error for CallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.inner().source()
+    }
+}

@@ -1,0 +1,22 @@
+//! The way to the server: names, TCP, proxy, TLS.
+
+mod connect;
+mod connecting;
+mod invalid_proxy;
+mod invalid_roots;
+mod proxy;
+mod proxy_error;
+mod resolver;
+mod roots;
+mod route;
+mod stream;
+mod tunnel;
+
+pub use self::connect::{Connector, HyperClient};
+pub use self::connecting::{ConnectTimedOut, Connecting, InvalidConnectTimeout, PlainHttp};
+pub use self::invalid_proxy::InvalidProxy;
+pub use self::invalid_roots::InvalidRoots;
+pub use self::proxy::Proxy;
+pub use self::proxy_error::ProxyError;
+pub use self::roots::Roots;
+pub use self::stream::Stream;

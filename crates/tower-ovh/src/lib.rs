@@ -1,0 +1,49 @@
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+//! Calls to the OVHcloud API, safe, paced and observable.
+//!
+//! - [`OvhClient`]: paths in, types out; [`Call`], [`CallError`], [`ApiError`].
+//! - [`OvhStack`]: the recommended stack of layers, for any transport.
+//! - [`Connector`]: connections for hyper-util's client; [`Roots`], [`Proxy`].
+//! - [`ReqwestTransport`], with feature `reqwest`.
+//!
+//! What the layers do is told by their own crates: `retry-on-tls-eof`, `jittered-backoff`, `rate-limit-layer`, `error-stats`,
+//! `ovh-auth`.
+//!
+//! ```
+//! use http_body_util::Full;
+//! use tower::Layer;
+//! use tower_ovh::{Connector, OvhStack, Proxy, Roots};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // `Connector::new` trusts whom the platform trusts; this one trusts nobody yet.
+//! let connector = Connector::trusting(Roots::none())?.with_proxy(Proxy::new("http://proxy.example:3128")?);
+//! let stack = OvhStack::buyer();
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let ovh = stack.layer().over_hyper_util().layer(connector.client::<Full<bytes::Bytes>>());
+//! # drop(ovh);
+//! # });
+//! assert_eq!(stack.stats().snapshot().calls.started, 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod connector;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod setup_error;
+mod stack;
+
+pub use crate::client::{AnswerError, ApiError, Call, CallError, CallFuture, OvhClient};
+pub use crate::connector::{
+    ConnectTimedOut, Connecting, Connector, HyperClient, InvalidConnectTimeout, InvalidProxy, InvalidRoots,
+    PlainHttp, Proxy, ProxyError, Roots, Stream,
+};
+#[cfg(feature = "reqwest")]
+pub use crate::reqwest::{ReqwestFuture, ReqwestTransport, UrlChanged};
+pub use crate::setup_error::{SetupError, UnknownCredentials};
+pub use crate::stack::{BodyTooLong, Ovh, OvhLayer, OvhStack, ResponseFuture};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
