@@ -34,6 +34,7 @@ mod call_id;
 mod chain;
 mod classify;
 mod fault;
+mod h2;
 mod hyper;
 mod mark;
 mod openssl;
@@ -41,12 +42,17 @@ mod reading;
 mod rustls;
 mod sentence;
 mod texts;
+mod witness;
 
 pub use crate::as_fault::{AsFault, Boxed, Plain};
 pub use crate::call_id::CallId;
 pub use crate::chain::{Chain, chain};
 pub use crate::fault::{Cause, Delivery, Fault, Healing, Phase};
 pub use crate::mark::{Mark, Unprocessed, Verdict};
+pub use crate::witness::{
+    Connecting, InvalidProxy, ProxyRefused, ProxyTunnel, StampLayer, Stamped, Tunneled, Tunneling, Witness,
+    WitnessLayer, Witnessed, WitnessedIo,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

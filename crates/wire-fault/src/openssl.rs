@@ -1,11 +1,12 @@
 //! Errors of OpenSSL, read from their text: `error:0A000126:SSL routines:…`.
-
-use std::error::Error;
+//!
+//! The text holds all that the types would tell: `openssl::error::Error::code` is the number printed, `native_tls::Error` is
+//! opaque. Over every error made in `native/`, reading by type answered the same; it would need OpenSSL's headers to build, so
+//! there is no such feature.
 
 use crate::alert::{self, Alert};
 use crate::fault::{Cause, Healing, Phase};
 use crate::reading::{Reach, Reading};
-use crate::texts::Text;
 
 /// The library number of the TLS routines within OpenSSL 3's packed codes.
 const LIB_SSL: u64 = 20;
@@ -14,9 +15,9 @@ const CERTIFICATE_VERIFY_FAILED: u64 = 134;
 /// A received alert is its number on top of this.
 const ALERT_BASE: u64 = 1000;
 
-/// Reads an error whose text holds an OpenSSL code. Answers whether it was one.
-pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
-    let Some(reason) = reason(Text::of(error).as_str()) else { return false };
+/// Reads a text that holds an OpenSSL code. Answers whether it did.
+pub(crate) fn read(text: &str, reading: &mut Reading) -> bool {
+    let Some(reason) = reason(text) else { return false };
     if let Some(number) = reason.checked_sub(ALERT_BASE).and_then(|n| u8::try_from(n).ok()) {
         alert::read(Alert(number), reading);
         return true;
@@ -36,7 +37,7 @@ pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool
                 reading.replace_phase(Phase::TlsHandshake);
             }
             reading.cause(Cause::Certificate);
-            reading.healing(Healing::Permanent);
+            reading.permanent();
         }
         _ => {
             reading.cause(Cause::Protocol);

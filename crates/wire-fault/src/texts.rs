@@ -8,6 +8,7 @@ use std::fmt::{self, Write};
 
 use crate::alert::{self, Alert};
 use crate::fault::{Cause, Healing, Phase};
+use crate::hyper;
 use crate::reading::{Reach, Reading};
 
 /// What a known text tells.
@@ -20,23 +21,30 @@ struct Known {
     proof: Proof,
 }
 
+#[derive(Clone, Copy, Debug)]
 enum Match {
     Is(&'static str),
     Starts(&'static str),
-    Contains(&'static str),
 }
 
 /// What a text proves of the delivery, outside hyper-util's own evidence.
+///
+/// An error may do no more than repeat what a server has said, and a server may say of its own call to another what these
+/// texts say of ours. So a text by itself proves "never sent" only where nothing is repeated on the strength of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Proof {
     None,
-    /// The step that this text speaks of comes before the request is sent.
+    /// The step that this text speaks of comes before the request is sent, and its failure is permanent.
     NeverSent,
-    /// The server declared that it did not process the request.
+    /// So it is if an `io::Error` carries the text, as the crate makes it.
+    NeverSentIfCarried,
+    /// The server declared that it did not process the request: below an error of hyper's.
     Refused,
+    /// The server had answered.
+    Answered,
 }
 
-use Match::{Contains, Is, Starts};
+use Match::{Is, Starts};
 
 const fn known(text: Match, phase: Phase, cause: Cause, healing: Healing, proof: Proof) -> Known {
     Known { text, phase, cause, healing, proof }
@@ -45,21 +53,21 @@ const fn known(text: Match, phase: Phase, cause: Cause, healing: Healing, proof:
 #[rustfmt::skip]
 const TABLE: &[Known] = &[
     // std (Rust 1.95), getaddrinfo of glibc 2.36; musl 1.2 and macOS after their sources, not seen.
-    known(Contains("lookup address information: Temporary failure in name resolution"), Phase::Dns, Cause::Dns, Healing::Transient, Proof::NeverSent),
-    known(Contains("lookup address information: Try again"), Phase::Dns, Cause::Dns, Healing::Transient, Proof::NeverSent),
-    known(Contains("lookup address information: Name or service not known"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSent),
-    known(Contains("lookup address information: No address associated with hostname"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSent),
-    known(Contains("lookup address information: Name does not resolve"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSent),
-    known(Contains("lookup address information: nodename nor servname provided"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSent),
-    known(Starts("failed to lookup address information"), Phase::Dns, Cause::Dns, Healing::Unknown, Proof::NeverSent),
+    known(Starts("failed to lookup address information: Temporary failure in name resolution"), Phase::Dns, Cause::Dns, Healing::Transient, Proof::NeverSentIfCarried),
+    known(Starts("failed to lookup address information: Try again"), Phase::Dns, Cause::Dns, Healing::Transient, Proof::NeverSentIfCarried),
+    known(Starts("failed to lookup address information: Name or service not known"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSentIfCarried),
+    known(Starts("failed to lookup address information: No address associated with hostname"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSentIfCarried),
+    known(Starts("failed to lookup address information: Name does not resolve"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSentIfCarried),
+    known(Starts("failed to lookup address information: nodename nor servname provided"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSentIfCarried),
+    known(Starts("failed to lookup address information"), Phase::Dns, Cause::Dns, Healing::Unknown, Proof::NeverSentIfCarried),
     // tokio-rustls 0.26.
-    known(Is("tls handshake eof"), Phase::TlsHandshake, Cause::Eof, Healing::Transient, Proof::NeverSent),
+    known(Is("tls handshake eof"), Phase::TlsHandshake, Cause::Eof, Healing::Transient, Proof::NeverSentIfCarried),
     // hyper-util 0.1.21, client::legacy::connect::http and ::proxy. Their place is all they tell; what happened, the error below does.
     known(Starts("tunnel error: proxy authorization required"), Phase::Proxy, Cause::Proxy, Healing::Permanent, Proof::NeverSent),
-    known(Starts("tunnel error: unexpected end of file"), Phase::Proxy, Cause::Eof, Healing::Transient, Proof::NeverSent),
+    known(Starts("tunnel error: unexpected end of file"), Phase::Proxy, Cause::Eof, Healing::Transient, Proof::None),
     known(Starts("tunnel error: missing destination host"), Phase::Proxy, Cause::Proxy, Healing::Permanent, Proof::NeverSent),
     known(Starts("tunnel error: proxy response headers too long"), Phase::Proxy, Cause::Proxy, Healing::Permanent, Proof::NeverSent),
-    known(Starts("tunnel error: unsuccessful"), Phase::Proxy, Cause::Proxy, Healing::Unknown, Proof::NeverSent),
+    known(Starts("tunnel error: unsuccessful"), Phase::Proxy, Cause::Proxy, Healing::Unknown, Proof::None),
     // native-tls 0.2 over OpenSSL 3.0, below a connect error only.
     known(Is("unexpected EOF"), Phase::Unknown, Cause::Eof, Healing::Transient, Proof::None),
     known(Is("the SSL session has been shut down"), Phase::Unknown, Cause::CleanClose, Healing::Transient, Proof::None),
@@ -84,6 +92,14 @@ const TABLE: &[Known] = &[
     known(Starts("stream error received: "), Phase::InFlight, Cause::Http2, Healing::Transient, Proof::None),
     known(Starts("connection error detected: "), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::None),
     known(Starts("stream error detected: "), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::None),
+    known(Starts("stream error sent by user: "), Phase::InFlight, Cause::Http2, Healing::Unknown, Proof::None),
+    // reqwest 0.12.28 and 0.13.5.
+    known(Is("builder error"), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::NeverSent),
+    known(Starts("builder error for url ("), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::NeverSent),
+    known(Starts("error following redirect"), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::Answered),
+    known(Starts("error decoding response body"), Phase::Body, Cause::Other, Healing::Unknown, Proof::Answered),
+    known(Starts("HTTP status client error ("), Phase::Unknown, Cause::Other, Healing::Unknown, Proof::Answered),
+    known(Starts("HTTP status server error ("), Phase::Unknown, Cause::Other, Healing::Unknown, Proof::Answered),
     // Timeouts: tokio 1, tower 0.5, hyper and reqwest.
     known(Is("deadline has elapsed"), Phase::Unknown, Cause::Timeout, Healing::Transient, Proof::None),
     known(Is("request timed out"), Phase::Unknown, Cause::Timeout, Healing::Transient, Proof::None),
@@ -105,15 +121,18 @@ const PLACES: &[(&str, Phase)] = &[
 const ALERT: &str = "received fatal alert: ";
 
 /// Reads an error by its text. Answers whether the text was known.
-pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
-    let text = Text::of(error);
-    let text = text.as_str();
+///
+/// `carried`: an `io::Error` carries the error whose text this is.
+pub(crate) fn read(text: &str, carried: bool, reading: &mut Reading) -> bool {
+    if hyper::read_text(text, reading) {
+        return true;
+    }
     if let Some(alert) = text.strip_prefix(ALERT).and_then(Alert::named) {
         alert::read(alert, reading);
         return true;
     }
     if let Some(known) = TABLE.iter().find(|known| known.text.fits(text)) {
-        known.tell(reading);
+        known.tell(carried, reading);
         return true;
     }
     // A place counts only where hyper-util itself has said that the connector failed.
@@ -134,28 +153,39 @@ impl Match {
         match self {
             Is(known) => text == *known,
             Starts(known) => text.starts_with(known),
-            Contains(known) => text.contains(known),
         }
     }
 }
 
 impl Known {
-    fn tell(&self, reading: &mut Reading) {
+    fn tell(&self, carried: bool, reading: &mut Reading) {
         match self.proof {
-            Proof::NeverSent => reading.never_sent(),
-            Proof::Refused => reading.refused(),
-            Proof::None => {}
+            Proof::NeverSent => {
+                reading.never_sent();
+                reading.permanent();
+            }
+            Proof::NeverSentIfCarried if carried => reading.never_sent(),
+            Proof::Refused if reading.reach != Reach::Untold => reading.refused(),
+            Proof::Answered => reading.answered(),
+            Proof::None | Proof::NeverSentIfCarried | Proof::Refused => {}
         }
         match (self.phase, reading.reach) {
             (Phase::Unknown, Reach::NotHandedOver) if self.cause != Cause::Timeout => {
                 reading.place(Phase::TlsHandshake);
             }
             (Phase::Unknown, Reach::NotHandedOver) => reading.place(Phase::Tcp),
+            (Phase::InFlight | Phase::Body, Reach::NotHandedOver) => reading.place(Phase::Pool),
+            (Phase::Body, Reach::HandedOver) => reading.place(Phase::Body),
             (Phase::Unknown, _) | (_, Reach::HandedOver) => {}
             (phase, _) => reading.place(phase),
         }
-        reading.cause(self.cause);
-        reading.healing(self.healing);
+        // "Other" and "unknown" are no answers: the error below may have one.
+        if self.cause != Cause::Other {
+            reading.cause(self.cause);
+        }
+        if self.healing != Healing::Unknown {
+            reading.healing(self.healing);
+        }
     }
 }
 
@@ -167,6 +197,11 @@ pub(crate) fn is_misuse(error: &(dyn Error + 'static)) -> bool {
 /// Whether hyper 1.12 was reading the response's body. There is no predicate for it.
 pub(crate) fn is_body(error: &(dyn Error + 'static)) -> bool {
     Text::of(error).as_str().starts_with("error reading a body from connection")
+}
+
+/// Whether this is the cause of a cancelled upgrade (hyper 1.12), which follows an answer.
+pub(crate) fn is_upgrade(error: &(dyn Error + 'static)) -> bool {
+    Text::of(error).as_str() == "upgrade expected but not completed"
 }
 
 /// Whether the task that drove the connection is gone (hyper 1.12: a runtime that shuts down, a panic).
