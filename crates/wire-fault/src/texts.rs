@@ -68,6 +68,9 @@ const TABLE: &[Known] = &[
     known(Starts("tunnel error: missing destination host"), Phase::Proxy, Cause::Proxy, Healing::Permanent, Proof::NeverSent),
     known(Starts("tunnel error: proxy response headers too long"), Phase::Proxy, Cause::Proxy, Healing::Permanent, Proof::NeverSent),
     known(Starts("tunnel error: unsuccessful"), Phase::Proxy, Cause::Proxy, Healing::Unknown, Proof::None),
+    // hyper-util 0.1.21, ::proxy::socks. Its errors name no cause.
+    known(Starts("SOCKS error: io error during SOCKS handshake"), Phase::Proxy, Cause::Proxy, Healing::Transient, Proof::None),
+    known(Starts("SOCKS error: "), Phase::Proxy, Cause::Proxy, Healing::Unknown, Proof::None),
     // native-tls 0.2 over OpenSSL 3.0, below a connect error only.
     known(Is("unexpected EOF"), Phase::Unknown, Cause::Eof, Healing::Transient, Proof::None),
     known(Is("the SSL session has been shut down"), Phase::Unknown, Cause::CleanClose, Healing::Transient, Proof::None),
@@ -114,7 +117,6 @@ const PLACES: &[(&str, Phase)] = &[
     ("tcp open error", Phase::Tcp),
     ("tcp bind local error", Phase::Tcp),
     ("tunnel error: ", Phase::Proxy),
-    ("SOCKS error: ", Phase::Proxy),
 ];
 
 /// rustls 0.23 before an alert's name.

@@ -159,10 +159,8 @@ async fn an_upgrade_that_fails_follows_an_answer() {
     // The driver goes away before it could pass the connection on: the request's body is not done.
     let driver = tokio::spawn(connection.with_upgrades());
     let request = http::Request::post("/").header("upgrade", "x").header("connection", "upgrade");
-    let response = send
-        .send_request(request.body(Failing::never_ending()).expect("a request"))
-        .await
-        .expect("101");
+    let response =
+        send.send_request(request.body(Failing::never_ending()).expect("a request")).await.expect("101");
     let upgrade = hyper::upgrade::on(response);
     driver.abort();
     let error = upgrade.await.expect_err("nobody upgrades");
