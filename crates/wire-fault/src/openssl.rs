@@ -12,6 +12,8 @@ use crate::reading::{Reach, Reading};
 const LIB_SSL: u64 = 20;
 const UNEXPECTED_EOF: u64 = 294;
 const CERTIFICATE_VERIFY_FAILED: u64 = 134;
+/// A record in the clear where TLS 1.3 encrypts: so OpenSSL 3.0 shows a `close_notify` after the ServerHello.
+const BAD_RECORD_TYPE: u64 = 443;
 /// A received alert is its number on top of this.
 const ALERT_BASE: u64 = 1000;
 
@@ -38,6 +40,11 @@ pub(crate) fn read(text: &str, reading: &mut Reading) -> bool {
             }
             reading.cause(Cause::Certificate);
             reading.permanent();
+        }
+        BAD_RECORD_TYPE => {
+            // The record is not told: a peer that gives up heals, one that can't speak TLS does not.
+            reading.cause(Cause::Protocol);
+            reading.healing(Healing::Unknown);
         }
         _ => {
             reading.cause(Cause::Protocol);

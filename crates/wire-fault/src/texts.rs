@@ -1,7 +1,4 @@
-//! The one table of texts: what can't be told by type.
-//!
-//! Each text stands with the crate and version it was seen in; `tests/texts.rs` makes the errors anew and fails when a
-//! dependency rewords one.
+//! Errors read by their text: what can't be told by type.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -11,116 +8,11 @@ use crate::fault::{Cause, Healing, Phase};
 use crate::hyper;
 use crate::reading::{Reach, Reading};
 
-/// What a known text tells.
-struct Known {
-    /// How the text is found.
-    text: Match,
-    phase: Phase,
-    cause: Cause,
-    healing: Healing,
-    proof: Proof,
-}
+#[cfg(test)]
+mod made;
+mod table;
 
-#[derive(Clone, Copy, Debug)]
-enum Match {
-    Is(&'static str),
-    Starts(&'static str),
-}
-
-/// What a text proves of the delivery, outside hyper-util's own evidence.
-///
-/// An error may do no more than repeat what a server has said, and a server may say of its own call to another what these
-/// texts say of ours. So a text by itself proves "never sent" only where nothing is repeated on the strength of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Proof {
-    None,
-    /// The step that this text speaks of comes before the request is sent, and its failure is permanent.
-    NeverSent,
-    /// So it is if an `io::Error` carries the text, as the crate makes it.
-    NeverSentIfCarried,
-    /// The server declared that it did not process the request: below an error of hyper's.
-    Refused,
-    /// The server had answered.
-    Answered,
-}
-
-use Match::{Is, Starts};
-
-const fn known(text: Match, phase: Phase, cause: Cause, healing: Healing, proof: Proof) -> Known {
-    Known { text, phase, cause, healing, proof }
-}
-
-#[rustfmt::skip]
-const TABLE: &[Known] = &[
-    // std (Rust 1.95), getaddrinfo of glibc 2.36; musl 1.2 and macOS after their sources, not seen.
-    known(Starts("failed to lookup address information: Temporary failure in name resolution"), Phase::Dns, Cause::Dns, Healing::Transient, Proof::NeverSentIfCarried),
-    known(Starts("failed to lookup address information: Try again"), Phase::Dns, Cause::Dns, Healing::Transient, Proof::NeverSentIfCarried),
-    known(Starts("failed to lookup address information: Name or service not known"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSentIfCarried),
-    known(Starts("failed to lookup address information: No address associated with hostname"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSentIfCarried),
-    known(Starts("failed to lookup address information: Name does not resolve"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSentIfCarried),
-    known(Starts("failed to lookup address information: nodename nor servname provided"), Phase::Dns, Cause::Dns, Healing::Permanent, Proof::NeverSentIfCarried),
-    known(Starts("failed to lookup address information"), Phase::Dns, Cause::Dns, Healing::Unknown, Proof::NeverSentIfCarried),
-    // tokio-rustls 0.26.
-    known(Is("tls handshake eof"), Phase::TlsHandshake, Cause::Eof, Healing::Transient, Proof::NeverSentIfCarried),
-    // hyper-util 0.1.21, client::legacy::connect::http and ::proxy. Their place is all they tell; what happened, the error below does.
-    known(Starts("tunnel error: proxy authorization required"), Phase::Proxy, Cause::Proxy, Healing::Permanent, Proof::NeverSent),
-    known(Starts("tunnel error: unexpected end of file"), Phase::Proxy, Cause::Eof, Healing::Transient, Proof::None),
-    known(Starts("tunnel error: missing destination host"), Phase::Proxy, Cause::Proxy, Healing::Permanent, Proof::NeverSent),
-    known(Starts("tunnel error: proxy response headers too long"), Phase::Proxy, Cause::Proxy, Healing::Permanent, Proof::NeverSent),
-    known(Starts("tunnel error: unsuccessful"), Phase::Proxy, Cause::Proxy, Healing::Unknown, Proof::None),
-    // hyper-util 0.1.21, ::proxy::socks. Its errors name no cause.
-    known(Starts("SOCKS error: io error during SOCKS handshake"), Phase::Proxy, Cause::Proxy, Healing::Transient, Proof::None),
-    known(Starts("SOCKS error: "), Phase::Proxy, Cause::Proxy, Healing::Unknown, Proof::None),
-    // native-tls 0.2 over OpenSSL 3.0, below a connect error only.
-    known(Is("unexpected EOF"), Phase::Unknown, Cause::Eof, Healing::Transient, Proof::None),
-    known(Is("the SSL session has been shut down"), Phase::Unknown, Cause::CleanClose, Healing::Transient, Proof::None),
-    // rustls 0.23, for builds without the feature and for other versions of it.
-    known(Starts("invalid peer certificate: "), Phase::TlsHandshake, Cause::Certificate, Healing::Permanent, Proof::NeverSent),
-    known(Is("peer sent no certificates"), Phase::TlsHandshake, Cause::Certificate, Healing::Permanent, Proof::NeverSent),
-    known(Starts("peer is incompatible: "), Phase::TlsHandshake, Cause::Protocol, Healing::Permanent, Proof::NeverSent),
-    known(Is("peer doesn't support any known protocol"), Phase::TlsHandshake, Cause::Protocol, Healing::Permanent, Proof::NeverSent),
-    known(Starts("received corrupt message of type "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
-    known(Starts("received unexpected message: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
-    known(Starts("received unexpected handshake message: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
-    known(Starts("peer misbehaved: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
-    known(Is("cannot decrypt peer's message"), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
-    known(Is("peer sent excess record size"), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
-    // h2 0.4. A GOAWAY reaches a stream as an error only if the stream is above its last id.
-    known(Is("stream error received: refused stream before processing any application logic"), Phase::InFlight, Cause::Http2, Healing::Transient, Proof::Refused),
-    known(Starts("connection error received: endpoint requires HTTP/1.1"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::Refused),
-    known(Starts("connection error received: unspecific protocol error detected"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::Refused),
-    known(Starts("connection error received: "), Phase::InFlight, Cause::Http2, Healing::Transient, Proof::Refused),
-    known(Starts("stream error received: endpoint requires HTTP/1.1"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::None),
-    known(Starts("stream error received: unspecific protocol error detected"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::None),
-    known(Starts("stream error received: "), Phase::InFlight, Cause::Http2, Healing::Transient, Proof::None),
-    known(Starts("connection error detected: "), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::None),
-    known(Starts("stream error detected: "), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::None),
-    known(Starts("stream error sent by user: "), Phase::InFlight, Cause::Http2, Healing::Unknown, Proof::None),
-    // reqwest 0.12.28 and 0.13.5.
-    known(Is("builder error"), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::NeverSent),
-    known(Starts("builder error for url ("), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::NeverSent),
-    known(Starts("error following redirect"), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::Answered),
-    known(Starts("error decoding response body"), Phase::Body, Cause::Other, Healing::Unknown, Proof::Answered),
-    known(Starts("HTTP status client error ("), Phase::Unknown, Cause::Other, Healing::Unknown, Proof::Answered),
-    known(Starts("HTTP status server error ("), Phase::Unknown, Cause::Other, Healing::Unknown, Proof::Answered),
-    // Timeouts: tokio 1, tower 0.5, hyper and reqwest.
-    known(Is("deadline has elapsed"), Phase::Unknown, Cause::Timeout, Healing::Transient, Proof::None),
-    known(Is("request timed out"), Phase::Unknown, Cause::Timeout, Healing::Transient, Proof::None),
-    known(Is("operation timed out"), Phase::Unknown, Cause::Timeout, Healing::Transient, Proof::None),
-    known(Is("connection timed out"), Phase::Unknown, Cause::Timeout, Healing::Transient, Proof::None),
-];
-
-/// Texts that tell where a connector was, and nothing else (hyper-util 0.1.21).
-const PLACES: &[(&str, Phase)] = &[
-    ("dns error", Phase::Dns),
-    ("tcp connect error", Phase::Tcp),
-    ("tcp open error", Phase::Tcp),
-    ("tcp bind local error", Phase::Tcp),
-    ("tunnel error: ", Phase::Proxy),
-];
-
-/// rustls 0.23 before an alert's name.
-const ALERT: &str = "received fatal alert: ";
+use table::{ALERT, Known, Match, PLACES, Proof, TABLE};
 
 /// Reads an error by its text. Answers whether the text was known.
 ///
@@ -133,7 +25,7 @@ pub(crate) fn read(text: &str, carried: bool, reading: &mut Reading) -> bool {
         alert::read(alert, reading);
         return true;
     }
-    if let Some(known) = TABLE.iter().find(|known| known.text.fits(text)) {
+    if let Some(known) = find(text) {
         known.tell(carried, reading);
         return true;
     }
@@ -150,11 +42,16 @@ pub(crate) fn read(text: &str, carried: bool, reading: &mut Reading) -> bool {
     false
 }
 
+/// What is known of a text, if anything is.
+fn find(text: &str) -> Option<&'static Known> {
+    TABLE.iter().flat_map(|seen| seen.texts).find(|known| known.text.fits(text))
+}
+
 impl Match {
     fn fits(&self, text: &str) -> bool {
         match self {
-            Is(known) => text == *known,
-            Starts(known) => text.starts_with(known),
+            Self::Is(known) => text == *known,
+            Self::Starts(known) => text.starts_with(known),
         }
     }
 }

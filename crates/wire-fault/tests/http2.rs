@@ -8,72 +8,15 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::peer::*;
 use common::{Duplex, Failing};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::http2;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::AsyncReadExt;
 use tower::service_fn;
 use wire_fault::{Cause, Delivery, Fault, Healing, Phase, chain};
-
-const PREFACE: usize = 24;
-const HEADERS: u8 = 1;
-const NO_ERROR: u32 = 0;
-const PROTOCOL_ERROR: u32 = 1;
-const INTERNAL_ERROR: u32 = 2;
-const REFUSED_STREAM: u32 = 7;
-const CANCEL: u32 = 8;
-const ENHANCE_YOUR_CALM: u32 = 11;
-const HTTP_1_1_REQUIRED: u32 = 13;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let len = u32::try_from(payload.len()).expect("small").to_be_bytes();
-    let mut frame = vec![len[1], len[2], len[3], kind, flags];
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-fn settings() -> Vec<u8> {
-    [frame(4, 0, 0, &[]), frame(4, 1, 0, &[])].concat()
-}
-
-fn reset(stream: u32, reason: u32) -> Vec<u8> {
-    frame(3, 0, stream, &reason.to_be_bytes())
-}
-
-fn go_away(last: u32, reason: u32) -> Vec<u8> {
-    frame(7, 0, 0, &[&last.to_be_bytes()[..], &reason.to_be_bytes()[..], b"why"].concat())
-}
-
-/// A response's head: `:status 200`, from the static table.
-fn head(stream: u32) -> Vec<u8> {
-    frame(HEADERS, 4, stream, &[0x88])
-}
-
-/// Reads to the first request's head, and answers with these frames. Then closes, or stays.
-async fn peer(mut stream: DuplexStream, frames: Vec<u8>, close: bool) {
-    let _ = stream.write_all(&settings()).await;
-    let _ = stream.read_exact(&mut [0; PREFACE]).await;
-    loop {
-        let mut header = [0; 9];
-        if stream.read_exact(&mut header).await.is_err() {
-            return;
-        }
-        let len = u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize;
-        let _ = stream.read_exact(&mut vec![0; len]).await;
-        if header[3] == HEADERS {
-            break;
-        }
-    }
-    let _ = stream.write_all(&frames).await;
-    if close {
-        // As a FIN does: what was written is still read.
-        let _ = stream.shutdown().await;
-    }
-    let _ = stream.read_to_end(&mut Vec::new()).await;
-}
 
 fn post<B>(body: B) -> http::Request<B> {
     http::Request::post("http://x/order").body(body).expect("a request")

@@ -1,6 +1,8 @@
 //! What several tests need: connections and bodies that fail as they are told.
 #![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "no test uses all of it")]
 
+pub mod peer;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
