@@ -9,7 +9,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tower::Layer;
 use wire_fault::{
     Cause, Delivery, Fault, Healing, Phase, ProxyRefused, ProxyTunnel, StampLayer, WitnessLayer, chain,
@@ -41,18 +41,14 @@ async fn proxy(answer: Answer) -> SocketAddr {
                     stream.shutdown().await?;
                     let _ = stream.read_to_end(&mut Vec::new()).await;
                 }
-                Answer::Reset => reset(stream),
+                // A RST, when it is dropped.
+                Answer::Reset => stream.set_zero_linger()?,
             }
         }
         #[expect(unreachable_code, reason = "names the type of the errors")]
         Ok::<_, std::io::Error>(())
     });
     address
-}
-
-/// Closes with a RST.
-fn reset(stream: TcpStream) {
-    let _ = stream.set_zero_linger();
 }
 
 fn uri(address: SocketAddr) -> http::Uri {

@@ -95,18 +95,16 @@ async fn tunnels() -> Vec<BoxError> {
     let to = http::Uri::from_static("http://api.example/");
     let mut errors: Vec<BoxError> = Vec::new();
     for answer in [&b"HTTP/1.1 407 \r\n\r\n"[..], b"HTTP/1.1 403 \r\n\r\n", b""] {
-        errors.push(
-            Tunnel::new(uri.clone(), proxy(answer)).oneshot(to.clone()).await.err().expect("no").into(),
-        );
+        errors
+            .push(Tunnel::new(uri.clone(), proxy(answer)).oneshot(to.clone()).await.expect_err("no").into());
     }
     let long: &'static [u8] = [b"HTTP/1.1 200 OK\r\na: ", LONG].concat().leak();
-    errors.push(Tunnel::new(uri.clone(), proxy(long)).oneshot(to.clone()).await.err().expect("no").into());
+    errors.push(Tunnel::new(uri.clone(), proxy(long)).oneshot(to.clone()).await.expect_err("no").into());
     let nowhere = Tunnel::new(uri.clone(), proxy(b"")).oneshot(http::Uri::from_static("/")).await;
-    errors.push(nowhere.err().expect("no").into());
+    errors.push(nowhere.expect_err("no").into());
     for answer in [&b""[..], b"\x05\xff", b"HTTP/1.1 400 \r\n\r\n"] {
-        errors.push(
-            SocksV5::new(uri.clone(), proxy(answer)).oneshot(to.clone()).await.err().expect("no").into(),
-        );
+        errors
+            .push(SocksV5::new(uri.clone(), proxy(answer)).oneshot(to.clone()).await.expect_err("no").into());
     }
     errors
 }
