@@ -1,6 +1,6 @@
 //! What a fatal TLS alert of the peer's tells, however it was read.
 
-use crate::fault::{Cause, Healing, Phase};
+use crate::fault::{Cause, Delivery, Healing, Phase};
 use crate::reading::{Reach, Reading};
 
 /// A TLS alert by its number ([RFC 8446, 6](https://www.rfc-editor.org/rfc/rfc8446#section-6)).
@@ -77,7 +77,10 @@ const NAMES: &[(u8, &str)] = &[
 pub(crate) fn read(alert: Alert, reading: &mut Reading) {
     if alert.ends_the_handshake() {
         reading.never_sent_though_handed_over();
-        reading.replace_phase(Phase::TlsHandshake);
+        // Of an answered request it can only have ended the body.
+        if reading.delivery != Some(Delivery::Answered) {
+            reading.replace_phase(Phase::TlsHandshake);
+        }
     } else if reading.reach == Reach::NotHandedOver {
         reading.replace_phase(Phase::TlsHandshake);
     }
@@ -90,7 +93,11 @@ pub(crate) fn read(alert: Alert, reading: &mut Reading) {
     };
     // An outer error may have said "reset" of the io::Error that carries the alert; the alert is the better word.
     reading.cause = Some(cause);
-    reading.healing = Some(if alert.heals() { Healing::Transient } else { Healing::Permanent });
+    if alert.heals() {
+        reading.healing(Healing::Transient);
+    } else {
+        reading.permanent();
+    }
 }
 
 #[cfg(all(test, feature = "rustls"))]

@@ -7,7 +7,8 @@ use crate::chain::{Chain, chain};
 use crate::fault::{Cause, Fault, Healing, Phase};
 use crate::mark::{Mark, Verdict};
 use crate::reading::{Reach, Reading};
-use crate::{hyper, openssl, rustls, texts};
+use crate::texts::Text;
+use crate::{h2, hyper, openssl, rustls, texts};
 
 impl Fault {
     /// Reads an error, with all its causes.
@@ -19,31 +20,45 @@ impl Fault {
     /// Ends on every chain, a circular one too, and never panics.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
-        classify(chain(error))
+        walk(chain(error), Reading::default())
     }
 }
 
-fn classify(chain: Chain<'_>) -> Fault {
-    let mut reading = Reading::default();
+/// Reads the error of a connector: whatever it says, no request had been handed to a connection.
+pub(crate) fn classify_connector(error: &(dyn Error + 'static)) -> Fault {
+    let mut reading = Reading { reach: Reach::NotHandedOver, ..Reading::default() };
+    reading.never_sent();
+    walk(chain(error), reading)
+}
+
+fn walk(chain: Chain<'_>, mut reading: Reading) -> Fault {
     let mut decided = false;
-    for error in chain {
+    let mut links = chain.peekable();
+    // Whether the link before was an io::Error that carries this one.
+    let mut carried = false;
+    while let Some(error) = links.next() {
         if let Some(mark) = error.downcast_ref::<Mark>() {
             decided |= mark.stated_verdict().is_some();
             if mark.stated_verdict() == Some(Verdict::RefusedLocally) {
                 reading.never_sent();
             }
-            // Below a request that was handed over, a mark may speak of another call (the body's, say).
-            match mark.stated_fault() {
-                Some(fault) if matches!(reading.reach, Reach::Untold | Reach::NotHandedOver) => {
-                    return settle(fault, decided);
+            carried = false;
+            match (mark.stated_fault(), reading.reach) {
+                (Some(fault), Reach::Untold) => return settle(fault, decided),
+                // Whatever a client within the connector states of its own call, this one was never sent.
+                (Some(fault), Reach::NotHandedOver) => {
+                    let delivery = reading.delivery.unwrap_or(fault.delivery);
+                    return settle(Fault { delivery, ..fault }, decided);
                 }
+                // Below a request that was handed over, a mark may speak of another call (the body's, say).
                 _ => continue,
             }
         }
-        read(error, &mut reading);
+        read(error, carried, links.peek().copied(), &mut reading);
         if reading.reach == Reach::Foreign {
             break;
         }
+        carried = error.is::<io::Error>();
     }
     settle(reading.fault(), decided)
 }
@@ -54,21 +69,34 @@ fn settle(fault: Fault, decided: bool) -> Fault {
 }
 
 /// Typed evidence first; text only of errors that no reader knows by type.
-fn read(error: &(dyn Error + 'static), reading: &mut Reading) {
-    if hyper::read(error, reading) || rustls::read(error, reading) {
+fn read(
+    error: &(dyn Error + 'static),
+    carried: bool,
+    below: Option<&(dyn Error + 'static)>,
+    reading: &mut Reading,
+) {
+    if hyper::read(error, reading) || h2::read(error, reading) || rustls::read(error, reading) {
         return;
     }
     // An io::Error that carries another has nothing of its own to say: its text is the carried error's.
     match error.downcast_ref::<io::Error>() {
         Some(io) if io.get_ref().is_some() => read_kind(io.kind(), false, reading),
         Some(io) => {
-            texts::read(error, reading);
+            texts::read(Text::of(error).as_str(), false, reading);
             read_kind(io.kind(), true, reading);
         }
         None => {
-            let _ = openssl::read(error, reading) || texts::read(error, reading);
+            let text = Text::of(error);
+            // A wrapper that only repeats the text of the error below knows less than that error.
+            if !below.is_some_and(|below| repeats(&text, below)) {
+                let _ = openssl::read(text.as_str(), reading) || texts::read(text.as_str(), carried, reading);
+            }
         }
     }
+}
+
+fn repeats(text: &Text, below: &(dyn Error + 'static)) -> bool {
+    !text.as_str().is_empty() && text.as_str() == Text::of(below).as_str()
 }
 
 /// What the kind of an io error tells. One that carries another error (`bare` is false) leaves place and cause to it

@@ -7,6 +7,7 @@ use hyper_util::client::legacy;
 use crate::fault::{Cause, Delivery, Healing, Phase};
 use crate::reading::{Reach, Reading};
 use crate::texts;
+use crate::witness::Witness;
 
 /// Reads an error of hyper or hyper-util. Answers whether it was one.
 pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
@@ -26,8 +27,11 @@ fn read_legacy(error: &legacy::Error, reading: &mut Reading) {
     if reading.reach != Reach::Untold {
         return;
     }
-    if error.is_connect() || error.connect_info().is_none() {
-        // `connect_info` is attached once the request is handed to a connection, and not before.
+    // `connect_info` is attached once the request is handed to a connection, and not before. A witness on that connection
+    // can know that nothing was ever written to it: hyper writes a request's head in the same poll that takes it from its
+    // queue, and reports no error of it in between, so that none can follow.
+    let unwritten = |info| Witness::of(info).is_some_and(|witness| witness.is_unwritten());
+    if error.is_connect() || error.connect_info().is_none_or(unwritten) {
         reading.reach = Reach::NotHandedOver;
         reading.never_sent();
         if texts::is_misuse(error) {
@@ -45,7 +49,11 @@ fn read_legacy(error: &legacy::Error, reading: &mut Reading) {
 }
 
 fn read_hyper(error: &hyper::Error, reading: &mut Reading) {
-    if error.is_canceled() || error.is_closed() {
+    if error.is_canceled() && error.source().is_some_and(texts::is_upgrade) {
+        // The one cancellation that follows an answer: of `hyper::upgrade::on`.
+        reading.answered();
+        reading.add(Phase::Body, Cause::CleanClose, Healing::Unknown);
+    } else if error.is_canceled() || error.is_closed() {
         // hyper hands the request back unwritten (107 and 471 times measured, received 0 times).
         reading.never_sent_though_handed_over();
         if matches!(reading.reach, Reach::HandedOver | Reach::Untold) {
@@ -59,41 +67,41 @@ fn read_hyper(error: &hyper::Error, reading: &mut Reading) {
         }
     } else if error.is_user() {
         handed_over(reading);
-        reading.place(Phase::InFlight);
+        reading.place(if reading.reach == Reach::NotHandedOver { Phase::Pool } else { Phase::InFlight });
         reading.cause(Cause::Other);
         // The task that drove the connection is gone: that is no fault of the request's.
         let healing = if texts::is_dispatch_gone(error) { Healing::Unknown } else { Healing::Permanent };
         reading.healing(healing);
         reading.reach = Reach::Foreign;
     } else if error.is_parse() {
-        on_the_connection(reading);
-        reading.cause(Cause::Protocol);
-        reading.healing(Healing::Permanent);
+        in_flight(reading, Cause::Protocol, Healing::Permanent);
     } else if texts::is_body(error) {
-        reading.delivery = Some(Delivery::Answered);
-        reading.replace_phase(Phase::Body);
-        reading.reach = Reach::HandedOver;
+        reading.answered();
+        if reading.reach == Reach::HandedOver {
+            reading.replace_phase(Phase::Body);
+        }
     } else if error.is_incomplete_message() {
-        on_the_connection(reading);
-        reading.cause(Cause::CleanClose);
-        reading.healing(Healing::Transient);
+        in_flight(reading, Cause::CleanClose, Healing::Transient);
     } else if error.is_timeout() {
-        on_the_connection(reading);
-        reading.cause(Cause::Timeout);
-        reading.healing(Healing::Transient);
+        in_flight(reading, Cause::Timeout, Healing::Transient);
     } else {
-        // An io or HTTP/2 error of the connection: which, the error below says.
-        on_the_connection(reading);
+        // An io or HTTP/2 error of the connection: which, the error below says. If hyper-util has not handed the
+        // request over, the connection broke while it was being made ready.
+        handed_over(reading);
+        if reading.reach == Reach::NotHandedOver {
+            reading.place(Phase::Pool);
+        }
     }
 }
 
-/// The connection failed: with the request on it, or, if hyper-util has not handed it over, while it was being made ready.
-fn on_the_connection(reading: &mut Reading) {
+/// Of a client within a connector, the error tells what happened, but not where this request was.
+fn in_flight(reading: &mut Reading, cause: Cause, healing: Healing) {
     handed_over(reading);
-    reading.place(match reading.reach {
-        Reach::NotHandedOver => Phase::Pool,
-        _ => Phase::InFlight,
-    });
+    reading.add(
+        if reading.reach == Reach::NotHandedOver { Phase::Pool } else { Phase::InFlight },
+        cause,
+        healing,
+    );
 }
 
 /// A hyper error outside hyper-util comes from a connection that the caller made: the request was given to it.
@@ -102,4 +110,32 @@ fn handed_over(reading: &mut Reading) {
         reading.reach = Reach::HandedOver;
         reading.delivery.get_or_insert(Delivery::Perhaps);
     }
+}
+
+/// Reads the text of an error whose type a wrapper hides: one that passes on both the text and the source of the error within
+/// it ("transparent" ones do) shows everything of it but its type. No text here proves that a request was never sent: "client
+/// error (Connect)" may be what a server says of its own call to another.
+pub(crate) fn read_text(text: &str, reading: &mut Reading) -> bool {
+    match text {
+        // hyper-util 0.1.21. Whether it was sent, the type alone could tell.
+        "client error (SendRequest)" | "client error (Canceled)" => handed_over(reading),
+        // hyper 1.12.
+        "error from user's Body stream" => {
+            handed_over(reading);
+            reading.place(if reading.reach == Reach::NotHandedOver { Phase::Pool } else { Phase::InFlight });
+            reading.cause(Cause::Other);
+            reading.healing(Healing::Permanent);
+            reading.reach = Reach::Foreign;
+        }
+        "error reading a body from connection" => {
+            reading.answered();
+            reading.place(Phase::Body);
+        }
+        "connection closed before message completed" => {
+            in_flight(reading, Cause::CleanClose, Healing::Transient);
+        }
+        "http2 error" | "error writing a body to connection" => handed_over(reading),
+        _ => return false,
+    }
+    true
 }

@@ -17,14 +17,78 @@
 //! | a certificate that the client refused; no TLS version, cipher or ALPN in common | | 0 |
 //! | a fatal alert that only ends handshakes (RFC 8446, 6.2: `handshake_failure`, `certificate_required`, …) | | 0 |
 //! | `connect(2)` refused, no local address, a name that did not resolve, `tls handshake eof` of tokio-rustls | | 0 |
+//! | a request that the client could not even build (reqwest's `builder error`) | | |
+//! | no write was ever attempted on its connection ([`Witness`]) | | 0 |
 //! | what a layer states first hand with a [`Mark`], or refused itself ([`Verdict::RefusedLocally`]) | | |
 //!
 //! The rows without `connect_info` of their own hold only while nothing outside them says that the request had been
 //! handed to a connection: a failing upload body, say, may itself be an error of another call.
 //!
+//! A text by itself makes no POST be sent again. An API's error may repeat what a server said of *its* call to somebody else,
+//! word for word; so texts prove "never sent" only of permanent failures, or where an `io::Error` carries them as their crate
+//! makes it, or below a typed error that has proven it already; and "refused" only below an error of hyper's.
+//!
+//! # What no error tells
+//!
+//! - **Redirects.** A client that follows them (reqwest does by default) ends with the error of the last request it sent.
+//!   "Never sent" is true of that one, while the POST before it had been answered. Follow no redirects of requests that
+//!   change something below a retry (`reqwest::redirect::Policy::none()`).
+//! - **A wrapper that hides types**: one that passes on text and source of the error within it (`#[error(transparent)]`) takes
+//!   the typed proofs away, and what is left is mostly "perhaps". Use `#[source]` or `#[from]` with a text of its own. `Arc` and
+//!   `Box` of the usual errors are seen through.
+//!
+//! # The witness
+//!
+//! [`WitnessLayer`] goes around the whole connector of hyper-util's client, [`StampLayer`]s go around its parts:
+//!
+//! ```text
+//! WitnessLayer                  counts the request's own writes; states "never sent" of every failed connect
+//!   └ TLS connector             hyper-rustls, hyper-tls, hyper-openssl
+//!       └ ProxyTunnel           through a proxy only: keeps the status with which it refuses
+//!           └ StampLayer::tcp   states that what fails below is not yet TLS
+//!               └ HttpConnector
+//! ```
+//!
+//! The counter must see the request's bytes and not the handshake's, so it goes above TLS. A stamp knows that what comes out of
+//! it happened no later than its phase, so each goes around the part it names; the innermost speaks.
+//!
+//! ```
+//! # fn build(config: rustls::ClientConfig) {
+//! use hyper_util::client::legacy::{Client, connect::HttpConnector};
+//! use hyper_util::rt::TokioExecutor;
+//! use tower_layer::Layer;
+//! use wire_fault::{StampLayer, WitnessLayer};
+//!
+//! let mut tcp = HttpConnector::new();
+//! tcp.enforce_http(false);
+//! let tls = hyper_rustls::HttpsConnectorBuilder::new()
+//!     .with_tls_config(config)
+//!     .https_or_http()
+//!     .enable_http1()
+//!     .wrap_connector(StampLayer::tcp().layer(tcp));
+//! let connector = WitnessLayer::new().layer(tls);
+//! let client: Client<_, http_body_util::Empty<bytes::Bytes>> =
+//!     Client::builder(TokioExecutor::new()).build(connector);
+//! # }
+//! ```
+//!
+//! Over hyper-util's client the stamps sharpen place and cause; that a failed connect sent nothing shows in the client's own
+//! error. Over tonic, which connects by itself (`connect_with_connector`), they are the only proof.
+//!
+//! reqwest's `connector_layer` takes [`StampLayer::connector`] and no [`WitnessLayer`]: the connection that goes through it is
+//! of a type of reqwest's own and must come out as it went in. So no writes can be counted there; the layer stands above
+//! everything reqwest does to connect, and tells TCP from TLS no better than the texts do; and reqwest's total timeout ends
+//! a call outside of it, with no word on how far it had come: that stays "perhaps".
+//!
 //! # Features
 //!
 //! - `rustls` (default): reads rustls' errors by type. Without it their text is read, with the same verdicts.
+//! - `h2`: reads h2's errors by type. Below hyper's errors the text is read with the same verdicts; the feature adds clients that
+//!   use h2 without hyper.
+//!
+//! There are no features for native-tls, OpenSSL and reqwest, since none would decide anything: `native_tls::Error` is opaque,
+//! the number in OpenSSL's text is all that its types hold (and its crate needs OpenSSL's headers to build), and reqwest's
+//! predicates are the words at the start of its texts, the same in 0.12 and 0.13.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -34,6 +98,7 @@ mod call_id;
 mod chain;
 mod classify;
 mod fault;
+mod h2;
 mod hyper;
 mod mark;
 mod openssl;
@@ -41,12 +106,17 @@ mod reading;
 mod rustls;
 mod sentence;
 mod texts;
+mod witness;
 
 pub use crate::as_fault::{AsFault, Boxed, Plain};
 pub use crate::call_id::CallId;
 pub use crate::chain::{Chain, chain};
 pub use crate::fault::{Cause, Delivery, Fault, Healing, Phase};
 pub use crate::mark::{Mark, Unprocessed, Verdict};
+pub use crate::witness::{
+    Connecting, InvalidProxy, ProxyRefused, ProxyTunnel, StampLayer, Stamped, Tunneled, Tunneling, Witness,
+    WitnessLayer, Witnessed, WitnessedIo,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

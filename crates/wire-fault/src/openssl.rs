@@ -1,22 +1,25 @@
 //! Errors of OpenSSL, read from their text: `error:0A000126:SSL routines:…`.
-
-use std::error::Error;
+//!
+//! The text holds all that the types would tell: `openssl::error::Error::code` is the number printed, `native_tls::Error` is
+//! opaque. Over every error made in `native/`, reading by type answered the same; it would need OpenSSL's headers to build, so
+//! there is no such feature.
 
 use crate::alert::{self, Alert};
 use crate::fault::{Cause, Healing, Phase};
 use crate::reading::{Reach, Reading};
-use crate::texts::Text;
 
 /// The library number of the TLS routines within OpenSSL 3's packed codes.
 const LIB_SSL: u64 = 20;
 const UNEXPECTED_EOF: u64 = 294;
 const CERTIFICATE_VERIFY_FAILED: u64 = 134;
+/// A record in the clear where TLS 1.3 encrypts: so OpenSSL 3.0 shows a `close_notify` after the ServerHello.
+const BAD_RECORD_TYPE: u64 = 443;
 /// A received alert is its number on top of this.
 const ALERT_BASE: u64 = 1000;
 
-/// Reads an error whose text holds an OpenSSL code. Answers whether it was one.
-pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
-    let Some(reason) = reason(Text::of(error).as_str()) else { return false };
+/// Reads a text that holds an OpenSSL code. Answers whether it did.
+pub(crate) fn read(text: &str, reading: &mut Reading) -> bool {
+    let Some(reason) = reason(text) else { return false };
     if let Some(number) = reason.checked_sub(ALERT_BASE).and_then(|n| u8::try_from(n).ok()) {
         alert::read(Alert(number), reading);
         return true;
@@ -36,7 +39,12 @@ pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool
                 reading.replace_phase(Phase::TlsHandshake);
             }
             reading.cause(Cause::Certificate);
-            reading.healing(Healing::Permanent);
+            reading.permanent();
+        }
+        BAD_RECORD_TYPE => {
+            // The record is not told: a peer that gives up heals, one that can't speak TLS does not.
+            reading.cause(Cause::Protocol);
+            reading.healing(Healing::Unknown);
         }
         _ => {
             reading.cause(Cause::Protocol);

@@ -49,6 +49,14 @@ impl Reading {
         }
     }
 
+    /// The server has answered; outside a connector, whose own calls are not this one.
+    pub(crate) fn answered(&mut self) {
+        if matches!(self.reach, Reach::Untold | Reach::HandedOver) {
+            self.delivery = Some(Delivery::Answered);
+            self.reach = Reach::HandedOver;
+        }
+    }
+
     /// Sets what is not set yet.
     pub(crate) fn add(&mut self, phase: Phase, cause: Cause, healing: Healing) {
         self.place(phase);
@@ -79,6 +87,13 @@ impl Reading {
     pub(crate) fn healing(&mut self, healing: Healing) {
         if self.reach != Reach::Foreign {
             self.healing.get_or_insert(healing);
+        }
+    }
+
+    /// Sets the healing although an outer error was more hopeful: it knew less of why.
+    pub(crate) fn permanent(&mut self) {
+        if self.reach != Reach::Foreign {
+            self.healing = Some(Healing::Permanent);
         }
     }
 

@@ -64,6 +64,6 @@ mod typed {
             reading.replace_phase(Phase::TlsHandshake);
         }
         reading.cause(cause);
-        reading.healing(Healing::Permanent);
+        reading.permanent();
     }
 }

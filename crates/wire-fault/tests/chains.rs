@@ -72,11 +72,9 @@ impl Make {
     }
 }
 
+/// Texts that prove by themselves; nothing is repeated on the strength of one.
 fn is_proof_text(text: &str) -> bool {
     const PROOFS: &[&str] = &[
-        "failed to lookup address information",
-        "lookup address information: ",
-        "tls handshake eof",
         "tunnel error: ",
         "invalid peer certificate: ",
         "peer sent no certificates",
@@ -84,8 +82,15 @@ fn is_proof_text(text: &str) -> bool {
         "peer doesn't support any known protocol",
         "received fatal alert: ",
         "error:0A",
+        "builder error",
     ];
     PROOFS.iter().any(|proof| text.contains(proof))
+}
+
+/// Texts that prove where an io error carries them.
+fn is_carried_proof(make: Option<&Make>) -> bool {
+    matches!(make, Some(Make::Text(text))
+        if text == "tls handshake eof" || text.starts_with("failed to lookup address information"))
 }
 
 fn kind() -> impl Strategy<Value = io::ErrorKind> {
@@ -127,7 +132,14 @@ fn text() -> impl Strategy<Value = String> {
             "error:",
             "operation timed out",
             "client error (Connect)",
+            "client error (SendRequest)",
             "operation was canceled",
+            "error from user's Body stream",
+            "error reading a body from connection",
+            "http2 error",
+            "builder error",
+            "error decoding response body",
+            "HTTP status server error (502 Bad Gateway)",
         ]).prop_map(str::to_owned),
         1 => ".{0,40}",
         // Longer than what is looked into, and with characters of several bytes at the edge.
@@ -157,6 +169,8 @@ fn build(makes: &[Make]) -> Option<BoxError> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn ends_and_never_panics(makes in prop::collection::vec(make(), 1..80)) {
         let error = build(&makes).expect("at least one link");
@@ -177,9 +191,22 @@ proptest! {
         let before = Fault::of(&*build(&makes).expect("at least one link"));
         prop_assume!(before.delivery == Delivery::Perhaps);
         let mut more = makes;
-        more.insert(at.index(more.len() + 1), added);
+        let at = at.index(more.len() + 1);
+        let above_is_io = at > 0 && matches!(more[at - 1], Make::Io(_));
+        prop_assume!(!(matches!(added, Make::Io(_)) && is_carried_proof(more.get(at))));
+        prop_assume!(!(above_is_io && is_carried_proof(Some(&added))));
+        more.insert(at, added);
         let after = Fault::of(&*build(&more).expect("at least one link"));
         prop_assert_ne!(after.delivery, Delivery::NeverSent);
+    }
+
+    /// A text may be no more than what a server said: none makes a POST be sent again.
+    #[test]
+    fn no_text_alone_repeats_a_post(texts in prop::collection::vec(text(), 1..6)) {
+        let makes: Vec<_> = texts.into_iter().map(Make::Text).collect();
+        let fault = Fault::of(&*build(&makes).expect("at least one link"));
+        // A refusal is h2's own where words of hyper's stand above it.
+        prop_assert!(!fault.may_repeat(false) || (fault.delivery == Delivery::Refused && makes.len() > 1), "{fault:?}");
     }
 
     /// Wrappers of no known type don't hide what a layer states.
