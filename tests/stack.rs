@@ -11,10 +11,12 @@ use flaky_tls::{
     AlertDescription, BadCertificate, CutPoint, FlakyTls, Mix, RequestBody, Running, Scenario, Script, Truth,
 };
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use jittered_backoff::{Backoff, Limits, Seeds};
 use rate_limit::{Quota, RateLimitLayer};
-use retry_on_tls_eof::{AttemptTimeoutLayer, Exhausted, OutcomeUnknown, RetryOnTlsEofLayer};
+use retry_on_tls_eof::{
+    AttemptTimeoutLayer, CollectBodyLayer, Exhausted, OutcomeUnknown, RetryOnTlsEofLayer,
+};
 use tokio::task::JoinSet;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 use wire_fault::{Boxed, Delivery, Fault, Healing, Verdict};
@@ -22,6 +24,8 @@ use wire_fault::{Boxed, Delivery, Fault, Healing, Verdict};
 const POSTS: usize = 2_000;
 const AT_ONCE: usize = 32;
 const ATTEMPTS: u32 = 12;
+/// How long an answer is: long enough to be cut.
+const ANSWER: usize = 2_048;
 
 /// As many healthy connections as cut ones, so that a dozen attempts all but always suffice.
 fn mix() -> Mix {
@@ -39,7 +43,7 @@ fn mix() -> Mix {
 /// The endpoint acts on each request it receives, as an order would: the response is large enough to be cut anywhere.
 async fn serve(seed: u64) -> Running {
     let order = service_fn(|_: Request<RequestBody>| async {
-        let mut response = Response::new(Full::new(Bytes::from(vec![b'o'; 2048])));
+        let mut response = Response::new(Full::new(Bytes::from(vec![b'o'; ANSWER])));
         *response.status_mut() = StatusCode::CREATED;
         Ok::<_, Infallible>(response)
     });
@@ -59,6 +63,7 @@ async fn order(stats: &ErrorStats, transport: Transport, url: String) -> BTreeMa
         .layer(RateLimitLayer::new(Quota::per_second(2_000).expect("in range")))
         .layer(stats.attempts())
         .layer(AttemptTimeoutLayer::new(Duration::from_millis(500)).expect("in range").over_hyper_util())
+        .layer(CollectBodyLayer::new(64 * 1024).expect("in range"))
         .service(transport);
 
     let mut outcomes = BTreeMap::new();
@@ -75,8 +80,15 @@ async fn order(stats: &ErrorStats, transport: Transport, url: String) -> BTreeMa
             .expect("a request");
         let mut stack = stack.clone();
         calls.spawn(async move {
-            let outcome = async { stack.ready().await?.call(request).await }.await;
-            (id, outcome.map(|response| response.status()))
+            let outcome = async {
+                let response = stack.ready().await?.call(request).await?;
+                let status = response.status();
+                // Collected below the retry: what is here is whole.
+                let body = response.into_body().collect().await?.to_bytes();
+                assert_eq!(body.len(), ANSWER);
+                Ok(status)
+            };
+            (id, outcome.await)
         });
     }
     while let Some(done) = calls.join_next().await {

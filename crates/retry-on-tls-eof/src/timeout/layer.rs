@@ -52,8 +52,12 @@ impl AttemptTimeoutLayer {
     /// may be repeated. The proof is the client's own note ([`capture_connection`]); other clients (reqwest, say) write
     /// none, so without this declaration a missing note proves nothing, and every timeout is "perhaps".
     ///
-    /// The note is a request extension, and there is one place for it: a `capture_connection` of the caller's own gets
-    /// nothing through this layer.
+    /// It must hold that dropping the attempt stops it: nothing between here and the client may send the request from a
+    /// task of its own, or send another one in its stead. What can be seen of that is looked at (the note must have been
+    /// held by the attempt, up to the end), and where it is not so, the timeout is "perhaps".
+    ///
+    /// The note is a request extension, and there is one place for it: two of these layers share it, and a
+    /// `capture_connection` of the caller's own gets nothing through them.
     ///
     /// [`capture_connection`]: hyper_util::client::legacy::connect::capture_connection
     #[must_use]
