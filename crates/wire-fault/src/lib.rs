@@ -105,6 +105,7 @@ mod openssl;
 mod reading;
 mod rustls;
 mod sentence;
+mod text;
 mod texts;
 mod witness;
 
