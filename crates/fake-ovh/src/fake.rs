@@ -1,25 +1,20 @@
-//! The API's value: what it consists of, its service, and what is known of what happened.
+//! The API's value: what it consists of, and what is known of what happened.
 
 use std::fmt;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::middleware::from_fn_with_state;
 use http::Method;
 use parking_lot::{Mutex, RwLock};
 
-use crate::answer::Refusal;
 use crate::cart::Cart;
 use crate::clock::Clock;
 use crate::credentials::{AccessRule, CredentialState, Credentials};
-use crate::failure::Failures;
-use crate::gate::{Front, gate};
+use crate::failures::Failures;
 use crate::ledger::{Call, Ledger, Tally};
 use crate::order::Order;
 use crate::settings::Settings;
 use crate::shop::Shop;
 use crate::throttle::Windows;
-use crate::{auth, availabilities, carts, catalog, checkout, items, me, oauth2};
 
 /// The application key that is known from the start.
 pub const APPLICATION_KEY: &str = "7kbG7Bk7S9Nt7ZSV";
@@ -80,35 +75,6 @@ impl FakeOvh {
             }),
         }
     }
-
-    // === service ===
-
-    /// The service, for a server that speaks TLS, such as `flaky_tls::FlakyTls::serve`: clients that sign are taken to
-    /// sign `https://` and the host they send, unless [`with_base`](Self::with_base) or the request itself says
-    /// otherwise.
-    pub fn router(&self) -> Router {
-        self.router_over("https")
-    }
-
-    pub(crate) fn router_over(&self, scheme: &'static str) -> Router {
-        let version = auth::routes()
-            .merge(availabilities::routes())
-            .merge(catalog::routes())
-            .merge(carts::routes())
-            .merge(items::routes())
-            .merge(checkout::routes())
-            .merge(me::routes())
-            .method_not_allowed_fallback(|| async { Refusal::method_not_allowed() });
-        Router::new()
-            .nest("/1.0", version.clone())
-            .nest("/v1", version)
-            .merge(oauth2::routes())
-            .fallback(|| async { Refusal::not_found("Got an invalid (or empty) URL") })
-            .layer(from_fn_with_state(Front { api: self.clone(), scheme }, gate))
-            .with_state(self.clone())
-    }
-
-    // === truth ===
 
     /// The counts so far.
     #[must_use]

@@ -11,9 +11,10 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::authority::Identities;
+use crate::cut_by::{CutBy, Strike};
 use crate::http_versions::HttpVersions;
 use crate::ledger::Entry;
-use crate::scenario::{CutBy, CutPoint, Scenario, Strike};
+use crate::scenario::{CutPoint, Scenario};
 use crate::strike;
 use crate::truth::{End, Protocol};
 use crate::wire;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::scenario::{Scenario, Strike};
+use crate::cut_by::Strike;
+use crate::scenario::Scenario;
 use crate::truth::{ConnectionRecord, End, Protocol, RequestRecord, Tally, Truth};
 
 /// The longest id that is kept, in bytes.

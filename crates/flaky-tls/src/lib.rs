@@ -46,6 +46,7 @@
 mod accept;
 mod authority;
 mod connection;
+mod cut_by;
 mod desk;
 mod erased;
 mod error;
@@ -78,6 +79,7 @@ mod truth;
 mod wire;
 
 pub use authority::Authority;
+pub use cut_by::CutBy;
 pub use error::StartError;
 pub use http_versions::HttpVersions;
 pub use http2_error::Http2Error;
@@ -91,7 +93,7 @@ pub use proxy::{
 pub use request_fault::{RequestFault, RequestPoint};
 pub use running::Running;
 pub use rustls::AlertDescription;
-pub use scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario, WrongProtocol};
+pub use scenario::{BadCertificate, CutPoint, Http2Point, Scenario, WrongProtocol};
 pub use script::Script;
 pub use serve::{BoxError, RequestBody, Serve};
 pub use server::{FlakyTls, TlsVersions};

@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 use rustls::AlertDescription;
 
+use crate::cut_by::CutBy;
 use crate::request_fault::RequestFault;
 use crate::request_names::whole;
-use crate::scenario::{BadCertificate, CutBy, CutPoint, Http2Point, Scenario, WrongProtocol};
+use crate::scenario::{BadCertificate, CutPoint, Http2Point, Scenario, WrongProtocol};
 
 /// The alerts that have a name here; any other is known by its number (`alert-117`).
 const ALERTS: [(AlertDescription, &str); 15] = [

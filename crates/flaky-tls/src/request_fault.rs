@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::cut_by::{CutBy, Strike};
 use crate::http2_error::Http2Error;
-use crate::scenario::{CutBy, Scenario, Strike};
 
 /// A fault that meets one request of a connection, or the silence after its answer.
 ///
-/// By itself it meets the first request (`Scenario::from(fault)`); [`Scenario::After`] lets others pass before it.
+/// By itself it meets the first request (`Scenario::from(fault)`);
+/// [`Scenario::After`](crate::Scenario::After) lets others pass before it.
 ///
 /// ```
 /// use flaky_tls::{CutBy, RequestFault, RequestPoint, Scenario};
@@ -30,7 +31,8 @@ pub enum RequestFault {
         /// By what means.
         by: CutBy,
     },
-    /// At this point the server falls silent until the client leaves, as in [`Scenario::Stall`].
+    /// At this point the server falls silent until the client leaves, as in
+    /// [`Scenario::Stall`](crate::Scenario::Stall).
     Stall(RequestPoint),
     /// The connection is ended once at least this many bytes of the request's body have been read. A body that is
     /// complete by then is served as on a healthy connection, and the fault is not carried out. hyper and h2 read in
@@ -103,13 +105,6 @@ impl RequestFault {
     /// Whether the server declares the request unprocessed.
     pub(crate) fn refuses(self) -> bool {
         matches!(self, Self::Reset(Http2Error::RefusedStream) | Self::GoAway { covers: false, .. })
-    }
-}
-
-/// A fault that meets the first request.
-impl From<RequestFault> for Scenario {
-    fn from(then: RequestFault) -> Self {
-        Self::After { requests: 0, then }
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::cut_by::CutBy;
 use crate::http2_error::Http2Error;
 use crate::request_fault::{RequestFault, RequestPoint};
-use crate::scenario::CutBy;
 
 impl RequestFault {
     /// Those that are listed by name, and that no scenario without a request has: one of each kind, with the reasons

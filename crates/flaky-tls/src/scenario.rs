@@ -2,6 +2,7 @@
 
 use rustls::AlertDescription;
 
+use crate::cut_by::{CutBy, Strike};
 use crate::request_fault::{Plan, RequestFault, RequestPoint};
 
 /// What the server does to one connection.
@@ -90,11 +91,11 @@ impl Scenario {
     }
 }
 
-/// What happens once the point is reached.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Strike {
-    Cut(CutBy),
-    Stall,
+/// A fault that meets the first request.
+impl From<RequestFault> for Scenario {
+    fn from(then: RequestFault) -> Self {
+        Self::After { requests: 0, then }
+    }
 }
 
 /// A point of the protocol, in the order in which a connection passes them. What the last three are in HTTP/2,
@@ -163,31 +164,6 @@ pub enum Http2Point {
 impl Http2Point {
     /// All points.
     pub const ALL: [Self; 2] = [Self::Preface, Self::Settings];
-}
-
-/// The means by which a connection is ended.
-///
-/// What a rustls client sees: during the handshake [`Fin`](Self::Fin) and [`CloseNotify`](Self::CloseNotify) are the
-/// end of the handshake's input ("tls handshake eof"; after a ServerHello of TLS 1.3 the latter is
-/// `AlertReceived(CloseNotify)`), and [`Rst`](Self::Rst) is a connection reset. After it `Fin` is an
-/// `UnexpectedEof`, `CloseNotify` an orderly end of the stream, and `Rst` a connection reset.
-#[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CutBy {
-    /// A TCP FIN, with no `close_notify` before it. The server then reads and throws away what the client still sends,
-    /// until the client closes or five seconds of tokio's clock have passed, so that no RST follows the FIN while the
-    /// client listens.
-    Fin,
-    /// A TCP RST. What was written before it has been handed to the client's kernel; Linux lets the client read it
-    /// first.
-    Rst,
-    /// A TLS `close_notify` alert and then a FIN. In the handshake the alert is sent in the clear.
-    CloseNotify,
-}
-
-impl CutBy {
-    /// All means.
-    pub const ALL: [Self; 3] = [Self::Fin, Self::Rst, Self::CloseNotify];
 }
 
 /// A certificate that a client which verifies must refuse.

@@ -6,8 +6,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::cut_by::{CutBy, Strike};
 use crate::ledger::Entry;
-use crate::scenario::{CutBy, Strike, WrongProtocol};
+use crate::scenario::WrongProtocol;
 use crate::truth::End;
 use crate::wire::{self, Level};
 

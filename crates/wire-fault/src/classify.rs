@@ -1,4 +1,5 @@
-//! From a chain of errors to a fault: asks each reader about each error, outermost first.
+//! From a chain of errors to a fault, by asking each reader about each error, outermost first; and to the verdict stated in
+//! it.
 
 use std::error::Error;
 use std::io;
@@ -7,7 +8,7 @@ use crate::chain::{Chain, chain};
 use crate::fault::{Cause, Fault, Healing, Phase};
 use crate::mark::{Mark, Verdict};
 use crate::reading::{Reach, Reading};
-use crate::texts::Text;
+use crate::text::Text;
 use crate::{h2, hyper, openssl, rustls, texts};
 
 impl Fault {
@@ -21,6 +22,22 @@ impl Fault {
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
         walk(chain(error), Reading::default())
+    }
+}
+
+impl Verdict {
+    /// The first verdict in an error's chain of causes, if there is one.
+    ///
+    /// ```
+    /// use wire_fault::{Mark, Verdict};
+    ///
+    /// let mark = Mark::verdict(Verdict::RefusedLocally);
+    /// assert_eq!(Verdict::of(&mark), Some(Verdict::RefusedLocally));
+    /// assert_eq!(Verdict::of(&std::fmt::Error), None);
+    /// ```
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        chain(error).filter_map(|node| node.downcast_ref::<Mark>()).find_map(Mark::stated_verdict)
     }
 }
 

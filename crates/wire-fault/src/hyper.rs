@@ -6,7 +6,7 @@ use hyper_util::client::legacy;
 
 use crate::fault::{Cause, Delivery, Healing, Phase};
 use crate::reading::{Reach, Reading};
-use crate::texts;
+use crate::text::Text;
 use crate::witness::Witness;
 
 /// Reads an error of hyper or hyper-util. Answers whether it was one.
@@ -34,13 +34,13 @@ fn read_legacy(error: &legacy::Error, reading: &mut Reading) {
     if error.is_connect() || error.connect_info().is_none_or(unwritten) {
         reading.reach = Reach::NotHandedOver;
         reading.never_sent();
-        if texts::is_misuse(error) {
+        if is_misuse(error) {
             reading.add(Phase::Pool, Cause::Other, Healing::Permanent);
         }
     } else {
         reading.reach = Reach::HandedOver;
         reading.delivery = Some(Delivery::Perhaps);
-        if texts::is_misuse(error) {
+        if is_misuse(error) {
             // The connection is HTTP/1 and the request asked for HTTP/2: found before it was written.
             reading.never_sent_though_handed_over();
             reading.add(Phase::Pool, Cause::Other, Healing::Permanent);
@@ -49,7 +49,7 @@ fn read_legacy(error: &legacy::Error, reading: &mut Reading) {
 }
 
 fn read_hyper(error: &hyper::Error, reading: &mut Reading) {
-    if error.is_canceled() && error.source().is_some_and(texts::is_upgrade) {
+    if error.is_canceled() && error.source().is_some_and(is_upgrade) {
         // The one cancellation that follows an answer: of `hyper::upgrade::on`.
         reading.answered();
         reading.add(Phase::Body, Cause::CleanClose, Healing::Unknown);
@@ -70,12 +70,12 @@ fn read_hyper(error: &hyper::Error, reading: &mut Reading) {
         reading.place(if reading.reach == Reach::NotHandedOver { Phase::Pool } else { Phase::InFlight });
         reading.cause(Cause::Other);
         // The task that drove the connection is gone: that is no fault of the request's.
-        let healing = if texts::is_dispatch_gone(error) { Healing::Unknown } else { Healing::Permanent };
+        let healing = if is_dispatch_gone(error) { Healing::Unknown } else { Healing::Permanent };
         reading.healing(healing);
         reading.reach = Reach::Foreign;
     } else if error.is_parse() {
         in_flight(reading, Cause::Protocol, Healing::Permanent);
-    } else if texts::is_body(error) {
+    } else if is_body(error) {
         reading.answered();
         if reading.reach == Reach::HandedOver {
             reading.replace_phase(Phase::Body);
@@ -110,6 +110,30 @@ fn handed_over(reading: &mut Reading) {
         reading.reach = Reach::HandedOver;
         reading.delivery.get_or_insert(Delivery::Perhaps);
     }
+}
+
+/// Whether hyper-util 0.1.21 refused the request itself ("client error (UserAbsoluteUriRequired)" and its siblings).
+fn is_misuse(error: &(dyn Error + 'static)) -> bool {
+    Text::of(error).as_str().starts_with("client error (User")
+}
+
+/// Whether hyper 1.12 was reading the response's body. There is no predicate for it.
+fn is_body(error: &(dyn Error + 'static)) -> bool {
+    Text::of(error).as_str().starts_with("error reading a body from connection")
+}
+
+/// Whether this is the cause of a cancelled upgrade (hyper 1.12), which follows an answer.
+fn is_upgrade(error: &(dyn Error + 'static)) -> bool {
+    Text::of(error).as_str() == "upgrade expected but not completed"
+}
+
+/// Whether the task that drove the connection is gone (hyper 1.12: a runtime that shuts down, a panic).
+fn is_dispatch_gone(error: &(dyn Error + 'static)) -> bool {
+    let text = Text::of(error);
+    matches!(
+        text.as_str(),
+        "dispatch task is gone" | "user code panicked" | "runtime dropped the dispatch task"
+    )
 }
 
 /// Reads the text of an error whose type a wrapper hides: one that passes on both the text and the source of the error within

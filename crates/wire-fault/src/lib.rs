@@ -110,6 +110,7 @@ mod openssl;
 mod reading;
 mod rustls;
 mod sentence;
+mod text;
 mod texts;
 mod witness;
 

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::chain::chain;
 use crate::fault::Fault;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -21,22 +20,6 @@ pub enum Verdict {
     OutcomeUnknown,
     /// The call could have been repeated, but the limits (attempts, deadline, budget) are used up.
     Exhausted,
-}
-
-impl Verdict {
-    /// The first verdict in an error's chain of causes, if there is one.
-    ///
-    /// ```
-    /// use wire_fault::{Mark, Verdict};
-    ///
-    /// let mark = Mark::verdict(Verdict::RefusedLocally);
-    /// assert_eq!(Verdict::of(&mark), Some(Verdict::RefusedLocally));
-    /// assert_eq!(Verdict::of(&std::fmt::Error), None);
-    /// ```
-    #[must_use]
-    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
-        chain(error).filter_map(|node| node.downcast_ref::<Mark>()).find_map(|mark| mark.verdict)
-    }
 }
 
 impl fmt::Display for Verdict {

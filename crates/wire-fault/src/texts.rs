@@ -1,8 +1,5 @@
 //! Errors read by their text: what can't be told by type.
 
-use std::error::Error;
-use std::fmt::{self, Write};
-
 use crate::alert::{self, Alert};
 use crate::fault::{Cause, Healing, Phase};
 use crate::hyper;
@@ -85,63 +82,5 @@ impl Known {
         if self.healing != Healing::Unknown {
             reading.healing(self.healing);
         }
-    }
-}
-
-/// Whether hyper-util 0.1.21 refused the request itself ("client error (UserAbsoluteUriRequired)" and its siblings).
-pub(crate) fn is_misuse(error: &(dyn Error + 'static)) -> bool {
-    Text::of(error).as_str().starts_with("client error (User")
-}
-
-/// Whether hyper 1.12 was reading the response's body. There is no predicate for it.
-pub(crate) fn is_body(error: &(dyn Error + 'static)) -> bool {
-    Text::of(error).as_str().starts_with("error reading a body from connection")
-}
-
-/// Whether this is the cause of a cancelled upgrade (hyper 1.12), which follows an answer.
-pub(crate) fn is_upgrade(error: &(dyn Error + 'static)) -> bool {
-    Text::of(error).as_str() == "upgrade expected but not completed"
-}
-
-/// Whether the task that drove the connection is gone (hyper 1.12: a runtime that shuts down, a panic).
-pub(crate) fn is_dispatch_gone(error: &(dyn Error + 'static)) -> bool {
-    let text = Text::of(error);
-    matches!(
-        text.as_str(),
-        "dispatch task is gone" | "user code panicked" | "runtime dropped the dispatch task"
-    )
-}
-
-/// The first part of an error's text: as much as any known text needs.
-pub(crate) struct Text(String);
-
-/// An OpenSSL error stack is the longest text that is looked into.
-const ENOUGH: usize = 512;
-
-impl Text {
-    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut text = Self(String::new());
-        // It answers an error where the text is cut at `ENOUGH`; what was written by then is what counts.
-        let _ = write!(text, "{error}");
-        text
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Write for Text {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        let mut room = ENOUGH - self.0.len();
-        if part.len() <= room {
-            self.0.push_str(part);
-            return Ok(());
-        }
-        while !part.is_char_boundary(room) {
-            room -= 1;
-        }
-        self.0.push_str(&part[..room]);
-        Err(fmt::Error)
     }
 }

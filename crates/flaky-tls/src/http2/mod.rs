@@ -20,13 +20,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 
+use crate::cut_by::{CutBy, Strike};
 use crate::desk::Desk;
 use crate::handshake::Ended;
 use crate::http2::stream::{Done, Met};
 use crate::http2::tap::{Gate, Tap};
 use crate::ledger::Entry;
 use crate::request_fault::{Plan, RequestFault, RequestPoint};
-use crate::scenario::{CutBy, Http2Point, Scenario, Strike};
+use crate::scenario::{Http2Point, Scenario};
 use crate::serve::Serve;
 use crate::stop::stopped;
 use crate::strike;

@@ -8,13 +8,13 @@ use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::cut_by::{CutBy, Strike};
 use crate::playing::Turn;
 use crate::proxy::credentials::Credentials;
 use crate::proxy::head::{self, Connect};
 use crate::proxy::leg::Leg;
 use crate::proxy::record::{Entry, SentCredentials};
 use crate::proxy::scenario::{ProxyPoint, ProxyScenario};
-use crate::scenario::{CutBy, Strike};
 use crate::truth::End;
 
 const GRANTED: &str = "HTTP/1.1 200 Connection established\r\n\r\n";

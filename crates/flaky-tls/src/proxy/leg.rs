@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::scenario::{CutBy, Strike};
+use crate::cut_by::{CutBy, Strike};
 use crate::wire;
 
 /// The connection to the client.

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use http::StatusCode;
 
+use crate::cut_by::CutBy;
 use crate::proxy::scenario::{ProxyPoint, ProxyScenario};
-use crate::scenario::CutBy;
 
 impl ProxyScenario {
     /// Every kind by its name, `tunnel` first; of the answers the usual ones.

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::scenario::{CutBy, Strike};
+use crate::cut_by::{CutBy, Strike};
 
 /// What a proxy does to one connection. Each has a name, which [`Display`](std::fmt::Display) prints and
 /// [`FromStr`](std::str::FromStr) reads: `tunnel`, `answer-407`, `garbage`, `long-head`, `cut-connect-rst`, `stall-head`.

@@ -5,7 +5,7 @@ use http::response;
 use tower::BoxError;
 use wire_fault::{Delivery, Fault, Mark, Phase, chain};
 
-use super::layer::CollectBodyLayer;
+use super::range::MAX;
 use crate::head::ResponseHead;
 
 /// A response came, and its body was cut.
@@ -64,8 +64,7 @@ pub struct InvalidBodyLimit(pub(super) usize);
 
 impl fmt::Display for InvalidBodyLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let max = CollectBodyLayer::MAX;
-        write!(f, "a limit of {} bytes for collected bodies is out of range: 1 to {max}", self.0)
+        write!(f, "a limit of {} bytes for collected bodies is out of range: 1 to {MAX}", self.0)
     }
 }
 

@@ -1,6 +1,7 @@
 use tower_layer::Layer;
 
 use super::error::InvalidBodyLimit;
+use super::range;
 use super::service::CollectBody;
 
 /// Applies [`CollectBody`] to services.
@@ -24,7 +25,7 @@ pub struct CollectBodyLayer {
 
 impl CollectBodyLayer {
     /// The largest limit: 1 GiB. A choice: what is larger should be streamed, and its transfer resumed.
-    pub const MAX: usize = 1024 * 1024 * 1024;
+    pub const MAX: usize = range::MAX;
 
     /// Collects bodies of up to so many bytes: 1 to [`MAX`](Self::MAX). Larger ones pass.
     ///

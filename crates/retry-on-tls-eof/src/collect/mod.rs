@@ -5,6 +5,7 @@ mod error;
 mod future;
 mod held;
 mod layer;
+mod range;
 mod service;
 
 pub use self::body::CollectedBody;

@@ -9,21 +9,22 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
-use ovh_auth::Unsigned;
+use ovh_auth::{Endpoint, Unsigned};
 use retry_on_tls_eof::RetrySafety;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
 
 use super::answer_error::AnswerError;
+use super::api::Api;
 use super::api_error::ApiError;
 use super::call_error::CallError;
-use super::ovh_client::OvhClient;
 
 /// A call that is being put together: sent when it is awaited. `T` is what the answer's JSON is read as.
 #[must_use = "a call is sent when it is awaited"]
 pub struct Call<T> {
-    client: OvhClient,
+    endpoint: Endpoint,
+    api: Api,
     method: Method,
     path_and_query: String,
     headers: HeaderMap,
@@ -36,10 +37,11 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("tower-ovh/", env!("CARGO_PKG_VERSION")));
 
 impl<T> Call<T> {
-    pub(super) fn new(client: OvhClient, method: Method, path: &str) -> Self {
+    pub(super) fn new(endpoint: Endpoint, api: Api, method: Method, path: &str) -> Self {
         let headers = HeaderMap::from_iter([(ACCEPT, JSON), (USER_AGENT, AGENT)]);
         Self {
-            client,
+            endpoint,
+            api,
             method,
             path_and_query: path.to_owned(),
             headers,
@@ -89,14 +91,14 @@ impl<T> Call<T> {
     ///
     /// Any [`CallError`] but [`Answer`](CallError::Answer).
     pub async fn response(self) -> Result<Response<Bytes>, CallError> {
-        let Self { client, method, path_and_query, headers, extensions, body, .. } = self;
-        let url = client.endpoint().url(&path_and_query).map_err(CallError::Path)?;
+        let Self { endpoint, api, method, path_and_query, headers, extensions, body, .. } = self;
+        let url = endpoint.url(&path_and_query).map_err(CallError::Path)?;
         let mut request = Request::new(Full::new(body.map_err(CallError::Body)?));
         *request.method_mut() = method;
         *request.uri_mut() = url;
         *request.headers_mut() = headers;
         *request.extensions_mut() = extensions;
-        let response = client.into_service().oneshot(request).await.map_err(CallError::failed)?;
+        let response = api.oneshot(request).await.map_err(CallError::failed)?;
         if response.status().is_success() {
             Ok(response)
         } else {

@@ -1,6 +1,7 @@
 //! A small client for people who just want to call the API.
 
 mod answer_error;
+mod api;
 mod api_error;
 mod call;
 mod call_error;

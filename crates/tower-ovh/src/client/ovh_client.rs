@@ -10,16 +10,14 @@ use http_body_util::Full;
 use ovh_auth::{Config, Endpoint, ServerClock};
 use rate_limit::Limiter;
 use tower::BoxError;
-use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::api::Api;
 use super::call::Call;
 use crate::connector::Connector;
 use crate::setup_error::{SetupError, UnknownCredentials};
 use crate::stack::{OvhLayer, OvhStack};
-
-type Api = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
 
 /// A client of the API: paths in, types out, through the recommended stack.
 ///
@@ -65,7 +63,7 @@ pub struct OvhClient {
     stats: ErrorStats,
     limiter: Limiter,
     clock: Option<ServerClock>,
-    service: Api,
+    api: Api,
 }
 
 impl OvhClient {
@@ -146,7 +144,7 @@ impl OvhClient {
             stats: stack.stats().clone(),
             limiter: stack.limiter().clone(),
             clock: service.clock().cloned(),
-            service: BoxCloneSyncService::new(service),
+            api: Api::new(service),
         }
     }
 
@@ -175,7 +173,7 @@ impl OvhClient {
 
     /// A call of any method.
     pub fn request<T>(&self, method: Method, path: &str) -> Call<T> {
-        Call::new(self.clone(), method, path)
+        Call::new(self.endpoint.clone(), self.api.clone(), method, path)
     }
 
     /// The API that is called.
@@ -200,10 +198,6 @@ impl OvhClient {
     #[must_use]
     pub const fn clock(&self) -> Option<&ServerClock> {
         self.clock.as_ref()
-    }
-
-    pub(super) fn into_service(self) -> Api {
-        self.service
     }
 }
 

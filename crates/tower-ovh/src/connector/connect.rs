@@ -16,7 +16,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tower::BoxError;
 use tower_service::Service;
 
-use super::connecting::{Connecting, InvalidConnectTimeout, PlainHttp};
+use super::connecting::{Connecting, PlainHttp};
+use super::invalid_connect_timeout::{self, InvalidConnectTimeout};
 use super::proxy::Proxy;
 use super::resolver::Resolver;
 use super::roots::Roots;
@@ -88,10 +89,10 @@ pub struct Connector {
 
 impl Connector {
     /// The shortest time a connection can be given: what tokio's timer resolves.
-    pub const MIN_CONNECT_TIMEOUT: Duration = Duration::from_millis(1);
+    pub const MIN_CONNECT_TIMEOUT: Duration = invalid_connect_timeout::MIN;
 
     /// The longest time a connection can be given: an hour.
-    pub const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(3600);
+    pub const MAX_CONNECT_TIMEOUT: Duration = invalid_connect_timeout::MAX;
 
     /// Trusts whom the platform trusts, and uses the proxy that the environment names.
     ///

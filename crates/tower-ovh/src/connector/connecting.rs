@@ -14,11 +14,10 @@ use tower::BoxError;
 use tower_service::Service;
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict};
 
-use super::connect::Connector;
 use super::route::Route;
 use super::stream::Stream;
 
-/// The future of a connection that a [`Connector`] makes.
+/// The future of a connection that a [`Connector`](crate::Connector) makes.
 pub struct Connecting {
     state: State,
     after: Duration,
@@ -104,20 +103,8 @@ impl Error for ConnectTimedOut {
     }
 }
 
-/// A connection's time limit out of range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidConnectTimeout(pub(super) Duration);
-
-impl fmt::Display for InvalidConnectTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (min, max) = (Connector::MIN_CONNECT_TIMEOUT, Connector::MAX_CONNECT_TIMEOUT);
-        write!(f, "a connection's time limit of {:?} is out of range: {min:?} to {max:?}", self.0)
-    }
-}
-
-impl Error for InvalidConnectTimeout {}
-
-/// A URL that is not `https`, without [`Connector::with_plain_http`]: everybody on the way could read the call. Nothing was sent.
+/// A URL that is not `https`, without [`Connector::with_plain_http`](crate::Connector::with_plain_http): everybody on the
+/// way could read the call. Nothing was sent.
 #[derive(Debug)]
 pub struct PlainHttp {
     host: String,

@@ -2,6 +2,7 @@
 
 mod connect;
 mod connecting;
+mod invalid_connect_timeout;
 mod invalid_proxy;
 mod invalid_roots;
 mod proxy;
@@ -13,7 +14,8 @@ mod stream;
 mod tunnel;
 
 pub use self::connect::{Connector, HyperClient};
-pub use self::connecting::{ConnectTimedOut, Connecting, InvalidConnectTimeout, PlainHttp};
+pub use self::connecting::{ConnectTimedOut, Connecting, PlainHttp};
+pub use self::invalid_connect_timeout::InvalidConnectTimeout;
 pub use self::invalid_proxy::InvalidProxy;
 pub use self::invalid_roots::InvalidRoots;
 pub use self::proxy::Proxy;

@@ -33,8 +33,26 @@ pub struct OvhLayer<B> {
     body: PhantomData<fn(B)>,
 }
 
+impl OvhStack {
+    /// The layer, for any transport of requests whose bodies are `Full<Bytes>`.
+    ///
+    /// Over hyper-util's client say [`OvhLayer::over_hyper_util`], and an attempt that ran out of time before it had a
+    /// connection is known to be unsent.
+    #[must_use]
+    pub fn layer(&self) -> OvhLayer<Full<Bytes>> {
+        self.layer_for()
+    }
+
+    /// The layer, for requests with other bodies: what implements [`Replay`](jittered_backoff::Replay) and
+    /// [`SignableBody`](ovh_auth::SignableBody), has a default (the empty body), and can be made from bytes.
+    #[must_use]
+    pub fn layer_for<B>(&self) -> OvhLayer<B> {
+        OvhLayer::new(self.clone())
+    }
+}
+
 impl<B> OvhLayer<B> {
-    pub(super) fn new(stack: OvhStack) -> Self {
+    fn new(stack: OvhStack) -> Self {
         Self { stack, over_hyper_util: false, body: PhantomData }
     }
 

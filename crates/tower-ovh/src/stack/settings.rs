@@ -3,15 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
 use error_stats::{ErrorStats, InvalidThreshold};
-use http_body_util::Full;
 use jittered_backoff::{Backoff, Limits, Seeds};
 use ovh_auth::{ApplicationKeys, Config, Credentials, Endpoint, OAuth2Client, Secret};
 use rate_limit::{Limiter, Quota};
 use retry_on_tls_eof::{AttemptTimeoutLayer, InvalidTimeout};
 
-use super::layer::OvhLayer;
 use crate::setup_error::UnknownCredentials;
 
 /// The recommended stack of layers, and what can be set of it.
@@ -259,22 +256,6 @@ impl OvhStack {
     #[must_use]
     pub fn signed_limiter(&self) -> &Limiter {
         &self.signed_limiter
-    }
-
-    /// The layer, for any transport of requests whose bodies are `Full<Bytes>`.
-    ///
-    /// Over hyper-util's client say [`OvhLayer::over_hyper_util`], and an attempt that ran out of time before it had a
-    /// connection is known to be unsent.
-    #[must_use]
-    pub fn layer(&self) -> OvhLayer<Full<Bytes>> {
-        self.layer_for()
-    }
-
-    /// The layer, for requests with other bodies: what implements [`Replay`](jittered_backoff::Replay) and
-    /// [`SignableBody`](ovh_auth::SignableBody), has a default (the empty body), and can be made from bytes.
-    #[must_use]
-    pub fn layer_for<B>(&self) -> OvhLayer<B> {
-        OvhLayer::new(self.clone())
     }
 }
 

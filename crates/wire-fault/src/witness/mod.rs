@@ -8,6 +8,7 @@ mod io;
 mod layer;
 mod listen;
 mod stamp;
+mod stamp_layer;
 mod stamped;
 mod tunnel;
 
@@ -17,6 +18,6 @@ pub use self::future::Connecting;
 pub use self::io::WitnessedIo;
 pub use self::layer::WitnessLayer;
 pub use self::listen::Tunneled;
-pub use self::stamp::StampLayer;
+pub use self::stamp_layer::StampLayer;
 pub use self::stamped::Stamped;
 pub use self::tunnel::{InvalidProxy, ProxyRefused, ProxyTunnel, Tunneling};

@@ -1,8 +1,5 @@
 use std::error::Error;
 
-use tower_layer::Layer;
-
-use super::stamped::Stamped;
 use crate::chain::chain;
 use crate::classify;
 use crate::fault::{Cause, Fault, Phase};
@@ -26,7 +23,10 @@ impl Default for Stamp {
 impl Stamp {
     /// Of a whole connector: what its error does not place happened while the connection was set up.
     pub(super) const CONNECTOR: Self = Self { latest: Phase::Pool };
+    pub(super) const DNS: Self = Self { latest: Phase::Dns };
+    pub(super) const TCP: Self = Self { latest: Phase::Tcp };
     pub(super) const PROXY: Self = Self { latest: Phase::Proxy };
+    pub(super) const TLS: Self = Self { latest: Phase::TlsHandshake };
 
     pub(super) fn on(self, error: impl Into<BoxError>) -> BoxError {
         let error = error.into();
@@ -47,53 +47,5 @@ impl Stamp {
         };
         let fault = Fault { phase, cause, ..read };
         Mark::fault(fault).with_source(error).into()
-    }
-}
-
-/// Applies [`Stamped`] to a part of a connector.
-///
-/// Around each part goes the stamp that names it: see [`Stamped`].
-#[derive(Clone, Copy, Debug)]
-pub struct StampLayer {
-    stamp: Stamp,
-}
-
-impl StampLayer {
-    /// Around a resolver of names (a `Service<Name>`).
-    #[must_use]
-    pub const fn dns() -> Self {
-        Self { stamp: Stamp { latest: Phase::Dns } }
-    }
-
-    /// Around what makes the TCP connection, names resolved or not: an `HttpConnector`.
-    #[must_use]
-    pub const fn tcp() -> Self {
-        Self { stamp: Stamp { latest: Phase::Tcp } }
-    }
-
-    /// Around what asks a proxy for a tunnel: hyper-util's `Tunnel`, `SocksV5`, `SocksV4`.
-    #[must_use]
-    pub const fn proxy() -> Self {
-        Self { stamp: Stamp::PROXY }
-    }
-
-    /// Around what negotiates TLS.
-    #[must_use]
-    pub const fn tls() -> Self {
-        Self { stamp: Stamp { latest: Phase::TlsHandshake } }
-    }
-
-    /// Around a whole connector whose connections can't be wrapped: for reqwest's `connector_layer`.
-    #[must_use]
-    pub const fn connector() -> Self {
-        Self { stamp: Stamp::CONNECTOR }
-    }
-}
-
-impl<C> Layer<C> for StampLayer {
-    type Service = Stamped<C>;
-
-    fn layer(&self, inner: C) -> Self::Service {
-        Stamped::new(inner, self.stamp)
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flaky_tls::{Mix, ProxyScenario, Running, RunningProxy, Scenario};
+use flaky_tls::{Mix, ProxyScenario, Scenario};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -20,15 +20,10 @@ use tokio::time;
 
 use crate::play::{self, Play};
 use crate::report;
+use crate::servers::Servers;
 
 /// The longest request body, in bytes.
 const MOST: usize = 1024 * 1024;
-
-/// What is controlled.
-pub(crate) struct Servers {
-    pub(crate) server: Running,
-    pub(crate) proxy: RunningProxy,
-}
 
 /// The running control port.
 pub(crate) struct Control {

@@ -6,6 +6,7 @@ mod args;
 mod control;
 mod play;
 mod report;
+mod servers;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -21,7 +22,8 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 
 use crate::args::{Args, Command};
-use crate::control::{Control, Servers};
+use crate::control::Control;
+use crate::servers::Servers;
 
 fn main() -> ExitCode {
     let done = match args::parse(lexopt::Parser::from_env()) {

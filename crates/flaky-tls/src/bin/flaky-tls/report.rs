@@ -9,7 +9,7 @@ use flaky_tls::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::control::Servers;
+use crate::servers::Servers;
 
 /// Where everything is.
 pub(crate) struct Ports<'a> {
