@@ -3,7 +3,7 @@
 use tower_layer::Layer;
 
 use crate::limiter::Limiter;
-use crate::quota::Quota;
+use crate::quotas::Quotas;
 use crate::service::RateLimit;
 
 /// Puts services under one rate limit.
@@ -36,8 +36,8 @@ impl RateLimitLayer {
     /// A layer with a limiter of its own, without bounds. For bounds, make it [from](Self::from) a
     /// [`Limiter`].
     #[must_use]
-    pub fn new(quota: Quota) -> Self {
-        Self::from(Limiter::new(quota))
+    pub fn new(quotas: impl Into<Quotas>) -> Self {
+        Self::from(Limiter::new(quotas))
     }
 
     /// The limiter its services share.

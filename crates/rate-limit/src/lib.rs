@@ -39,10 +39,14 @@ mod future;
 mod layer;
 mod limiter;
 mod line;
+mod pause;
 mod queue;
 mod quota;
+mod quotas;
+mod refusal;
 mod service;
 mod shared;
+mod sync;
 mod waiter;
 mod wakes;
 
@@ -51,6 +55,7 @@ pub use crate::future::ResponseFuture;
 pub use crate::layer::RateLimitLayer;
 pub use crate::limiter::{Acquire, Limiter, Permit, Snapshot};
 pub use crate::quota::{InvalidQuota, Quota};
+pub use crate::quotas::Quotas;
 pub use crate::service::RateLimit;
 
 #[doc = include_str!("../README.md")]

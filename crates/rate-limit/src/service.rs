@@ -88,6 +88,6 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         // `self.inner` is never made ready, so its clone misses nothing.
-        ResponseFuture::new(self.inner.clone(), request, self.limiter.waiter())
+        ResponseFuture::new(self.inner.clone(), request, self.limiter.waiter(1))
     }
 }
