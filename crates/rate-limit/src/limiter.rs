@@ -143,7 +143,7 @@ impl Limiter {
     /// # }
     /// ```
     pub fn acquire_many(&self, cost: u32) -> Acquire {
-        Acquire { waiter: self.waiter(cost) }
+        Acquire { waiter: self.clone().into_waiter(cost) }
     }
 
     /// Takes a permit if one is free and nobody waits for it. The bounds don't matter.
@@ -258,16 +258,17 @@ impl Limiter {
         self.shared.with(|state, _| state.queue.quotas().clone())
     }
 
-    pub(crate) fn waiter(&self, cost: u32) -> Waiter {
-        Waiter::new(Arc::clone(&self.shared), self.bounds, cost)
+    pub(crate) fn into_waiter(self, cost: u32) -> Waiter {
+        Waiter::new(self.shared, self.bounds, cost)
+    }
+
+    pub(crate) fn without_max_queue(mut self) -> Self {
+        self.bounds.max_queue = None;
+        self
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
         self.bounds
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
     }
 }
 

@@ -382,6 +382,11 @@ impl Queue {
         self.line.len()
     }
 
+    /// Whether it is as good as new.
+    pub(crate) fn is_idle(&mut self, now: Instant) -> bool {
+        self.line.len() == 0 && self.pause.until(now).is_none() && self.admission.is_idle(now)
+    }
+
     /// How many permits are free, beyond those that waiters are about to take.
     pub(crate) fn spare(&mut self, now: Instant) -> usize {
         self.tell(now);

@@ -55,6 +55,11 @@ impl Shared {
         done
     }
 
+    /// Whether nobody waits, and nothing that was released matters any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.with(|state, now| state.queue.is_idle(now))
+    }
+
     /// Makes a change that may free a permit, and offers what is free.
     ///
     /// No alarm needs to be set for that: see the end of the queue's reasoning.

@@ -57,6 +57,12 @@ impl Admit for All {
         self.each(|admit| admit.rewind(now));
     }
 
+    fn is_idle(&mut self, now: Instant) -> bool {
+        let mut idle = true;
+        self.each(|admit| idle &= admit.is_idle(now));
+        idle
+    }
+
     /// The longest.
     fn log(&self) -> (Duration, &Log) {
         let logs = self.others.iter().map(|other| other.log());

@@ -36,6 +36,9 @@ impl Log {
         Self { entries: VecDeque::new(), gone: 0, last_gone: None, guessed: 0 }
     }
 
+    /// The bytes that a release takes.
+    pub(super) const ENTRY: usize = size_of::<Entry>();
+
     /// How many permits the log holds.
     pub(super) fn used(&self) -> u64 {
         self.upto() - self.gone

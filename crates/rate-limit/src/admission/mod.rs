@@ -50,6 +50,9 @@ pub(crate) trait Admit: Debug + Send {
     /// The clock has gone back to `now`: whatever lies later is taken to have happened now.
     fn rewind(&mut self, now: Instant);
 
+    /// Whether nothing that was recorded matters any more.
+    fn is_idle(&mut self, now: Instant) -> bool;
+
     /// The record of releases, and how far back it reaches.
     fn log(&self) -> (Duration, &Log);
 
@@ -66,6 +69,12 @@ pub(crate) fn admission(quotas: &Quotas, now: Instant) -> Box<dyn Admit> {
 /// spaced quota begins no earlier than the old spaced one would have gone on.
 pub(crate) fn succession(old: &dyn Admit, quotas: &Quotas, now: Instant) -> Box<dyn Admit> {
     build(quotas, old.log().1, old.slot().map_or(now, |slot| slot.max(now)))
+}
+
+/// The most memory that an admission uses: in an estimate that counts every quota as a spaced one.
+pub(crate) fn bytes(quotas: &Quotas) -> usize {
+    let log = |quota: &Quota| (quota.n() as usize).saturating_mul(Log::ENTRY);
+    quotas.iter().map(|quota| log(quota).saturating_add(size_of::<Spaced>())).fold(0, usize::saturating_add)
 }
 
 fn build(quotas: &Quotas, log: &Log, slot: Instant) -> Box<dyn Admit> {

@@ -134,6 +134,10 @@ impl Admit for Spaced {
         }
     }
 
+    fn is_idle(&mut self, now: Instant) -> bool {
+        now >= self.next && self.window.is_idle(now)
+    }
+
     fn log(&self) -> (Duration, &Log) {
         self.window.log()
     }

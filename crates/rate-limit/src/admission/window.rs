@@ -71,6 +71,11 @@ impl Admit for Window {
         self.log.rewind(now);
     }
 
+    fn is_idle(&mut self, now: Instant) -> bool {
+        self.log.forget(now, self.window);
+        self.log.used() == 0
+    }
+
     fn log(&self) -> (Duration, &Log) {
         (self.window, &self.log)
     }
