@@ -129,6 +129,13 @@ impl<A, L> RateLimitLayer<A, L> {
     }
 }
 
+#[cfg(feature = "server")]
+impl<A, L> RateLimitLayer<A, L> {
+    pub(crate) fn into_assign(self) -> A {
+        self.assign
+    }
+}
+
 impl From<Limiter> for RateLimitLayer {
     fn from(limiter: Limiter) -> Self {
         Self { assign: limiter, listen: Deaf, rooms: None }

@@ -49,6 +49,8 @@ mod quota;
 mod quotas;
 mod refusal;
 mod rooms;
+#[cfg(feature = "server")]
+pub mod server;
 mod service;
 mod shared;
 mod sync;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "server")]
+use crate::admission::Standing;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
 use crate::quota::LONGEST;
@@ -256,6 +258,12 @@ impl Limiter {
     #[must_use]
     pub fn quotas(&self) -> Quotas {
         self.shared.with(|state, _| state.queue.quotas().clone())
+    }
+
+    /// How each quota stands, in their order.
+    #[cfg(feature = "server")]
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        self.shared.with(|state, now| state.queue.standings(now))
     }
 
     pub(crate) fn into_waiter(self, cost: u32) -> Waiter {

@@ -49,6 +49,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "server")]
+use crate::admission::Standing;
 use crate::admission::{Admit, Planned, admission, succession};
 use crate::line::{Line, Place, Seat, Ticket};
 use crate::pause::Pause;
@@ -395,6 +397,20 @@ impl Queue {
             None => self.admission.free(now),
         };
         usize::try_from(free.saturating_sub(self.line.claimed_cost())).unwrap_or(usize::MAX)
+    }
+
+    /// How each quota stands, in their order; in a pause, nothing is free.
+    #[cfg(feature = "server")]
+    pub(crate) fn standings(&mut self, now: Instant) -> Vec<Standing> {
+        self.tell(now);
+        let mut standings = self.admission.standings(now);
+        if let Some(until) = self.pause.until(now) {
+            for standing in &mut standings {
+                let pause = until.saturating_duration_since(now);
+                *standing = Standing { free: 0, more: standing.more.max(Some(pause)) };
+            }
+        }
+        standings
     }
 
     /// When the quotas allow the next release of one permit, whoever makes it.

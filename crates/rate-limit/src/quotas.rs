@@ -51,17 +51,19 @@ impl Quotas {
     /// # }
     /// ```
     pub fn new(quotas: impl IntoIterator<Item = Quota>) -> Result<Self, InvalidQuota> {
-        let list: Arc<[Quota]> = quotas.into_iter().collect();
+        let mut list: Vec<_> = quotas.into_iter().collect();
+        // A spaced one is asked last: governor's record can't be undone.
+        list.sort_by_key(Quota::is_spaced);
         if list.is_empty() || list.len() > MOST {
             return Err(InvalidQuota(Flaw::Number { quotas: list.len(), most: MOST }));
         }
         match list.iter().filter(|quota| quota.is_spaced()).count() {
-            0 | 1 => Ok(Self { list }),
+            0 | 1 => Ok(Self { list: list.into() }),
             spaced => Err(InvalidQuota(Flaw::Spaced(spaced))),
         }
     }
 
-    /// The quotas.
+    /// The quotas; a spaced one is the last.
     pub fn iter(&self) -> impl Iterator<Item = &Quota> {
         self.list.iter()
     }

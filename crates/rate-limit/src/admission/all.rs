@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "server")]
+use super::Standing;
 use super::log::Log;
 use super::{Admit, Planned};
 
@@ -55,6 +57,13 @@ impl Admit for All {
 
     fn rewind(&mut self, now: Instant) {
         self.each(|admit| admit.rewind(now));
+    }
+
+    #[cfg(feature = "server")]
+    fn standings(&mut self, now: Instant) -> Vec<Standing> {
+        let mut standings = vec![];
+        self.each(|admit| standings.extend(admit.standings(now)));
+        standings
     }
 
     fn is_idle(&mut self, now: Instant) -> bool {

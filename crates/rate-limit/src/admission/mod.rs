@@ -29,6 +29,16 @@ pub(crate) struct Planned {
     pub(crate) upto: u64,
 }
 
+/// How a quota stands.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// The permits that are free.
+    pub(crate) free: u64,
+    /// In what time there will be more; none if all are free.
+    pub(crate) more: Option<Duration>,
+}
+
 /// Quotas at work. The `now` it is told never goes back, but through [`rewind`](Admit::rewind).
 pub(crate) trait Admit: Debug + Send {
     /// When a call could be released at the earliest, from `now` on, if the `planned` ones go before it.
@@ -49,6 +59,10 @@ pub(crate) trait Admit: Debug + Send {
 
     /// The clock has gone back to `now`: whatever lies later is taken to have happened now.
     fn rewind(&mut self, now: Instant);
+
+    /// How each quota stands.
+    #[cfg(feature = "server")]
+    fn standings(&mut self, now: Instant) -> Vec<Standing>;
 
     /// Whether nothing that was recorded matters any more.
     fn is_idle(&mut self, now: Instant) -> bool;
@@ -86,9 +100,7 @@ fn build(quotas: &Quotas, log: &Log, slot: Instant) -> Box<dyn Admit> {
             Box::new(window)
         }
     };
-    // The spaced one last: governor's record can't be undone.
-    let (windows, spaced): (Vec<_>, Vec<_>) = quotas.iter().partition(|quota| !quota.is_spaced());
-    let mut parts: Vec<_> = windows.into_iter().chain(spaced).map(part).collect();
+    let mut parts: Vec<_> = quotas.iter().map(part).collect();
     let first = parts.remove(0);
     if parts.is_empty() { first } else { Box::new(All::new(first, parts)) }
 }

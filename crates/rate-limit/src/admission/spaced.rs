@@ -10,6 +10,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
+#[cfg(feature = "server")]
+use super::Standing;
 use super::log::Log;
 use super::window::Window;
 use super::{Admit, Planned};
@@ -132,6 +134,12 @@ impl Admit for Spaced {
         } else if self.last.is_none() && self.next > now + self.interval {
             self.restart(now + self.interval);
         }
+    }
+
+    #[cfg(feature = "server")]
+    fn standings(&mut self, now: Instant) -> Vec<Standing> {
+        let wait = self.next.saturating_duration_since(now);
+        vec![Standing { free: self.free(now), more: (!wait.is_zero()).then_some(wait) }]
     }
 
     fn is_idle(&mut self, now: Instant) -> bool {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "server")]
+use super::Standing;
 use super::log::Log;
 use super::{Admit, Planned};
 
@@ -69,6 +71,14 @@ impl Admit for Window {
 
     fn rewind(&mut self, now: Instant) {
         self.log.rewind(now);
+    }
+
+    #[cfg(feature = "server")]
+    fn standings(&mut self, now: Instant) -> Vec<Standing> {
+        let free = self.free(now);
+        let oldest = self.log.used_at(1, &[]);
+        let more = oldest.map(|oldest| (oldest + self.window).saturating_duration_since(now));
+        vec![Standing { free, more }]
     }
 
     fn is_idle(&mut self, now: Instant) -> bool {
