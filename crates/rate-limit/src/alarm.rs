@@ -20,13 +20,14 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::runtime::{Handle, Id};
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
+
+use crate::sync::{AtomicBool, AtomicU8, Mutex, Ordering};
 
 /// What an alarm drives.
 pub(crate) trait Drive: Send + Sync + Sized + 'static {

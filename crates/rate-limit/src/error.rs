@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict};
 
-use crate::quota::Quota;
+use crate::quotas::Quotas;
 
 /// The error type of [`RateLimit`](crate::RateLimit): the inner service's error, boxed, or [`RateLimited`].
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -35,7 +35,7 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// ```
 #[derive(Debug)]
 pub struct RateLimited {
-    quota: Quota,
+    quotas: Quotas,
     retry_after: Duration,
     bound: Bound,
     mark: Mark,
@@ -51,27 +51,50 @@ pub(crate) enum Bound {
         waiting: usize,
         most: usize,
     },
+    /// It has waited so long, and that was enough.
+    Waited(Duration),
+    /// A pause is longer than calls wait for.
+    Pause,
+    Cost {
+        cost: u32,
+        most: u32,
+    },
+    /// All keys are in use.
+    Keys(usize),
 }
 
 impl RateLimited {
-    pub(crate) fn new(quota: Quota, retry_after: Duration, bound: Bound) -> Self {
+    pub(crate) fn new(quotas: Quotas, retry_after: Duration, bound: Bound) -> Self {
         let fault = Fault::new(Phase::Unknown, Delivery::NeverSent, Cause::Other, Healing::Permanent);
         let mark = Mark::verdict(Verdict::RefusedLocally).with_fault(fault);
-        Self { quota, retry_after, bound, mark }
+        Self { quotas, retry_after, bound, mark }
     }
 
     /// When the quota would have had a permit for this call: how long it would have waited, as predicted when
-    /// it arrived.
+    /// it was refused. In a pause that somebody has asked for, what is left of it. [`Duration::MAX`] if
+    /// [never](Self::is_never).
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         self.retry_after
+    }
+
+    /// Whether the quota will never have permits for this call: its cost is above the quota.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        matches!(self.bound, Bound::Cost { .. })
+    }
+
+    /// The quotas of the limiter.
+    #[must_use]
+    pub fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 }
 
 /// "rate limit of 10 per 1s: the call would wait 1.5s, and may wait 1s".
 impl fmt::Display for RateLimited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { quota, retry_after, .. } = self;
+        let Self { quotas: quota, retry_after, .. } = self;
         match self.bound {
             Bound::NoWait => write!(f, "rate limit of {quota}: no permit is free for {retry_after:?}"),
             Bound::Wait(most) => {
@@ -82,6 +105,18 @@ impl fmt::Display for RateLimited {
                 "rate limit of {quota}: {waiting} calls are waiting, and {most} may; the call would wait \
                  {retry_after:?}"
             ),
+            Bound::Waited(most) => write!(
+                f,
+                "rate limit of {quota}: the call has waited {most:?}, would wait {retry_after:?} longer, and may not"
+            ),
+            Bound::Pause => write!(f, "rate limit of {quota}: paused for {retry_after:?}"),
+            Bound::Cost { cost, most } => {
+                write!(
+                    f,
+                    "rate limit of {quota}: the call takes {cost} permits, and at most {most} can be had"
+                )
+            }
+            Bound::Keys(most) => write!(f, "rate limit of {quota}: all of {most} keys are in use"),
         }
     }
 }

@@ -4,12 +4,17 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::error::BoxError;
+use crate::error::{BoxError, RateLimited};
+use crate::limiter::pause;
+use crate::listen::{Deaf, Listen};
+use crate::rooms::Room;
+use crate::shared::Shared;
 use crate::waiter::Waiter;
 
 pin_project! {
@@ -19,53 +24,77 @@ pin_project! {
     ///
     /// As [`Limiter::acquire`](crate::Limiter::acquire) does, and if it is polled after it has failed or panicked.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<S, Req>
+    pub struct ResponseFuture<S, Req, L = Deaf>
     where
         S: Service<Req>,
     {
         #[pin]
         state: State<S, Req, S::Future>,
+        listen: L,
     }
 }
 
 pin_project! {
     #[project = StateProj]
     enum State<S, Req, F> {
-        // `unready`: its turn had come, but the inner service was not ready. It waits for that one now.
-        Waiting { waiter: Waiter, inner: S, request: Option<Req>, unready: bool },
-        Released { #[pin] response: F },
+        // `unready`: its turn had come, but the inner service was not ready. It waits for that one now. `room`: what
+        // it waits in, if there is only so much.
+        Waiting { waiter: Waiter, room: Option<Room>, inner: S, request: Option<Req>, unready: bool },
+        Released { #[pin] response: F, shared: Arc<Shared> },
+        Refused { refused: Option<RateLimited> },
         Failed,
     }
 }
 
-impl<S: Service<Req>, Req> ResponseFuture<S, Req> {
-    pub(crate) fn new(inner: S, request: Req, waiter: Waiter) -> Self {
-        Self { state: State::Waiting { waiter, inner, request: Some(request), unready: false } }
+impl<S: Service<Req>, Req, L> ResponseFuture<S, Req, L> {
+    pub(crate) fn new(inner: S, request: Req, waiter: Waiter, room: Option<Room>, listen: L) -> Self {
+        Self { state: State::Waiting { waiter, room, inner, request: Some(request), unready: false }, listen }
+    }
+
+    pub(crate) fn refused(refused: RateLimited, listen: L) -> Self {
+        Self { state: State::Refused { refused: Some(refused) }, listen }
     }
 }
 
-impl<S, Req> Future for ResponseFuture<S, Req>
+impl<S, Req, L> Future for ResponseFuture<S, Req, L>
 where
     S: Service<Req> + Clone,
     S::Error: Into<BoxError>,
+    L: Listen<S::Response>,
 {
     type Output = Result<S::Response, BoxError>;
 
     #[expect(clippy::panic, reason = "a contract of `Future` was broken, as documented")]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let mut state = this.state;
         loop {
             match state.as_mut().project() {
-                StateProj::Waiting { waiter, inner, request, unready } => {
+                StateProj::Waiting { waiter, inner, request, unready, .. } => {
                     match ready!(poll_release(waiter, inner, request, unready, cx)) {
-                        Ok(response) => state.set(State::Released { response }),
+                        Ok(response) => {
+                            let shared = Arc::clone(waiter.shared());
+                            state.set(State::Released { response, shared });
+                        }
                         Err(error) => {
                             state.set(State::Failed);
                             return Poll::Ready(Err(error));
                         }
                     }
                 }
-                StateProj::Released { response } => return response.poll(cx).map_err(Into::into),
+                StateProj::Released { response, shared } => {
+                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    if let Some(asked) = this.listen.heard(&response) {
+                        pause(shared, asked, this.listen.most());
+                    }
+                    return Poll::Ready(Ok(response));
+                }
+                StateProj::Refused { refused } => {
+                    let Some(refused) = refused.take() else {
+                        panic!("a call was polled after it had failed")
+                    };
+                    return Poll::Ready(Err(refused.into()));
+                }
                 StateProj::Failed => panic!("a call was polled after it had failed"),
             }
         }
@@ -111,7 +140,7 @@ where
     Poll::Ready(Ok(inner.call(request)))
 }
 
-impl<S: Service<Req>, Req> fmt::Debug for ResponseFuture<S, Req> {
+impl<S: Service<Req>, Req, L> fmt::Debug for ResponseFuture<S, Req, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }

@@ -2,8 +2,12 @@
 
 use tower_layer::Layer;
 
+use crate::assign::ByCost;
+use crate::keyed::{ByKey, KeyedLimiter};
 use crate::limiter::Limiter;
-use crate::quota::Quota;
+use crate::listen::Deaf;
+use crate::quotas::Quotas;
+use crate::rooms::Rooms;
 use crate::service::RateLimit;
 
 /// Puts services under one rate limit.
@@ -27,36 +31,126 @@ use crate::service::RateLimit;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// `A` decides where each request waits, and for how many permits; `L` listens to the responses.
 #[derive(Clone, Debug)]
-pub struct RateLimitLayer {
-    limiter: Limiter,
+pub struct RateLimitLayer<A = Limiter, L = Deaf> {
+    assign: A,
+    listen: L,
+    rooms: Option<Rooms>,
 }
 
 impl RateLimitLayer {
     /// A layer with a limiter of its own, without bounds. For bounds, make it [from](Self::from) a
     /// [`Limiter`].
     #[must_use]
-    pub fn new(quota: Quota) -> Self {
-        Self::from(Limiter::new(quota))
+    pub fn new(quotas: impl Into<Quotas>) -> Self {
+        Self::from(Limiter::new(quotas))
     }
 
+    /// A layer with a limiter for each key: `key` tells that of a request, [`host`](crate::host()) say, or
+    /// [`header`](crate::header()).
+    #[must_use]
+    pub fn keyed<K, F>(limiter: KeyedLimiter<K>, key: F) -> RateLimitLayer<ByKey<K, F>> {
+        RateLimitLayer { assign: ByKey::new(limiter, key), listen: Deaf, rooms: None }
+    }
+}
+
+impl<L> RateLimitLayer<Limiter, L> {
     /// The limiter its services share.
     #[must_use]
     pub fn limiter(&self) -> &Limiter {
-        &self.limiter
+        &self.assign
+    }
+
+    /// Makes its services pending in `poll_ready` while as many calls wait as [`Limiter::with_max_queue`] allows, so
+    /// that a `LoadShed` above sheds. They become ready in the order in which they asked.
+    ///
+    /// Readiness is room to wait in: it is held from `poll_ready` until the call is released to the inner service, or
+    /// dropped. It uses no permit. What counts are the calls of this layer's services; a bound of 0 counts as 1.
+    /// Without a bound this has no effect.
+    ///
+    /// ```
+    /// use rate_limit::{BoxError, Limiter, Quota, RateLimitLayer};
+    /// use tower::load_shed::error::Overloaded;
+    /// use tower::{Service, ServiceBuilder, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let limiter = Limiter::new(Quota::per_second(1)?).with_max_queue(1);
+    /// let mut service = ServiceBuilder::new()
+    ///     .load_shed()
+    ///     .layer(RateLimitLayer::from(limiter).with_backpressure())
+    ///     .service_fn(|()| async { Ok::<_, BoxError>(()) });
+    ///
+    /// service.ready().await?.call(()).await?;
+    /// let waiting = service.ready().await?.call(());
+    /// let shed = service.ready().await?.call(()).await.unwrap_err();
+    /// assert!(shed.is::<Overloaded>());
+    /// waiting.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_backpressure(mut self) -> Self {
+        self.rooms = self.assign.bounds().max_queue.map(Rooms::new);
+        self
+    }
+}
+
+impl<A, L> RateLimitLayer<A, L> {
+    /// Each call takes as many permits as `cost` says; all or none, in its turn. With 0 it passes at once, uncounted.
+    /// One that costs more than the quota fails with [`RateLimited`](crate::RateLimited).
+    ///
+    /// ```
+    /// use rate_limit::{Quota, RateLimitLayer};
+    ///
+    /// # fn main() -> Result<(), rate_limit::InvalidQuota> {
+    /// // A quota of bytes:
+    /// let layer = RateLimitLayer::new(Quota::per_second(100_000)?)
+    ///     .with_cost(|request: &Vec<u8>| u32::try_from(request.len()).unwrap_or(u32::MAX));
+    /// # drop(layer);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_cost<F>(self, cost: F) -> RateLimitLayer<ByCost<A, F>, L> {
+        let Self { assign, listen, rooms } = self;
+        RateLimitLayer { assign: ByCost::new(assign, cost), listen, rooms }
+    }
+
+    /// Listens to the responses, which may ask for a pause: [`Pauses`](crate::Pauses) for those of HTTP.
+    ///
+    /// It is the limiter of the call that pauses, all of it, once: for a keyed layer, that of the key.
+    #[must_use]
+    pub fn with_listener<M>(self, listen: M) -> RateLimitLayer<A, M> {
+        let Self { assign, rooms, .. } = self;
+        RateLimitLayer { assign, listen, rooms }
+    }
+}
+
+#[cfg(feature = "server")]
+impl<A, L> RateLimitLayer<A, L> {
+    pub(crate) fn into_assign(self) -> A {
+        self.assign
     }
 }
 
 impl From<Limiter> for RateLimitLayer {
     fn from(limiter: Limiter) -> Self {
-        Self { limiter }
+        Self { assign: limiter, listen: Deaf, rooms: None }
     }
 }
 
-impl<S> Layer<S> for RateLimitLayer {
-    type Service = RateLimit<S>;
+impl<S, A: Clone, L: Clone> Layer<S> for RateLimitLayer<A, L> {
+    type Service = RateLimit<S, A, L>;
 
-    fn layer(&self, inner: S) -> RateLimit<S> {
-        RateLimit::new(inner, self.limiter.clone())
+    fn layer(&self, inner: S) -> RateLimit<S, A, L> {
+        RateLimit {
+            inner,
+            assign: self.assign.clone(),
+            listen: self.listen.clone(),
+            rooms: self.rooms.clone(),
+        }
     }
 }

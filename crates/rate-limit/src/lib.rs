@@ -33,24 +33,40 @@
 
 mod admission;
 mod alarm;
+mod assign;
 mod bounds;
 mod error;
 mod future;
+mod keyed;
 mod layer;
 mod limiter;
 mod line;
+mod listen;
+mod pause;
+mod pauses;
 mod queue;
 mod quota;
+mod quotas;
+mod refusal;
+mod rooms;
+#[cfg(feature = "server")]
+pub mod server;
 mod service;
 mod shared;
+mod sync;
 mod waiter;
 mod wakes;
 
+pub use crate::assign::{Assign, Assigned, ByCost};
 pub use crate::error::{BoxError, RateLimited};
 pub use crate::future::ResponseFuture;
+pub use crate::keyed::{ByKey, Digest, InvalidKeys, KeyedLimiter, header, host};
 pub use crate::layer::RateLimitLayer;
 pub use crate::limiter::{Acquire, Limiter, Permit, Snapshot};
+pub use crate::listen::{Deaf, Listen};
+pub use crate::pauses::Pauses;
 pub use crate::quota::{InvalidQuota, Quota};
+pub use crate::quotas::Quotas;
 pub use crate::service::RateLimit;
 
 #[doc = include_str!("../README.md")]

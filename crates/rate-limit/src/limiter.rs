@@ -9,9 +9,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "server")]
+use crate::admission::Standing;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
-use crate::quota::Quota;
+use crate::quota::LONGEST;
+use crate::quotas::Quotas;
+use crate::refusal::Refusal;
 use crate::shared::{Shared, State};
 use crate::waiter::Waiter;
 
@@ -19,7 +23,7 @@ use crate::waiter::Waiter;
 ///
 /// Cheap to clone; all clones share one quota and one queue, and may be used from several threads and Tokio
 /// runtimes. Waiting takes one timer per runtime, however many wait, and no task. The memory used is at most
-/// 16 bytes per call of the quota, and some 100 bytes per waiting call, at the most there ever were.
+/// 24 bytes per call of each quota, and some 150 bytes per waiting call, at the most there ever were.
 ///
 /// ```
 /// use std::time::Duration;
@@ -60,15 +64,20 @@ pub struct Limiter {
 impl Limiter {
     /// A limiter with all its permits free.
     #[must_use]
-    pub fn new(quota: Quota) -> Self {
-        Self { shared: Shared::new(quota), bounds: Bounds::default() }
+    pub fn new(quotas: impl Into<Quotas>) -> Self {
+        Self::of(Shared::new(quotas.into()), Bounds::default())
+    }
+
+    pub(crate) fn of(shared: Arc<Shared>, bounds: Bounds) -> Self {
+        Self { shared, bounds }
     }
 
     /// Refuses calls at once that would wait longer than `most`.
     ///
     /// How long a call waits is known when it arrives: exactly those are refused whose wait, as predicted
-    /// then, is longer. It can turn out shorter, when callers ahead leave. By default calls wait as long
-    /// as it takes.
+    /// then, is longer. It can turn out shorter, when callers ahead leave. If a [pause](Self::pause) or
+    /// [another quota](Self::set_quotas) makes it longer, callers fail once they have waited for `most`. By default
+    /// calls wait as long as it takes.
     #[must_use]
     pub fn with_max_wait(mut self, most: Duration) -> Self {
         self.bounds.max_wait = Some(most);
@@ -91,7 +100,8 @@ impl Limiter {
     ///
     /// # Errors
     ///
-    /// At the first poll, if the limiter has a bound and the call would pass it.
+    /// At the first poll, if the limiter has a bound and the call would pass it, or it is [paused](Self::pause) for
+    /// longer than calls wait. Later only because of a pause or another quota.
     ///
     /// # Cancellation
     ///
@@ -105,19 +115,132 @@ impl Limiter {
     /// If it must wait outside a Tokio runtime with its timer enabled, or in one that has shut down, as
     /// [`tokio::time::sleep`] does.
     pub fn acquire(&self) -> Acquire {
-        Acquire { waiter: self.waiter() }
+        self.acquire_many(1)
     }
 
-    /// A permit to make one call now, if there is one that nobody waits for.
+    /// Waits for `cost` permits at once, as [`acquire`](Self::acquire) does for one. Nobody who arrived later comes
+    /// before it, even if fewer permits would do. No permits are had at once, and not counted.
+    ///
+    /// Under a [spaced](crate::Quota::spaced) quota, the next call has to wait `cost` intervals.
     ///
     /// # Errors
     ///
-    /// If there is none. The error tells how long a call that arrived now would wait.
+    /// As [`acquire`](Self::acquire); and at once if the quota has fewer permits than that.
+    ///
+    /// ```
+    /// use rate_limit::{Limiter, Quota};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let limiter = Limiter::new(Quota::per_second(10)?);
+    /// limiter.acquire_many(7).await?;
+    /// assert_eq!(limiter.snapshot().available, 3);
+    /// let refused = limiter.acquire_many(11).await.unwrap_err();
+    /// assert!(refused.is_never());
+    /// assert_eq!(
+    ///     refused.to_string(),
+    ///     "rate limit of 10 per 1s: the call takes 11 permits, and at most 10 can be had"
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn acquire_many(&self, cost: u32) -> Acquire {
+        Acquire { waiter: self.clone().into_waiter(cost) }
+    }
+
+    /// Takes a permit if one is free and nobody waits for it. The bounds don't matter.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, with the wait until there would be one.
     pub fn try_acquire(&self) -> Result<Permit, RateLimited> {
-        let taken = self.shared.with(|state, now| {
-            if state.queue.take_spare(now) { Ok(Permit { at: now }) } else { Err(state.queue.predicted(now)) }
-        });
-        taken.map_err(|wait| RateLimited::new(self.shared.quota, wait, Bound::NoWait))
+        self.try_acquire_many(1)
+    }
+
+    /// Takes `cost` permits if they are free and nobody waits for them.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer, with the wait until there would be as many.
+    pub fn try_acquire_many(&self, cost: u32) -> Result<Permit, RateLimited> {
+        let at = self.shared.with(|State { queue, .. }, now| {
+            if queue.take_spare(now, cost) {
+                return Ok(now);
+            }
+            let wait = queue.predicted(now, cost);
+            let bound = match queue.refusal(now, cost) {
+                Some(Refusal::Cost) => Bound::Cost { cost, most: queue.quotas().most() },
+                Some(_) => Bound::Pause,
+                None => Bound::NoWait,
+            };
+            Err(RateLimited::new(queue.quotas().clone(), wait, bound))
+        })?;
+        Ok(Permit { at, cost, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Other quotas hold from now on, for all clones, and for those who wait.
+    ///
+    /// What was released before counts: nothing is released unless every window of the new quotas that ends then
+    /// holds no more than they allow. Of releases that the old quotas' windows hold no longer only the number is
+    /// known; if a new window is longer, they count as if all had been made when the last of them was.
+    /// Under a spaced quota after another, the next release comes no earlier than it would have come.
+    ///
+    /// Callers keep their places. Who would wait no longer than [`max_wait`](Self::with_max_wait) fails once it
+    /// has, and who wants more permits than the new quotas have fails at once.
+    ///
+    /// ```
+    /// use rate_limit::{Limiter, Quota};
+    /// use tokio::time::{Duration, Instant};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let limiter = Limiter::new(Quota::per_second(10)?);
+    /// for _ in 0..5 {
+    ///     limiter.acquire().await?;
+    /// }
+    /// limiter.set_quotas(Quota::per_minute(6)?);
+    /// let begun = Instant::now();
+    /// limiter.acquire().await?;
+    /// limiter.acquire().await?;
+    /// assert_eq!(begun.elapsed(), Duration::from_secs(60));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_quotas(&self, quotas: impl Into<Quotas>) {
+        let quotas = quotas.into();
+        tracing::debug!(%quotas, "rate limit changed");
+        self.shared.unsettle(|queue, now| queue.set_quotas(now, quotas));
+    }
+
+    /// Releases nobody for as long as was `asked`, by a server say; the whole limiter, once: a pause in a pause
+    /// only makes it longer.
+    ///
+    /// If that is more than `most`, it is cut short to `most`; and as waiting would be in vain, until then calls
+    /// fail, those that wait already included, and are told [how long was asked](RateLimited::retry_after). A
+    /// pause of more than 366 days is one of 366 days.
+    ///
+    /// ```
+    /// use rate_limit::{Limiter, Quota};
+    /// use tokio::time::{Duration, Instant};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// const MOST: Duration = Duration::from_secs(60);
+    /// let limiter = Limiter::new(Quota::per_second(10)?);
+    /// limiter.pause(Duration::from_secs(5), MOST);
+    /// let begun = Instant::now();
+    /// limiter.acquire().await?;
+    /// assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    ///
+    /// limiter.pause(Duration::from_secs(86_400), MOST);
+    /// assert_eq!(limiter.acquire().await.unwrap_err().retry_after(), Duration::from_secs(86_400));
+    /// tokio::time::sleep(MOST).await;
+    /// limiter.acquire().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pause(&self, asked: Duration, most: Duration) {
+        pause(&self.shared, asked, most);
     }
 
     /// How the limiter stands.
@@ -127,28 +250,51 @@ impl Limiter {
             available: queue.spare(now),
             waiting: queue.waiting(),
             next_slot: queue.next_slot(now),
+            paused_until: queue.paused_until(now),
         })
     }
 
-    /// The quota.
+    /// The quotas.
     #[must_use]
-    pub fn quota(&self) -> Quota {
-        self.shared.quota
+    pub fn quotas(&self) -> Quotas {
+        self.shared.with(|state, _| state.queue.quotas().clone())
     }
 
-    pub(crate) fn waiter(&self) -> Waiter {
-        Waiter::new(Arc::clone(&self.shared), self.bounds)
+    /// How each quota stands, in their order.
+    #[cfg(feature = "server")]
+    pub(crate) fn standings(&self) -> Vec<Standing> {
+        self.shared.with(|state, now| state.queue.standings(now))
+    }
+
+    pub(crate) fn into_waiter(self, cost: u32) -> Waiter {
+        Waiter::new(self.shared, self.bounds, cost)
+    }
+
+    pub(crate) fn without_max_queue(mut self) -> Self {
+        self.bounds.max_queue = None;
+        self
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.bounds
     }
 }
 
 impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter")
-            .field("quota", &self.shared.quota)
+            .field("quotas", &self.quotas())
             .field("max_wait", &self.bounds.max_wait)
             .field("max_queue", &self.bounds.max_queue)
             .finish_non_exhaustive()
     }
+}
+
+/// As [`Limiter::pause`].
+pub(crate) fn pause(shared: &Shared, asked: Duration, most: Duration) {
+    let asked = asked.min(LONGEST);
+    tracing::debug!(?asked, ?most, "rate limit paused");
+    shared.unsettle(|queue, now| queue.pause(now, asked, most.min(LONGEST)).into_iter().collect());
 }
 
 /// The future of [`Limiter::acquire`].
@@ -162,15 +308,17 @@ impl Future for Acquire {
     type Output = Result<Permit, RateLimited>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let turn = ready!(self.waiter.poll_turn(cx));
-        Poll::Ready(turn.map(|turn| Permit { at: turn.release() }))
+        let turn = ready!(self.waiter.poll_turn(cx))?;
+        let (at, cost) = (turn.release(), self.waiter.cost());
+        Poll::Ready(Ok(Permit { at, cost, shared: Arc::clone(self.waiter.shared()) }))
     }
 }
 
 /// A permit to make one call, at once. It has been counted; dropping it does not give it back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permit {
     at: Instant,
+    cost: u32,
+    shared: Arc<Shared>,
 }
 
 impl Permit {
@@ -178,6 +326,25 @@ impl Permit {
     #[must_use]
     pub fn at(&self) -> Instant {
         self.at
+    }
+
+    /// How many permits it is.
+    #[must_use]
+    pub fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// Gives the permit back: the call was not made, and will not be. It goes to the next caller, as if it had never
+    /// been taken. Under a spaced quota that is so unless another has been taken since: the next then comes an
+    /// interval after that one anyway.
+    pub fn give_back(self) {
+        self.shared.hand_over(|state| state.queue.give_back(self.at, self.cost));
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("at", &self.at).field("cost", &self.cost).finish_non_exhaustive()
     }
 }
 
@@ -191,4 +358,6 @@ pub struct Snapshot {
     pub available: usize,
     /// When the quota allows the next release, to whoever is first: now, if it allows one already.
     pub next_slot: Instant,
+    /// Until when nobody is released, because of a [pause](Limiter::pause).
+    pub paused_until: Option<Instant>,
 }

@@ -1,15 +1,17 @@
 //! The line of waiters: who came first, whose turn it is, who was passed over.
 //!
 //! Waiters live in a slab; those with a claim form a doubly linked list through it, in order of their
-//! tickets. The first `offered` of that list hold an *offer*: they have been woken to come and take a permit.
-//! Whoever is passed over leaves the list, but not the slab, and keeps its ticket.
+//! tickets. The first `offered` of that list hold an *offer*: there is a permit for them, to be taken in this order.
+//! Whoever is passed over leaves the list, but not the slab, and keeps its ticket. So does whoever is refused.
 //!
-//! A waiter that holds an offer *and* a waker came before it was the first, and waits to be.
+//! A waiter that holds an offer *and* a waker waits until it is the first.
 
 use std::task::Waker;
 
 use slab::Slab;
 use tokio::time::Instant;
+
+use crate::refusal::Refusal;
 
 /// A waiter's seat in the line.
 pub(crate) type Seat = usize;
@@ -21,15 +23,21 @@ pub(crate) type Ticket = u64;
 pub(crate) enum Place {
     /// In the list, behind all offers.
     Waiting,
-    /// In the list: woken. As the first, it may let those behind wait until this instant.
+    /// In the list, with a permit to take. As the first, it may let those behind wait until this instant.
     Offered { until: Instant },
     /// Out of the list, until it is polled.
     PassedOver,
+    /// Out of the list, to leave when it is polled.
+    Refused(Refusal),
 }
 
 #[derive(Debug)]
 struct Waiter {
     ticket: Ticket,
+    /// How many permits it takes.
+    cost: u32,
+    /// When it gives up, should the wait turn out longer than was predicted when it arrived.
+    patient_until: Option<Instant>,
     place: Place,
     /// Taken when it is woken: a waiter without one has a wake-up on its way.
     waker: Option<Waker>,
@@ -46,6 +54,9 @@ pub(crate) struct Line {
     next: Option<Seat>,
     claims: usize,
     offered: usize,
+    /// The permits of all claims, and of all offers.
+    claimed_cost: u64,
+    offered_cost: u64,
 }
 
 impl Line {
@@ -59,8 +70,36 @@ impl Line {
         self.claims
     }
 
-    pub(crate) fn offered(&self) -> usize {
-        self.offered
+    /// The permits that those in the list will take.
+    pub(crate) fn claimed_cost(&self) -> u64 {
+        self.claimed_cost
+    }
+
+    /// The permits that those with an offer will take.
+    pub(crate) fn offered_cost(&self) -> u64 {
+        self.offered_cost
+    }
+
+    pub(crate) fn cost(&self, seat: Seat) -> u32 {
+        self.seats[seat].cost
+    }
+
+    pub(crate) fn patient_until(&self, seat: Seat) -> Option<Instant> {
+        self.seats[seat].patient_until
+    }
+
+    pub(crate) fn set_patient_until(&mut self, seat: Seat, at: Instant) {
+        self.seats[seat].patient_until = Some(at);
+    }
+
+    /// The first in the list without an offer.
+    pub(crate) fn next(&self) -> Option<Seat> {
+        self.next
+    }
+
+    /// The list, from the front.
+    pub(crate) fn list(&self) -> impl Iterator<Item = Seat> {
+        std::iter::successors(self.first, |&seat| self.seats[seat].behind)
     }
 
     pub(crate) fn place(&self, seat: Seat) -> Place {
@@ -70,6 +109,11 @@ impl Line {
     /// The first in the list; with its place.
     pub(crate) fn front(&self) -> Option<(Seat, Place)> {
         self.first.map(|seat| (seat, self.seats[seat].place))
+    }
+
+    /// Who is behind this one in the list; with its place.
+    pub(crate) fn behind(&self, seat: Seat) -> Option<(Seat, Place)> {
+        self.seats[seat].behind.map(|seat| (seat, self.seats[seat].place))
     }
 
     /// Whether nobody in the list has an older ticket than this waiter has.
@@ -83,8 +127,16 @@ impl Line {
     }
 
     /// Takes a seat, out of the list.
-    pub(crate) fn sit_down(&mut self, ticket: Ticket, waker: Option<Waker>) -> Seat {
-        self.seats.insert(Waiter { ticket, place: Place::PassedOver, waker, before: None, behind: None })
+    pub(crate) fn sit_down(&mut self, ticket: Ticket, cost: u32, patient_until: Option<Instant>) -> Seat {
+        self.seats.insert(Waiter {
+            ticket,
+            cost,
+            patient_until,
+            place: Place::PassedOver,
+            waker: None,
+            before: None,
+            behind: None,
+        })
     }
 
     /// Who is to be woken; the old waker is returned, to be dropped outside the lock.
@@ -112,9 +164,12 @@ impl Line {
         };
         self.link(before, Some(seat));
         self.link(Some(seat), behind);
+        let cost = u64::from(self.seats[seat].cost);
         self.claims += 1;
+        self.claimed_cost += cost;
         if offered {
             self.offered += 1;
+            self.offered_cost += cost;
             self.seats[seat].place = Place::Offered { until };
         } else {
             if self.next == behind {
@@ -133,8 +188,7 @@ impl Line {
         }
     }
 
-    /// The first has come before it was the first: it holds an offer, and waits again. Its waker, and a new
-    /// offer.
+    /// The first, if it holds an offer and waits to be the first: its waker, and a new offer.
     pub(crate) fn recall(&mut self, until: Instant) -> Option<Waker> {
         let first = &mut self.seats[self.first?];
         let waker = matches!(first.place, Place::Offered { .. }).then(|| first.waker.take())??;
@@ -142,28 +196,45 @@ impl Line {
         Some(waker)
     }
 
-    /// Offers to the next in the list, and returns whom to wake.
-    pub(crate) fn offer(&mut self, until: Instant) -> Option<Waker> {
-        let next = &mut self.seats[self.next?];
+    /// Offers to the next in the list.
+    pub(crate) fn offer(&mut self, until: Instant) {
+        let Some(next) = self.next else { return };
+        let next = &mut self.seats[next];
         next.place = Place::Offered { until };
         self.next = next.behind;
         self.offered += 1;
-        next.waker.take()
+        self.offered_cost += u64::from(next.cost);
     }
 
-    /// Takes the last offer back; its holder, woken, will find out.
+    /// The last with an offer.
+    pub(crate) fn last_offered(&self) -> Option<Seat> {
+        if self.offered == 0 {
+            return None;
+        }
+        match self.next {
+            Some(next) => self.seats[next].before,
+            None => self.last,
+        }
+    }
+
+    /// Takes the last offer back; its holder, if woken, will find out.
     pub(crate) fn revoke(&mut self) {
         let Some(last) = self.last_offered() else { return };
         self.seats[last].place = Place::Waiting;
         self.next = Some(last);
         self.offered -= 1;
+        self.offered_cost -= u64::from(self.seats[last].cost);
     }
 
     /// Takes a waiter out of the list.
     pub(crate) fn pass_over(&mut self, seat: Seat) {
+        let cost = u64::from(self.seats[seat].cost);
         match self.seats[seat].place {
-            Place::PassedOver => return,
-            Place::Offered { .. } => self.offered -= 1,
+            Place::PassedOver | Place::Refused(_) => return,
+            Place::Offered { .. } => {
+                self.offered -= 1;
+                self.offered_cost -= cost;
+            }
             Place::Waiting => {}
         }
         let Waiter { before, behind, .. } = self.seats[seat];
@@ -172,8 +243,16 @@ impl Line {
             self.next = behind;
         }
         self.claims -= 1;
+        self.claimed_cost -= cost;
         let waiter = &mut self.seats[seat];
         (waiter.place, waiter.before, waiter.behind) = (Place::PassedOver, None, None);
+    }
+
+    /// Takes a waiter out of the list for good.
+    pub(crate) fn refuse(&mut self, seat: Seat, refusal: Refusal) -> Option<Waker> {
+        self.pass_over(seat);
+        self.seats[seat].place = Place::Refused(refusal);
+        self.seats[seat].waker.take()
     }
 
     /// Gives a seat up; the waker is returned, to be dropped outside the lock.
@@ -190,16 +269,6 @@ impl Line {
             let Place::Offered { until } = &mut self.seats[seat].place else { break };
             *until = (*until).min(latest);
             at = self.seats[seat].behind;
-        }
-    }
-
-    fn last_offered(&self) -> Option<Seat> {
-        if self.offered == 0 {
-            return None;
-        }
-        match self.next {
-            Some(next) => self.seats[next].before,
-            None => self.last,
         }
     }
 

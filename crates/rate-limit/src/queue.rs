@@ -3,20 +3,21 @@
 //!
 //! # How a permit finds its caller
 //!
-//! A caller that finds the line empty and a permit free takes it at once. Any other joins the line. When
-//! permits are free, as many waiters as there are permits, from the front, get an *offer* and are woken
-//! ([`offer`](Queue::offer)). The first in the line, polled while it holds an offer, takes its permit in that
-//! very poll ([`come`](Queue::come)); the permit is recorded then, not when it was offered. One that is
-//! polled before those ahead have come waits again, and is woken as soon as it is the first. So permits are
-//! taken strictly in order, although several waiters are on their way.
+//! A caller that finds the line empty and its permits free takes them at once. Any other joins the line. When
+//! permits are free, as many waiters as they suffice for, from the front, get an *offer*
+//! ([`offer`](Queue::offer)), and the first of them is woken. Polled while it is the first and its permits are
+//! free, a waiter takes them in that very poll ([`come`](Queue::come)); they are recorded then, not when they
+//! were offered; and the next that has an offer is woken. So permits are taken strictly in order, and nobody is woken
+//! before it is its turn. To wake all with an offer at once would only make the threads of a runtime poll some
+//! of them too early, and once more.
 //!
 //! One rule is kept by every operation: **offers are never more than free permits, and they are the front of
 //! the line.** From it follow:
 //!
 //! - *An offer is always good.* Permits become free by themselves, as time goes on; only a release makes them
-//!   fewer. A release by an offer's holder uses up both; a release by anybody else happens only with a permit
-//!   to spare, or revokes the youngest offer. Thus a waiter has its permit at its second poll, or at its
-//!   third if it came too early: a runtime with several workers need not poll in the order of the wake-ups.
+//!   fewer, a pause, or another quota. A release by an offer's holder uses up both; a release by anybody else
+//!   happens only with permits to spare, or revokes the youngest offers. Thus a waiter has its permit at its
+//!   second poll.
 //! - *No permit is lost.* A permit is no object that could be dropped: it exists if the log says so. What can
 //!   be lost is the turn; it ends when its holder takes the permit, leaves, steps aside or lets the offer run
 //!   out, and each of these is followed by a look at the new front.
@@ -27,23 +28,34 @@
 //! - *A parked head harms nobody.* A first that was woken but is not polled (its future sits in a `select!`
 //!   loop whose other arm is busy, or in a runtime that nobody drives) is *passed over* after
 //!   [`patience`](Queue::patience), one interval of the quota: it leaves the line, and its permit is offered
-//!   to the next. Those behind that were woken with it and did not come either are passed over in the same
-//!   moment; but whenever a permit is taken, the next has a whole interval. It keeps its ticket: polled
+//!   to the next. All that have an offer are woken then, so that those who don't come either are passed over
+//!   together, an interval later; but whenever a permit is taken, the next has a whole interval. It keeps its ticket: polled
 //!   again, it stands in the line where it stood, and if that is the front and a permit is free, takes it at
 //!   once. So progress never depends on prompt polls: however late they come, the oldest that comes is
 //!   served.
 //!
+//! # Costs, several quotas, pauses
+//!
+//! A waiter's cost is the number of permits that it takes, all or none; it is offered when all of them are free, and
+//! nobody overtakes it meanwhile. Whether a call fits is asked of the admission, which may be several quotas, and of the
+//! pause. A waiter that can't be served as it was told when it arrived is refused: see [`refused`](Queue::refused).
+//!
 //! Offers run out, and slots come, at instants that any thread may bring about. A deadline is therefore never
 //! further away than `patience`: whoever made an offer, and when, some alarm looks at it before it runs out.
 
+use std::collections::BTreeSet;
 use std::task::Waker;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::admission::{Admit, admission};
+#[cfg(feature = "server")]
+use crate::admission::Standing;
+use crate::admission::{Admit, Planned, admission, succession};
 use crate::line::{Line, Place, Seat, Ticket};
-use crate::quota::Quota;
+use crate::pause::Pause;
+use crate::quotas::Quotas;
+use crate::refusal::Refusal;
 use crate::wakes::Wakes;
 
 /// How long an offer lasts at least: the granularity of tokio's timer. Nothing would notice a shorter one's
@@ -52,80 +64,174 @@ const TICK: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(crate) struct Queue {
+    quotas: Quotas,
     admission: Box<dyn Admit>,
+    pause: Pause,
     line: Line,
     patience: Duration,
     tickets: Ticket,
     /// The latest time told.
     clock: Instant,
-    /// The first in the line, if it came too early and its turn is now: to be woken outside the lock.
+    /// The first in the line, if its turn is now: to be woken outside the lock.
     recalled: Option<Waker>,
+    /// Somebody was passed over: whoever else has an offer is to be woken.
+    late: bool,
+    /// Who is to be refused, and when, unless it has an offer by then.
+    due: BTreeSet<(Instant, Seat)>,
+    /// Room for predictions.
+    planned: Vec<Planned>,
+}
+
+/// How a newcomer fares.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Turn(Ticket),
+    Refused(Refusal, Duration),
+    Wait,
+}
+
+/// How a waiter fares that is polled. Its old waker is to be dropped outside the lock.
+#[derive(Debug)]
+pub(crate) enum Coming {
+    /// It has taken its permits, and left.
+    Turn(Ticket, Option<Waker>),
+    /// It has left. If it came again, it would wait so long.
+    Refused(Refusal, Duration, Option<Waker>),
+    /// It is in the line from now on, and is to be given a waker.
+    Wait,
 }
 
 impl Queue {
-    pub(crate) fn new(quota: Quota, now: Instant) -> Self {
+    pub(crate) fn new(quotas: Quotas, now: Instant) -> Self {
         Self {
-            admission: admission(quota, now),
+            admission: admission(&quotas, now),
+            pause: Pause::default(),
             line: Line::default(),
-            patience: quota.interval().max(TICK),
+            patience: quotas.interval().max(TICK),
             tickets: 0,
             clock: now,
             recalled: None,
+            late: false,
+            due: BTreeSet::new(),
+            planned: Vec::new(),
+            quotas,
         }
     }
 
-    /// A newcomer takes a permit, if there is one and nobody waits.
-    pub(crate) fn arrive(&mut self, now: Instant) -> Option<Ticket> {
-        self.tell(now);
-        if self.line.claims() > 0 || self.admission.available(now) == 0 {
-            return None;
-        }
-        self.admission.take(now);
-        Some(self.ticket())
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
-    /// Somebody who would not wait takes a permit, if there is one to spare.
-    pub(crate) fn take_spare(&mut self, now: Instant) -> bool {
+    /// A newcomer takes its permits, if they are free and nobody waits.
+    pub(crate) fn arrive(&mut self, now: Instant, cost: u32) -> Arrival {
         self.tell(now);
-        let spare = self.admission.available(now) > self.line.claims();
+        if cost == 0 {
+            return Arrival::Turn(self.ticket());
+        }
+        if let Some(refusal) = self.refusal(now, cost) {
+            return Arrival::Refused(refusal, self.predicted(now, cost));
+        }
+        if self.line.claims() > 0 || !self.fits(now, 0, cost) {
+            return Arrival::Wait;
+        }
+        self.admission.take(now, cost);
+        Arrival::Turn(self.ticket())
+    }
+
+    /// Somebody who would not wait takes its permits, if there are as many to spare.
+    pub(crate) fn take_spare(&mut self, now: Instant, cost: u32) -> bool {
+        self.tell(now);
+        if cost == 0 {
+            return true;
+        }
+        let spare = self.refusal(now, cost).is_none() && self.fits(now, self.line.claimed_cost(), cost);
         if spare {
-            self.admission.take(now);
+            self.admission.take(now, cost);
         }
         spare
     }
 
-    /// How long a newcomer would wait, if everybody in the line takes a permit as early as possible.
-    pub(crate) fn predicted(&mut self, now: Instant) -> Duration {
-        self.tell(now);
-        self.admission.wait(now, self.line.claims())
+    /// Why a call can't even wait.
+    pub(crate) fn refusal(&self, now: Instant, cost: u32) -> Option<Refusal> {
+        if cost > self.quotas.most() {
+            Some(Refusal::Cost)
+        } else {
+            self.pause.bars(now).map(|_| Refusal::Pause)
+        }
     }
 
-    /// A newcomer joins the line.
-    pub(crate) fn join(&mut self, waker: Waker) -> Seat {
+    /// How long a newcomer would wait, if everybody in the line takes its permits as early as possible.
+    ///
+    /// That takes as many steps as there are waiters, unless there is one quota and all take one permit.
+    pub(crate) fn predicted(&mut self, now: Instant, cost: u32) -> Duration {
+        self.tell(now);
+        if cost > self.quotas.most() {
+            return Duration::MAX;
+        }
+        if let Some(asked) = self.pause.bars(now) {
+            return asked;
+        }
+        let pause = self.pause.until(now);
+        let claims = self.line.claims() as u64;
+        if pause.is_none() && cost == 1 && self.line.claimed_cost() == claims {
+            if let Some(wait) = self.admission.wait(now, claims) {
+                return wait;
+            }
+        }
+        let Self { line, admission, planned, .. } = self;
+        planned.clear();
+        let mut plan = |cost: u32| {
+            let (last, ahead) = planned.last().map_or((now, 0), |last| (last.at, last.upto));
+            let at = admission.earliest(now, planned, cost).max(last).max(pause.unwrap_or(now));
+            planned.push(Planned { at, cost: cost.into(), upto: ahead + u64::from(cost) });
+            at
+        };
+        for seat in line.list() {
+            plan(line.cost(seat));
+        }
+        plan(cost).saturating_duration_since(now)
+    }
+
+    /// A newcomer joins the line. If a pause or another quota makes it wait longer than was predicted, it gives
+    /// up at `patient_until`.
+    pub(crate) fn join(&mut self, waker: Waker, cost: u32, patient_until: Option<Instant>) -> Seat {
         let ticket = self.ticket();
-        let seat = self.line.sit_down(ticket, Some(waker));
+        let seat = self.line.sit_down(ticket, cost, patient_until);
+        self.line.set_waker(seat, waker);
         self.line.claim(seat, self.clock);
         seat
     }
 
-    /// A waiter is polled. If it is its turn, it takes a permit and leaves; its old waker is to be dropped
-    /// outside the lock. If not, it is in the line from now on, and is to be given a waker.
-    pub(crate) fn come(&mut self, seat: Seat, now: Instant) -> Option<(Ticket, Option<Waker>)> {
+    /// A waiter is polled.
+    pub(crate) fn come(&mut self, seat: Seat, now: Instant) -> Coming {
         self.tell_but(now, Some(seat));
-        if self.line.is_oldest(seat) && self.admission.available(now) > 0 {
-            self.admission.take(now);
-            let left = self.line.leave(seat);
+        let cost = self.line.cost(seat);
+        if cost == 0 {
+            let (ticket, waker) = self.leave(seat);
+            return Coming::Turn(ticket, waker);
+        }
+        let refused = match self.line.place(seat) {
+            Place::Refused(refusal) => Some(refusal),
+            _ => self.refusal(now, cost),
+        };
+        if let Some(refusal) = refused {
+            let (_, waker) = self.leave(seat);
+            return Coming::Refused(refusal, self.predicted(now, cost), waker);
+        }
+        if self.line.is_oldest(seat) && self.fits(now, 0, cost) {
+            self.admission.take(now, cost);
+            let (ticket, waker) = self.leave(seat);
             self.revoke(now);
-            // The line moves: in a large burst, the last to be polled is not late.
+            // The line moves: whoever is late was only waiting for this one.
             self.line.prolong_first(now + self.patience);
             self.look_at_front(now, None);
-            return Some(left);
+            return Coming::Turn(ticket, waker);
         }
         if self.line.place(seat) == Place::PassedOver {
             self.line.claim(seat, now + self.patience);
             self.revoke(now);
         }
-        None
+        Coming::Wait
     }
 
     /// Who is to be woken for a waiter; the old waker is to be dropped outside the lock.
@@ -134,49 +240,131 @@ impl Queue {
     }
 
     /// A waiter leaves; its waker is to be dropped outside the lock. [`offer`](Self::offer) MUST follow.
-    pub(crate) fn leave(&mut self, seat: Seat) -> Option<Waker> {
-        self.line.leave(seat).1
+    pub(crate) fn leave(&mut self, seat: Seat) -> (Ticket, Option<Waker>) {
+        if let Some(due) = self.line.patient_until(seat) {
+            self.due.remove(&(due, seat));
+        }
+        self.line.leave(seat)
     }
 
-    /// A permit taken `at` that instant was not used. [`offer`](Self::offer) MUST follow.
-    pub(crate) fn give_back(&mut self, at: Instant) {
-        self.admission.give_back(at);
+    /// Permits taken `at` that instant were not used. [`offer`](Self::offer) MUST follow.
+    pub(crate) fn give_back(&mut self, at: Instant, cost: u32) {
+        if cost > 0 {
+            self.admission.give_back(at, cost);
+        }
     }
 
-    /// Who has given its permit back keeps its ticket, out of the line until it comes again.
-    pub(crate) fn step_aside(&mut self, ticket: Ticket) -> Seat {
-        self.line.sit_down(ticket, None)
+    /// Who has given its permits back keeps its ticket, out of the line until it comes again.
+    pub(crate) fn step_aside(&mut self, ticket: Ticket, cost: u32) -> Seat {
+        self.line.sit_down(ticket, cost, None)
     }
 
-    /// Offers what is free, from the front of the line. Returns whether there is more to offer than fits into
-    /// `wakes`.
+    /// Other quotas hold from now on. [`offer`](Self::offer) MUST follow, and these wakers be woken.
+    pub(crate) fn set_quotas(&mut self, now: Instant, quotas: Quotas) -> Vec<Waker> {
+        self.tell(now);
+        let patience = quotas.interval().max(TICK);
+        // Alarms that are set relied on the old one.
+        let sooner = patience < self.patience;
+        self.admission = succession(&*self.admission, &quotas, now);
+        (self.quotas, self.patience) = (quotas, patience);
+        let most = self.quotas.most();
+        let costly: Vec<_> = self.line.list().filter(|&seat| self.line.cost(seat) > most).collect();
+        for seat in costly {
+            self.line.set_patient_until(seat, now);
+        }
+        self.line.shorten_offers(now + patience);
+        self.revoke(now);
+        let first = self.strain();
+        if sooner { self.take_wakers() } else { first.into_iter().collect() }
+    }
+
+    /// Nobody is released for as long as was `asked`; if that is more than `most`, calls fail for `most`.
+    /// [`offer`](Self::offer) MUST follow, and the waker be woken.
+    pub(crate) fn pause(&mut self, now: Instant, asked: Duration, most: Duration) -> Option<Waker> {
+        self.tell(now);
+        self.pause.begin(now, asked, most);
+        self.revoke(now);
+        self.strain()
+    }
+
+    /// Waits have become longer than was predicted: whoever would not wait so long is to be refused in time.
+    /// Returns the waker of the first of them, since no alarm is set to that.
+    fn strain(&mut self) -> Option<Waker> {
+        let Self { line, due, .. } = self;
+        due.clear();
+        due.extend(line.list().filter_map(|seat| Some((line.patient_until(seat)?, seat))));
+        let &(_, first) = due.first()?;
+        self.line.take_waker(first)
+    }
+
+    /// Offers what is free, from the front of the line, and refuses who is not to wait any longer. Returns whether
+    /// there is more to do than fits into `wakes`.
     pub(crate) fn offer(&mut self, now: Instant, wakes: &mut Wakes) -> bool {
         self.tell(now);
-        let most = self.admission.available(now).min(self.line.claims());
-        while self.line.offered() < most {
+        loop {
+            while let Some(next) = self.line.next() {
+                if !self.fits(now, self.line.offered_cost(), self.line.cost(next)) {
+                    break;
+                }
+                self.line.offer(now + self.patience);
+            }
+            let Some((seat, refusal)) = self.refused(now) else { break };
             if wakes.is_full() {
                 return true;
             }
-            if let Some(waker) = self.line.offer(now + self.patience) {
+            if let Some(waker) = self.line.refuse(seat, refusal) {
                 wakes.push(waker);
             }
+        }
+        self.look_at_front(now, None);
+        if self.late {
+            let mut at = self.line.front();
+            while let Some((seat, Place::Offered { .. })) = at {
+                if wakes.is_full() {
+                    return true;
+                }
+                if let Some(waker) = self.line.take_waker(seat) {
+                    wakes.push(waker);
+                }
+                at = self.line.behind(seat);
+            }
+            self.late = false;
         }
         false
     }
 
+    /// Somebody in the line, without an offer, who is to be refused now.
+    fn refused(&mut self, now: Instant) -> Option<(Seat, Refusal)> {
+        let next = self.line.next()?;
+        if let Some(refusal) = self.refusal(now, self.line.cost(next)) {
+            return Some((next, refusal));
+        }
+        while let Some(&(due, seat)) = self.due.first() {
+            if now < due {
+                return None;
+            }
+            self.due.pop_first();
+            if self.line.place(seat) == Place::Waiting {
+                return Some((seat, self.refusal(now, self.line.cost(seat)).unwrap_or(Refusal::Wait)));
+            }
+        }
+        None
+    }
+
     /// When [`offer`](Self::offer) is to be called next, if anybody in the line may be waiting for that.
     pub(crate) fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        let (claims, offered) = (self.line.claims(), self.line.offered());
-        let slot = if claims > offered {
-            self.admission.wait(now, offered).min(self.patience)
-        } else if claims > 1 {
-            self.patience
-        } else {
-            return None;
+        let slot = match self.line.next() {
+            Some(next) => {
+                let slot = self.slot(now, self.line.offered_cost(), self.line.cost(next));
+                let due = self.due.first().map_or(slot, |&(due, _)| due.max(now));
+                slot.min(due).min(now + self.patience)
+            }
+            None if self.line.claims() > 1 => now + self.patience,
+            None => return None,
         };
         match self.line.front() {
-            Some((_, Place::Offered { until })) => Some(until.min(now + slot)),
-            _ => Some(now + slot),
+            Some((_, Place::Offered { until })) => Some(until.min(slot)),
+            _ => Some(slot),
         }
     }
 
@@ -196,15 +384,56 @@ impl Queue {
         self.line.len()
     }
 
+    /// Whether it is as good as new.
+    pub(crate) fn is_idle(&mut self, now: Instant) -> bool {
+        self.line.len() == 0 && self.pause.until(now).is_none() && self.admission.is_idle(now)
+    }
+
     /// How many permits are free, beyond those that waiters are about to take.
     pub(crate) fn spare(&mut self, now: Instant) -> usize {
         self.tell(now);
-        self.admission.available(now).saturating_sub(self.line.claims())
+        let free = match self.pause.until(now) {
+            Some(_) => 0,
+            None => self.admission.free(now),
+        };
+        usize::try_from(free.saturating_sub(self.line.claimed_cost())).unwrap_or(usize::MAX)
     }
 
-    /// When the quota allows the next release, whoever makes it.
+    /// How each quota stands, in their order; in a pause, nothing is free.
+    #[cfg(feature = "server")]
+    pub(crate) fn standings(&mut self, now: Instant) -> Vec<Standing> {
+        self.tell(now);
+        let mut standings = self.admission.standings(now);
+        if let Some(until) = self.pause.until(now) {
+            for standing in &mut standings {
+                let pause = until.saturating_duration_since(now);
+                *standing = Standing { free: 0, more: standing.more.max(Some(pause)) };
+            }
+        }
+        standings
+    }
+
+    /// When the quotas allow the next release of one permit, whoever makes it.
     pub(crate) fn next_slot(&mut self, now: Instant) -> Instant {
-        now + self.admission.wait(now, 0)
+        self.slot(now, 0, 1)
+    }
+
+    /// Until when the limiter is paused.
+    pub(crate) fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.pause.until(now)
+    }
+
+    /// Whether a call fits now, after others that take so many permits.
+    fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
+        self.slot(now, ahead, cost) <= now
+    }
+
+    /// When a call fits, if others take so many permits now.
+    fn slot(&mut self, now: Instant, ahead: u64, cost: u32) -> Instant {
+        let planned = [Planned { at: now, cost: ahead, upto: ahead }];
+        let planned = if ahead == 0 { &[] } else { &planned[..] };
+        let slot = self.admission.earliest(now, planned, cost);
+        self.pause.until(now).map_or(slot, |until| slot.max(until))
     }
 
     fn ticket(&mut self) -> Ticket {
@@ -220,6 +449,7 @@ impl Queue {
     fn tell_but(&mut self, now: Instant, come: Option<Seat>) {
         if now < self.clock {
             // Another runtime's clock, paused once and ahead of this one. Nobody shall wait for its future.
+            self.pause.rewind(self.clock.duration_since(now));
             self.admission.rewind(now);
             self.line.shorten_offers(now + self.patience);
             self.revoke(now);
@@ -228,7 +458,8 @@ impl Queue {
         self.look_at_front(now, come);
     }
 
-    /// Passes over who was woken and did not come in time; recalls who came too early and is the first now.
+    /// Passes over who was woken and did not come in time; wakes the first, if it has an offer and waits to be the
+    /// first.
     fn look_at_front(&mut self, now: Instant, come: Option<Seat>) {
         while let Some((seat, Place::Offered { until })) = self.line.front() {
             if come == Some(seat) {
@@ -242,13 +473,17 @@ impl Queue {
                 return;
             }
             self.line.pass_over(seat);
+            self.late = true;
         }
     }
 
     /// Keeps offers from being more than free permits.
     fn revoke(&mut self, now: Instant) {
-        let available = self.admission.available(now);
-        while self.line.offered() > available {
+        while let Some(last) = self.line.last_offered() {
+            let cost = self.line.cost(last);
+            if self.fits(now, self.line.offered_cost() - u64::from(cost), cost) {
+                return;
+            }
             self.line.revoke();
         }
     }

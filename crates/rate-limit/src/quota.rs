@@ -4,11 +4,13 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// The most calls per period. An exact window keeps one instant (16 bytes) per call, so this is 16 MB.
+use crate::quotas::Quotas;
+
+/// The most calls per period. An exact window keeps one entry of 24 bytes per call, so this is 24 MB.
 const MOST: u32 = 1_000_000;
 
 /// The longest window: a leap year. It keeps every sum of an instant and a window far from overflow.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// How many calls may be released in which time.
 ///
@@ -118,6 +120,16 @@ impl Quota {
         }
     }
 
+    /// This quota and another at once, "10 per second and 60 per minute" say. For more than two see
+    /// [`Quotas::new`].
+    ///
+    /// # Errors
+    ///
+    /// If both are spaced.
+    pub fn and(self, other: Self) -> Result<Quotas, InvalidQuota> {
+        Quotas::new([self, other])
+    }
+
     /// The calls per period.
     #[must_use]
     pub const fn n(&self) -> u32 {
@@ -164,15 +176,17 @@ impl fmt::Display for Quota {
     }
 }
 
-/// A [`Quota`] that can't be: the message names the value and the accepted range.
+/// A [`Quota`], or [`Quotas`], that can't be: the message names the value and the accepted range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidQuota(Flaw);
+pub struct InvalidQuota(pub(crate) Flaw);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flaw {
+pub(crate) enum Flaw {
     N(u32),
     Period(Duration),
     Guard { jitter: Duration, period: Duration },
+    Number { quotas: usize, most: usize },
+    Spaced(usize),
 }
 
 impl fmt::Display for InvalidQuota {
@@ -188,6 +202,10 @@ impl fmt::Display for InvalidQuota {
                 "a guard of {jitter:?} is too long for a period of {period:?}: together they must be at most \
                  {LONGEST:?} (366 days)"
             ),
+            Flaw::Number { quotas, most } => {
+                write!(f, "{quotas} quotas at once are out of range: there must be from 1 to {most}")
+            }
+            Flaw::Spaced(spaced) => write!(f, "{spaced} of the quotas are spaced: at most 1 may be"),
         }
     }
 }

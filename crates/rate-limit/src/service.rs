@@ -4,13 +4,16 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
+use crate::assign::{Assign, Assigned};
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::limiter::Limiter;
+use crate::listen::{Deaf, Listen};
+use crate::rooms::Rooms;
 
 /// A service whose calls are released to the inner service at the limiter's pace, in order of arrival.
 ///
-/// It is always ready. The waiting is done by the future that [`call`](Service::call) returns, so readiness
+/// It is always ready, unless [told otherwise](crate::RateLimitLayer::with_backpressure). The waiting is done by the future that [`call`](Service::call) returns, so readiness
 /// that is taken and dropped uses no permit, and a ready clone can't fire ahead of the others. A call arrives
 /// when that future is first polled.
 ///
@@ -37,24 +40,30 @@ use crate::limiter::Limiter;
 ///
 /// The future panics as [`Limiter::acquire`] does.
 #[derive(Clone, Debug)]
-pub struct RateLimit<S> {
-    inner: S,
-    limiter: Limiter,
+pub struct RateLimit<S, A = Limiter, L = Deaf> {
+    pub(crate) inner: S,
+    pub(crate) assign: A,
+    pub(crate) listen: L,
+    pub(crate) rooms: Option<Rooms>,
 }
 
 impl<S> RateLimit<S> {
     /// Puts a service under a limiter.
     #[must_use]
     pub fn new(inner: S, limiter: Limiter) -> Self {
-        Self { inner, limiter }
+        Self { inner, assign: limiter, listen: Deaf, rooms: None }
     }
+}
 
+impl<S, L> RateLimit<S, Limiter, L> {
     /// The limiter.
     #[must_use]
     pub fn limiter(&self) -> &Limiter {
-        &self.limiter
+        &self.assign
     }
+}
 
+impl<S, A, L> RateLimit<S, A, L> {
     /// The inner service.
     #[must_use]
     pub fn get_ref(&self) -> &S {
@@ -73,21 +82,35 @@ impl<S> RateLimit<S> {
     }
 }
 
-impl<S, Req> Service<Req> for RateLimit<S>
+impl<S, A, L, Req> Service<Req> for RateLimit<S, A, L>
 where
     S: Service<Req> + Clone,
     S::Error: Into<BoxError>,
+    A: Assign<Req>,
+    L: Listen<S::Response> + Clone,
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = ResponseFuture<S, Req>;
+    type Future = ResponseFuture<S, Req, L>;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match &mut self.rooms {
+            Some(rooms) => rooms.poll_ready(cx).map(Ok),
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        // `self.inner` is never made ready, so its clone misses nothing.
-        ResponseFuture::new(self.inner.clone(), request, self.limiter.waiter())
+        let room = self.rooms.as_mut().and_then(Rooms::take);
+        match self.assign.assign(&request) {
+            Ok(Assigned { limiter, cost }) => {
+                // Who has a room need not ask whether there is one.
+                let waiter =
+                    if room.is_some() { limiter.without_max_queue() } else { limiter }.into_waiter(cost);
+                // `self.inner` is never made ready, so its clone misses nothing.
+                ResponseFuture::new(self.inner.clone(), request, waiter, room, self.listen.clone())
+            }
+            Err(refused) => ResponseFuture::refused(refused, self.listen.clone()),
+        }
     }
 }

@@ -1,19 +1,20 @@
 //! What all clones of a limiter share: the queue behind its lock, and the alarms.
 
 use std::ptr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
+use std::task::Waker;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::alarm::{Alarm, Drive};
 use crate::queue::Queue;
-use crate::quota::Quota;
+use crate::quotas::Quotas;
+use crate::sync::Mutex;
 use crate::wakes::Wakes;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) quota: Quota,
     state: Mutex<State>,
 }
 
@@ -33,9 +34,9 @@ struct Registered {
 }
 
 impl Shared {
-    pub(crate) fn new(quota: Quota) -> Arc<Self> {
-        let queue = Queue::new(quota, Instant::now());
-        Arc::new(Self { quota, state: Mutex::new(State { queue, alarms: Vec::new() }) })
+    pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
+        let queue = Queue::new(quotas, Instant::now());
+        Arc::new(Self { state: Mutex::new(State { queue, alarms: Vec::new() }) })
     }
 
     /// Locks the state, and tells the time: read under the lock, so that it never goes back from one caller
@@ -54,6 +55,11 @@ impl Shared {
         done
     }
 
+    /// Whether nobody waits, and nothing that was released matters any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.with(|state, now| state.queue.is_idle(now))
+    }
+
     /// Makes a change that may free a permit, and offers what is free.
     ///
     /// No alarm needs to be set for that: see the end of the queue's reasoning.
@@ -61,6 +67,15 @@ impl Shared {
         let changed = self.with(|state, _| change(state));
         self.offer(|_, _| ());
         changed
+    }
+
+    /// Makes a change that moves deadlines. Those whose wakers it returns are woken: they set their alarms anew.
+    pub(crate) fn unsettle(&self, change: impl FnOnce(&mut Queue, Instant) -> Vec<Waker>) {
+        let wakers = self.with(|state, now| change(&mut state.queue, now));
+        self.offer(|_, _| ());
+        for waker in wakers {
+            waker.wake();
+        }
     }
 
     /// Offers what is free, then looks at what follows.

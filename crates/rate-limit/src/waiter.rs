@@ -3,13 +3,16 @@
 use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::bounds::Bounds;
-use crate::error::RateLimited;
+use crate::error::{Bound, RateLimited};
 use crate::line::{Seat, Ticket};
+use crate::queue::{Arrival, Coming, Queue};
+use crate::refusal::Refusal;
 use crate::shared::{Shared, State};
 
 /// A caller. It arrives when it is first polled, and leaves when it is dropped.
@@ -17,6 +20,7 @@ use crate::shared::{Shared, State};
 pub(crate) struct Waiter {
     shared: Arc<Shared>,
     bounds: Bounds,
+    cost: u32,
     seat: Option<Seat>,
     /// The alarm it relies on: that of the runtime it was last polled in.
     home: Option<Arc<Alarm<Shared>>>,
@@ -44,7 +48,7 @@ enum Step {
     },
 }
 
-/// A turn: one permit, recorded. Given back unless it is used.
+/// A turn: its permits, recorded. Given back unless it is used.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     waiter: &'a mut Waiter,
@@ -53,12 +57,20 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Waiter {
-    pub(crate) fn new(shared: Arc<Shared>, bounds: Bounds) -> Self {
-        Self { shared, bounds, seat: None, home: None }
+    pub(crate) fn new(shared: Arc<Shared>, bounds: Bounds, cost: u32) -> Self {
+        Self { shared, bounds, cost, seat: None, home: None }
     }
 
-    /// Pending until its turn has come; then a permit is recorded, at this instant. Refused at the first poll
-    /// or not at all.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// Pending until its turn has come; then its permits are recorded, at this instant. Refused at the first poll,
+    /// or after a pause or a change of the quota.
     ///
     /// Panics as `tokio::time::sleep` does, if it must wait.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn<'_>, RateLimited>> {
@@ -89,33 +101,50 @@ impl Waiter {
         }
     }
 
-    /// Takes a permit if it is its turn; if not, takes a seat if it has the means to wait in it.
+    /// Takes its permits if it is its turn; if not, takes a seat if it has the means to wait in it.
     fn step(&mut self, means: &mut Option<Means>, replaced: &mut Replaced) -> Step {
-        let Self { shared, bounds, seat, home } = self;
+        let Self { shared, bounds, cost, seat, home } = self;
+        let cost = *cost;
         shared.with(|state, now| {
             match *seat {
-                Some(taken) => {
-                    if let Some((ticket, waker)) = state.queue.come(taken, now) {
+                Some(taken) => match state.queue.come(taken, now) {
+                    Coming::Turn(ticket, waker) => {
                         *seat = None;
                         state.release(home, replaced);
                         replaced.waker = waker;
                         return Step::Turn(now, ticket);
                     }
-                }
-                None => {
-                    if let Some(ticket) = state.queue.arrive(now) {
-                        return Step::Turn(now, ticket);
+                    Coming::Refused(refusal, wait, waker) => {
+                        *seat = None;
+                        state.release(home, replaced);
+                        replaced.waker = waker;
+                        return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
                     }
-                    let (waiting, wait) = (state.queue.waiting(), state.queue.predicted(now));
-                    if let Some(bound) = bounds.passed(waiting, wait) {
-                        return Step::Refused(RateLimited::new(shared.quota, wait, bound));
+                    Coming::Wait => {}
+                },
+                None => match state.queue.arrive(now, cost) {
+                    Arrival::Turn(ticket) => return Step::Turn(now, ticket),
+                    Arrival::Refused(refusal, wait) => {
+                        return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
                     }
-                }
+                    Arrival::Wait => {
+                        let waiting = state.queue.waiting();
+                        if let Some((bound, wait)) =
+                            bounds.passed(waiting, || state.queue.predicted(now, cost))
+                        {
+                            return Step::Refused(RateLimited::new(
+                                state.queue.quotas().clone(),
+                                wait,
+                                bound,
+                            ));
+                        }
+                    }
+                },
             }
             let Some((waker, alarm)) = means.take() else { return Step::NotYet };
             match *seat {
                 Some(seat) => replaced.waker = state.queue.set_waker(seat, waker),
-                None => *seat = Some(state.queue.join(waker)),
+                None => *seat = Some(state.queue.join(waker, cost, bounds.patient_until(now))),
             }
             state.release(home, replaced);
             let serve = state.register(&alarm, now);
@@ -123,6 +152,16 @@ impl Waiter {
             Step::Seated { serve }
         })
     }
+}
+
+/// The error of a call that is refused whatever it would wait.
+fn refused(queue: &Queue, refusal: Refusal, cost: u32, bounds: &Bounds, wait: Duration) -> RateLimited {
+    let bound = match refusal {
+        Refusal::Cost => Bound::Cost { cost, most: queue.quotas().most() },
+        Refusal::Pause => Bound::Pause,
+        Refusal::Wait => Bound::Waited(bounds.max_wait.unwrap_or_default()),
+    };
+    RateLimited::new(queue.quotas().clone(), wait, bound)
 }
 
 impl State {
@@ -139,7 +178,7 @@ impl Drop for Waiter {
         let Some(seat) = self.seat else { return };
         let mut replaced = Replaced::default();
         self.shared.hand_over(|state| {
-            replaced.waker = state.queue.leave(seat);
+            replaced.waker = state.queue.leave(seat).1;
             state.release(&mut self.home, &mut replaced);
         });
     }
@@ -157,8 +196,8 @@ impl Turn<'_> {
     /// polled again when it can.
     pub(crate) fn step_aside(self) {
         self.waiter.seat = Some(self.waiter.shared.hand_over(|state| {
-            state.queue.give_back(self.at);
-            state.queue.step_aside(self.ticket)
+            state.queue.give_back(self.at, self.waiter.cost);
+            state.queue.step_aside(self.ticket, self.waiter.cost)
         }));
         mem::forget(self);
     }
@@ -166,6 +205,6 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.waiter.shared.hand_over(|state| state.queue.give_back(self.at));
+        self.waiter.shared.hand_over(|state| state.queue.give_back(self.at, self.waiter.cost));
     }
 }

@@ -1,8 +1,10 @@
-//! How many releases the quota allows now, and when the next ones.
+//! How many releases the quotas allow now, and when the next ones.
 //!
 //! The question a queue asks, without the queue: every answer follows from the releases recorded and from the
 //! time it is told. Nothing here reads a clock, waits or locks.
 
+mod all;
+mod log;
 mod spaced;
 mod window;
 
@@ -11,34 +13,94 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::all::All;
+use self::log::Log;
 use self::spaced::Spaced;
 use self::window::Window;
 use crate::quota::Quota;
+use crate::quotas::Quotas;
 
-/// A quota at work. The `now` it is told never goes back, but through [`rewind`](Admit::rewind).
+/// A release that is yet to be made, as far as is known: what a prediction is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planned {
+    pub(crate) at: Instant,
+    pub(crate) cost: u64,
+    /// The cost of all planned releases up to this one.
+    pub(crate) upto: u64,
+}
+
+/// How a quota stands.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// The permits that are free.
+    pub(crate) free: u64,
+    /// In what time there will be more; none if all are free.
+    pub(crate) more: Option<Duration>,
+}
+
+/// Quotas at work. The `now` it is told never goes back, but through [`rewind`](Admit::rewind).
 pub(crate) trait Admit: Debug + Send {
-    /// How many releases may be made now.
-    fn available(&mut self, now: Instant) -> usize;
+    /// When a call could be released at the earliest, from `now` on, if the `planned` ones go before it.
+    fn earliest(&mut self, now: Instant, planned: &[Planned], cost: u32) -> Instant;
 
-    /// How long until the release after `ahead` others could be made, if those are made as early as they can;
-    /// zero if `ahead` is below what is [`available`](Self::available).
-    fn wait(&mut self, now: Instant, ahead: usize) -> Duration;
+    /// How long until a call of one permit could be released after `ahead` others of one permit, if those are
+    /// released as early as they can; if that can be told without going through them one by one.
+    fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration>;
 
-    /// Records a release. MUST only be called when one is available.
-    fn take(&mut self, now: Instant);
+    /// How many permits are free now.
+    fn free(&mut self, now: Instant) -> u64;
+
+    /// Records a release. MUST only be called when it is allowed.
+    fn take(&mut self, now: Instant, cost: u32);
 
     /// Takes the record of a release back that was recorded `at` that instant, but not made after all.
-    fn give_back(&mut self, at: Instant);
+    fn give_back(&mut self, at: Instant, cost: u32);
 
     /// The clock has gone back to `now`: whatever lies later is taken to have happened now.
     fn rewind(&mut self, now: Instant);
+
+    /// How each quota stands.
+    #[cfg(feature = "server")]
+    fn standings(&mut self, now: Instant) -> Vec<Standing>;
+
+    /// Whether nothing that was recorded matters any more.
+    fn is_idle(&mut self, now: Instant) -> bool;
+
+    /// The record of releases, and how far back it reaches.
+    fn log(&self) -> (Duration, &Log);
+
+    /// If releases are spaced: when the next is allowed.
+    fn slot(&self) -> Option<Instant>;
 }
 
-/// The admission a quota asks for.
-pub(crate) fn admission(quota: Quota, now: Instant) -> Box<dyn Admit> {
-    if quota.is_spaced() {
-        Box::new(Spaced::new(quota.interval(), now))
-    } else {
-        Box::new(Window::new(quota.n() as usize, quota.window()))
-    }
+/// The admission that quotas ask for.
+pub(crate) fn admission(quotas: &Quotas, now: Instant) -> Box<dyn Admit> {
+    build(quotas, &Log::new(), now)
+}
+
+/// The admission that other quotas ask for, with the record of the old ones: what was released before counts. A
+/// spaced quota begins no earlier than the old spaced one would have gone on.
+pub(crate) fn succession(old: &dyn Admit, quotas: &Quotas, now: Instant) -> Box<dyn Admit> {
+    build(quotas, old.log().1, old.slot().map_or(now, |slot| slot.max(now)))
+}
+
+/// The most memory that an admission uses: in an estimate that counts every quota as a spaced one.
+pub(crate) fn bytes(quotas: &Quotas) -> usize {
+    let log = |quota: &Quota| (quota.n() as usize).saturating_mul(Log::ENTRY);
+    quotas.iter().map(|quota| log(quota).saturating_add(size_of::<Spaced>())).fold(0, usize::saturating_add)
+}
+
+fn build(quotas: &Quotas, log: &Log, slot: Instant) -> Box<dyn Admit> {
+    let part = |quota: &Quota| -> Box<dyn Admit> {
+        let window = Window::new(quota.n(), quota.window(), log.clone());
+        if quota.is_spaced() {
+            Box::new(Spaced::new(quota.interval(), window, slot))
+        } else {
+            Box::new(window)
+        }
+    };
+    let mut parts: Vec<_> = quotas.iter().map(part).collect();
+    let first = parts.remove(0);
+    if parts.is_empty() { first } else { Box::new(All::new(first, parts)) }
 }

@@ -10,7 +10,11 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
-use super::Admit;
+#[cfg(feature = "server")]
+use super::Standing;
+use super::log::Log;
+use super::window::Window;
+use super::{Admit, Planned};
 
 type Governor = RateLimiter<NotKeyed, InMemoryState, Told, NoOpMiddleware<Duration>>;
 
@@ -26,7 +30,10 @@ impl Clock for Told {
     }
 }
 
-/// Releases at least `interval` apart.
+/// Releases at least `interval` apart, for each permit of the earlier one.
+///
+/// Spacing alone keeps the window exact only for calls of one permit (one, and an interval later ten, are eleven),
+/// so calls that cost more ask the window too. So do all, while releases count that were not spaced.
 pub(crate) struct Spaced {
     governor: Governor,
     /// The zero of governor's clock.
@@ -35,16 +42,38 @@ pub(crate) struct Spaced {
     last: Option<Instant>,
     /// When governor allows the next release: it has no way to ask without taking, but a refusal tells.
     next: Instant,
+    window: Window,
+    /// Until when the window may hold releases that were not spaced.
+    mixed_until: Instant,
 }
 
 impl Spaced {
-    pub(super) fn new(interval: Duration, now: Instant) -> Self {
-        Self { governor: governor(interval), begun: now, interval, last: None, next: now }
+    /// Allows the first release no earlier than `slot`, and than one interval after the last in the window.
+    pub(super) fn new(interval: Duration, window: Window, slot: Instant) -> Self {
+        let (length, log) = window.log();
+        let (begun, mixed_until) = match log.last() {
+            Some(last) => (slot.max(last + interval), last + length),
+            None => (slot, slot),
+        };
+        Self { governor: governor(interval), begun, interval, last: None, next: begun, window, mixed_until }
     }
 
     /// Starts afresh, with a release allowed from `now` on.
     fn restart(&mut self, now: Instant) {
-        *self = Self::new(self.interval, now);
+        (self.governor, self.begun, self.next, self.last) = (governor(self.interval), now, now, None);
+    }
+
+    fn record(&mut self, now: Instant, cost: u32) {
+        // A call of `cost` permits takes as many cells, one after the other; governor sees the last of them.
+        let ahead = self.interval.saturating_mul(cost.saturating_sub(1));
+        self.governor.clock().0.set(now.saturating_duration_since(self.begun).saturating_add(ahead));
+        let taken = self.governor.check();
+        debug_assert!(taken.is_ok(), "`next` is governor's own answer");
+        self.last = Some(now);
+        // The second question, at the same instant, is always refused, and takes nothing.
+        if let Err(until) = self.governor.check() {
+            self.next = self.begun + until.earliest_possible();
+        }
     }
 }
 
@@ -55,28 +84,40 @@ fn governor(interval: Duration) -> Governor {
 }
 
 impl Admit for Spaced {
-    fn available(&mut self, now: Instant) -> usize {
-        usize::from(now >= self.next)
-    }
-
-    fn wait(&mut self, now: Instant, ahead: usize) -> Duration {
-        let first = self.next.saturating_duration_since(now);
-        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-        first.saturating_add(self.interval.saturating_mul(ahead))
-    }
-
-    fn take(&mut self, now: Instant) {
-        self.governor.clock().0.set(now.saturating_duration_since(self.begun));
-        let taken = self.governor.check();
-        debug_assert!(taken.is_ok(), "`next` is governor's own answer");
-        self.last = Some(now);
-        // The second question, at the same instant, is always refused, and takes nothing.
-        if let Err(until) = self.governor.check() {
-            self.next = self.begun + until.earliest_possible();
+    fn earliest(&mut self, now: Instant, planned: &[Planned], cost: u32) -> Instant {
+        let next = planned.last().map_or(self.next, |last| {
+            last.at + self.interval.saturating_mul(u32::try_from(last.cost).unwrap_or(u32::MAX))
+        });
+        let spaced = now.max(next);
+        if cost > 1 || now < self.mixed_until {
+            spaced.max(self.window.earliest(now, planned, cost))
+        } else {
+            spaced
         }
     }
 
-    fn give_back(&mut self, at: Instant) {
+    fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
+        if now < self.mixed_until {
+            return None;
+        }
+        let first = self.next.saturating_duration_since(now);
+        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+        Some(first.saturating_add(self.interval.saturating_mul(ahead)))
+    }
+
+    fn free(&mut self, now: Instant) -> u64 {
+        u64::from(now >= self.next)
+    }
+
+    fn take(&mut self, now: Instant, cost: u32) {
+        // What it no longer holds must leave it even if nobody asks it.
+        self.window.free(now);
+        self.window.take(now, cost);
+        self.record(now, cost);
+    }
+
+    fn give_back(&mut self, at: Instant, cost: u32) {
+        self.window.give_back(at, cost);
         // governor has no refund. But a release at `at` was allowed, so without it one is allowed from then
         // on; and if another has followed, the next does not depend on this one.
         if self.last == Some(at) {
@@ -85,10 +126,32 @@ impl Admit for Spaced {
     }
 
     fn rewind(&mut self, now: Instant) {
+        self.window.rewind(now);
+        self.mixed_until = self.mixed_until.min(now);
         if self.last.is_some_and(|last| last > now) {
             self.restart(now);
-            self.take(now);
+            self.record(now, 1);
+        } else if self.last.is_none() && self.next > now + self.interval {
+            self.restart(now + self.interval);
         }
+    }
+
+    #[cfg(feature = "server")]
+    fn standings(&mut self, now: Instant) -> Vec<Standing> {
+        let wait = self.next.saturating_duration_since(now);
+        vec![Standing { free: self.free(now), more: (!wait.is_zero()).then_some(wait) }]
+    }
+
+    fn is_idle(&mut self, now: Instant) -> bool {
+        now >= self.next && self.window.is_idle(now)
+    }
+
+    fn log(&self) -> (Duration, &Log) {
+        self.window.log()
+    }
+
+    fn slot(&self) -> Option<Instant> {
+        Some(self.next)
     }
 }
 

@@ -1,71 +1,96 @@
-//! The exact window: a log of the releases it still holds.
+//! The exact window: no more than `n` permits in any stretch of time that long.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Admit;
+#[cfg(feature = "server")]
+use super::Standing;
+use super::log::Log;
+use super::{Admit, Planned};
 
-/// What the log has room for from the start; a larger quota's log grows when it is used.
-const ROOM: usize = 1024;
-
-/// At most `n` releases in any `[t, t + window)`.
+/// At most `n` permits in any `[t, t + window)`.
 ///
-/// A release at `t` counts while `now < t + window`. The log holds those that count, oldest first, so never
-/// more than `n` instants of 16 bytes. Each release leaves it once, so the cost per release is constant.
+/// A release at `t` counts while `now < t + window`.
 #[derive(Debug)]
 pub(crate) struct Window {
-    n: usize,
+    n: u32,
     window: Duration,
-    log: VecDeque<Instant>,
+    log: Log,
 }
 
 impl Window {
-    pub(super) fn new(n: usize, window: Duration) -> Self {
-        Self { n, window, log: VecDeque::with_capacity(n.min(ROOM)) }
+    /// A window that takes an older one's log over.
+    pub(super) fn new(n: u32, window: Duration, mut log: Log) -> Self {
+        log.recall(n.into());
+        Self { n, window, log }
     }
 }
 
 impl Admit for Window {
-    fn available(&mut self, now: Instant) -> usize {
-        while self.log.front().is_some_and(|&oldest| now >= oldest + self.window) {
-            self.log.pop_front();
-        }
-        self.n - self.log.len()
+    /// The call needs so many permits to have left the window that its own fit in: the last of these, recorded
+    /// or planned, says when.
+    fn earliest(&mut self, now: Instant, planned: &[Planned], cost: u32) -> Instant {
+        self.log.forget(now, self.window);
+        let ahead = planned.last().map_or(0, |last| last.upto);
+        let over = (self.log.used() + ahead + u64::from(cost)).saturating_sub(self.n.into());
+        let last = match over {
+            0 => None,
+            _ => self.log.used_at(over, planned),
+        };
+        last.map_or(now, |last| now.max(last + self.window))
     }
 
-    /// The release number `k` from now needs the one `n` before it to have left the window. For `k` below `n`
-    /// that one is free or in the log; beyond, it is itself to come, and the pattern repeats one window
+    /// Of calls that cost one permit, number `k` needs the one `n` before it to have left the window. For `k`
+    /// below `n` that one is free or in the log; beyond, it is itself to come, and the pattern repeats one window
     /// later.
-    fn wait(&mut self, now: Instant, ahead: usize) -> Duration {
-        let free = self.available(now);
-        let (rounds, place) = (ahead / self.n, ahead % self.n);
-        let first = match place.checked_sub(free) {
-            None => Duration::ZERO,
-            // `place < n` and the log holds `n - free`, so the index is in it.
-            Some(index) => (self.log[index] + self.window).saturating_duration_since(now),
+    fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
+        self.log.forget(now, self.window);
+        let (rounds, place) = (ahead / u64::from(self.n), ahead % u64::from(self.n));
+        let over = (self.log.used() + place + 1).saturating_sub(self.n.into());
+        let first = match over {
+            0 => Duration::ZERO,
+            _ => (self.log.used_at(over, &[])? + self.window).saturating_duration_since(now),
         };
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
-        first.saturating_add(self.window.saturating_mul(rounds))
+        Some(first.saturating_add(self.window.saturating_mul(rounds)))
     }
 
-    fn take(&mut self, now: Instant) {
-        debug_assert!(self.log.len() < self.n && self.log.back().is_none_or(|&last| last <= now));
-        self.log.push_back(now);
+    fn free(&mut self, now: Instant) -> u64 {
+        self.log.forget(now, self.window);
+        u64::from(self.n).saturating_sub(self.log.used())
     }
 
-    fn give_back(&mut self, at: Instant) {
-        // It was recorded just now, so it is among the last. If it has left the window meanwhile, there is
-        // nothing to do.
-        if let Some(index) = self.log.iter().rposition(|&release| release == at) {
-            self.log.remove(index);
-        }
+    fn take(&mut self, now: Instant, cost: u32) {
+        self.log.push(now, cost, self.n);
+    }
+
+    fn give_back(&mut self, at: Instant, cost: u32) {
+        self.log.remove(at, cost);
     }
 
     fn rewind(&mut self, now: Instant) {
-        for release in self.log.iter_mut().rev().take_while(|release| **release > now) {
-            *release = now;
-        }
+        self.log.rewind(now);
+    }
+
+    #[cfg(feature = "server")]
+    fn standings(&mut self, now: Instant) -> Vec<Standing> {
+        let free = self.free(now);
+        let oldest = self.log.used_at(1, &[]);
+        let more = oldest.map(|oldest| (oldest + self.window).saturating_duration_since(now));
+        vec![Standing { free, more }]
+    }
+
+    fn is_idle(&mut self, now: Instant) -> bool {
+        self.log.forget(now, self.window);
+        self.log.used() == 0
+    }
+
+    fn log(&self) -> (Duration, &Log) {
+        (self.window, &self.log)
+    }
+
+    fn slot(&self) -> Option<Instant> {
+        None
     }
 }

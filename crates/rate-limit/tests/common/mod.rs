@@ -65,3 +65,21 @@ impl<F: Future> Future for Counted<F> {
         self.future.as_mut().poll(cx)
     }
 }
+
+/// The same for calls of several permits and several quotas: no window that begins at a release holds too many.
+#[track_caller]
+pub(crate) fn assert_exact_costs(releases: &[(Instant, u32)], quotas: &rate_limit::Quotas) {
+    assert!(releases.is_sorted_by_key(|(at, _)| *at), "releases are recorded in order");
+    for quota in quotas.iter() {
+        for (index, (first, _)) in releases.iter().enumerate() {
+            let within = releases[index..].iter().take_while(|(at, _)| *at < *first + quota.window());
+            let sum: u32 = within.map(|(_, cost)| cost).sum();
+            assert!(sum <= quota.n(), "{sum} permits in a window of {quota}");
+        }
+        if quota.is_spaced() {
+            for pair in releases.windows(2) {
+                assert!(pair[1].0 - pair[0].0 >= quota.interval() * pair[0].1);
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The record of releases.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Planned;
+
+/// What the log has room for from the start; a larger quota's log grows when it is used.
+const ROOM: usize = 16;
+
+/// Releases at one instant. `upto` counts all permits up to these, from the very first on.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    at: Instant,
+    upto: u64,
+}
+
+/// The permits of the last window, oldest first; of older ones their number, and when the last was.
+///
+/// One entry of 24 bytes per release, fewer if several were made at the same instant, whatever they cost. Each
+/// entry leaves once, so the cost per release is constant.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    entries: VecDeque<Entry>,
+    /// How many permits have left the log, and when the last of them was used.
+    gone: u64,
+    last_gone: Option<Instant>,
+    /// Up to this permit the record is a guess: see [`recall`](Self::recall).
+    guessed: u64,
+}
+
+impl Log {
+    pub(super) fn new() -> Self {
+        Self { entries: VecDeque::new(), gone: 0, last_gone: None, guessed: 0 }
+    }
+
+    /// The bytes that a release takes.
+    pub(super) const ENTRY: usize = size_of::<Entry>();
+
+    /// How many permits the log holds.
+    pub(super) fn used(&self) -> u64 {
+        self.upto() - self.gone
+    }
+
+    fn upto(&self) -> u64 {
+        self.entries.back().map_or(self.gone, |last| last.upto)
+    }
+
+    pub(super) fn last(&self) -> Option<Instant> {
+        self.entries.back().map(|last| last.at).or(self.last_gone)
+    }
+
+    /// Lets go of what no longer counts at `now`.
+    pub(super) fn forget(&mut self, now: Instant, window: Duration) {
+        while let Some(&Entry { at, upto }) = self.entries.front() {
+            if now < at + window {
+                break;
+            }
+            self.entries.pop_front();
+            (self.gone, self.last_gone) = (upto, Some(at));
+        }
+    }
+
+    /// For a longer window than this log was kept for: takes up to `most` permits back that have left it, as if
+    /// all had been used as late as they can have been.
+    pub(super) fn recall(&mut self, most: u64) {
+        let Some(at) = self.last_gone else { return };
+        let recalled = self.gone.min(most);
+        if recalled > 0 {
+            self.guessed = self.gone;
+            self.entries.push_front(Entry { at, upto: self.gone });
+            self.gone -= recalled;
+        }
+    }
+
+    /// When the `k`th permit of the log was used, counted from 1, or of those `planned` behind it.
+    pub(super) fn used_at(&self, k: u64, planned: &[Planned]) -> Option<Instant> {
+        let used = self.used();
+        if k > used {
+            let index = planned.partition_point(|planned| planned.upto < k - used);
+            return planned.get(index).map(|planned| planned.at);
+        }
+        let index = if self.entries.len() as u64 == used {
+            (k as usize).checked_sub(1)?
+        } else {
+            self.entries.partition_point(|entry| entry.upto - self.gone < k)
+        };
+        self.entries.get(index).map(|entry| entry.at)
+    }
+
+    /// Records a release. It takes more memory only when there are more entries than ever, and never more than `n` of
+    /// them.
+    pub(super) fn push(&mut self, at: Instant, cost: u32, n: u32) {
+        let upto = self.upto() + u64::from(cost);
+        if let Some(last) = self.entries.back_mut() {
+            if last.at == at && last.upto > self.guessed {
+                last.upto = upto;
+                return;
+            }
+        }
+        let len = self.entries.len();
+        if len == self.entries.capacity() {
+            let more = len.max(ROOM).min((n as usize).saturating_sub(len).max(1));
+            self.entries.reserve_exact(more);
+        }
+        self.entries.push_back(Entry { at, upto });
+    }
+
+    /// Takes a release out of the record. One that has left it meanwhile no longer counts anyway.
+    pub(super) fn remove(&mut self, at: Instant, cost: u32) {
+        let end = self.entries.partition_point(|entry| entry.at <= at);
+        let Some(index) = end.checked_sub(1) else { return };
+        let Entry { at: found, upto } = self.entries[index];
+        if found != at || upto <= self.guessed {
+            return;
+        }
+        for entry in self.entries.range_mut(index..) {
+            entry.upto -= u64::from(cost);
+        }
+        let before = index.checked_sub(1).map_or(self.gone, |before| self.entries[before].upto);
+        if self.entries[index].upto == before {
+            self.entries.remove(index);
+        }
+    }
+
+    /// Whatever lies later than `now` is taken to have happened now.
+    pub(super) fn rewind(&mut self, now: Instant) {
+        for entry in self.entries.iter_mut().rev().take_while(|entry| entry.at > now) {
+            entry.at = now;
+        }
+        self.last_gone = self.last_gone.map(|last| last.min(now));
+    }
+}

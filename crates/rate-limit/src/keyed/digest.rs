@@ -1,0 +1,56 @@
+//! Keys made of text, in a size that is known.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+
+use http::header::HOST;
+use http::{HeaderName, Request};
+
+/// Stands for some bytes, a header's value say, as a key of 16 bytes however many they are.
+///
+/// Two SipHashes with secret keys that are drawn once per process, so that nobody finds two values with the same digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest([u64; 2]);
+
+static SECRETS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+
+impl Digest {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self([SECRETS[0].hash_one(bytes), SECRETS[1].hash_one(bytes)])
+    }
+}
+
+/// Keys requests by the value of a header. All requests without it are one key.
+///
+/// ```
+/// use http::{HeaderName, Request};
+/// use rate_limit::{KeyedLimiter, Quota, RateLimitLayer, header};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limiter = KeyedLimiter::new(Quota::per_minute(60)?, 1000)?;
+/// let key = header::<String>(HeaderName::from_static("x-ovh-consumer"));
+/// let anne = Request::builder().header("X-Ovh-Consumer", "anne").body(String::new())?;
+/// assert!(key(&anne).is_some() && key(&anne) == key(&anne));
+/// assert_eq!(key(&Request::new(String::new())), None);
+/// let layer = RateLimitLayer::keyed(limiter, key);
+/// # drop(layer);
+/// # Ok(())
+/// # }
+/// ```
+pub fn header<B>(name: HeaderName) -> impl Fn(&Request<B>) -> Option<Digest> + Clone {
+    move |request| request.headers().get(&name).map(|value| Digest::of(value.as_bytes()))
+}
+
+/// Keys requests by the host they go to, and its port: that of the URI, or else of the `Host` header.
+pub fn host<B>(request: &Request<B>) -> Option<Digest> {
+    let text = match request.uri().authority() {
+        Some(authority) => match authority.port() {
+            Some(port) => format!("{}:{port}", authority.host()),
+            None => authority.host().to_owned(),
+        },
+        None => request.headers().get(HOST)?.to_str().ok()?.to_owned(),
+    };
+    Some(Digest::of(text.to_ascii_lowercase().as_bytes()))
+}

@@ -1,0 +1,12 @@
+//! Why a call is not released, whatever it would wait.
+
+/// What is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Its cost is above the quota.
+    Cost,
+    /// A pause was asked for that is longer than calls wait for.
+    Pause,
+    /// It has waited as long as it would.
+    Wait,
+}

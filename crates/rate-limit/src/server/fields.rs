@@ -1,0 +1,104 @@
+//! What a response tells of the quota.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Response, StatusCode};
+
+use super::body::RejectBody;
+use crate::admission::Standing;
+use crate::error::RateLimited;
+use crate::limiter::Limiter;
+use crate::quotas::Quotas;
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// The problem type that the draft registers (section 5 of version 10).
+const TYPE: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+
+/// The two fields, ready to be sent.
+#[derive(Debug)]
+pub(super) struct Fields {
+    policy: HeaderValue,
+    limit: HeaderValue,
+}
+
+impl Fields {
+    pub(super) fn of(name: &Arc<str>, limiter: &Limiter) -> Self {
+        let mut limit = String::new();
+        let standings = limiter.standings();
+        for (index, Standing { free, more }) in standings.iter().enumerate() {
+            begin(&mut limit, name, index);
+            // Writing to a string never fails.
+            let _ = write!(limit, ";r={free}");
+            if let Some(more) = more {
+                let _ = write!(limit, ";t={}", seconds_up(*more));
+            }
+        }
+        Self { policy: value(policy(name, &limiter.quotas())), limit: value(limit) }
+    }
+
+    pub(super) fn add_to(self, headers: &mut HeaderMap) {
+        headers.insert(POLICY, self.policy);
+        headers.insert(LIMIT, self.limit);
+    }
+}
+
+/// `"default";q=10;w=1`. A window that is no whole number of seconds can't be told, so it isn't.
+fn policy(name: &str, quotas: &Quotas) -> String {
+    let mut policy = String::new();
+    for (index, quota) in quotas.iter().enumerate() {
+        begin(&mut policy, name, index);
+        let _ = write!(policy, ";q={}", quota.n());
+        if quota.period().subsec_nanos() == 0 {
+            let _ = write!(policy, ";w={}", quota.period().as_secs());
+        }
+    }
+    policy
+}
+
+/// Each quota has a name: `"default"`, `"default-2"`, …
+fn begin(list: &mut String, name: &str, index: usize) {
+    if index == 0 {
+        let _ = write!(list, "\"{name}\"");
+    } else {
+        let _ = write!(list, ", \"{name}-{}\"", index + 1);
+    }
+}
+
+/// Names are checked, and the rest is ASCII.
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Rounded up: who comes back then is not too early.
+fn seconds_up(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
+}
+
+/// The answer to a call that finds no permit.
+pub(super) fn refusal<B>(
+    refused: &RateLimited,
+    name: &str,
+    fields: Option<Fields>,
+) -> Response<RejectBody<B>> {
+    let json = format!(
+        "{{\"type\":\"{TYPE}\",\"title\":\"Request cannot be satisfied as assigned quota has been exceeded\",\
+         \"status\":429,\"violated-policies\":[\"{name}\"]}}"
+    );
+    let mut response = Response::new(RejectBody::problem(Bytes::from(json)));
+    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if !refused.is_never() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds_up(refused.retry_after()).max(1)));
+    }
+    if let Some(fields) = fields {
+        fields.add_to(headers);
+    }
+    response
+}

@@ -1,0 +1,13 @@
+//! What threads meet at. Built with `--cfg shuttle`, it is what shuttle explores the schedules of.
+
+#[cfg(not(shuttle))]
+pub(crate) use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU8, Ordering},
+};
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::{
+    Mutex,
+    atomic::{AtomicBool, AtomicU8, Ordering},
+};

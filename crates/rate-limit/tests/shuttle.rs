@@ -1,0 +1,150 @@
+//! The hand-over between threads, under schedules that shuttle chooses. A lost wake-up shows as a deadlock; a lost permit as
+//! a caller that is never served.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg shuttle" cargo test -p rate-limit-layer --test shuttle --release
+//! ```
+//!
+//! shuttle runs its threads one at a time on one thread of the system, so all are in the same paused runtime; one of them
+//! drives its clock.
+#![cfg(shuttle)]
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use rate_limit::{Limiter, Quota};
+use shuttle::future::block_on;
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::sync::Mutex;
+use shuttle::{Config, Runner, thread};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, advance};
+
+const WINDOW: Duration = Duration::from_millis(10);
+
+/// Runs it under 20,000 schedules: half of them random, half such that a bug of three racing steps is likely to be found.
+fn explore(test: fn(&Runtime, &Limiter, &Log)) {
+    fn run(scheduler: impl Scheduler + 'static, test: fn(&Runtime, &Limiter, &Log)) {
+        let mut config = Config::new();
+        config.stack_size = 1 << 19;
+        Runner::new(scheduler, config).run(move || {
+            let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            let limiter = {
+                let _entered = runtime.enter();
+                Limiter::new(Quota::new(1, WINDOW).unwrap())
+            };
+            let entered = runtime.enter();
+            let log = Log::default();
+            test(&runtime, &limiter, &log);
+            // Nothing was lost: nobody waits, the window is exact, and after it a permit is free.
+            let mut releases = log.0.lock().unwrap().clone();
+            releases.sort();
+            assert!(releases.windows(2).all(|pair| pair[1] - pair[0] >= WINDOW), "{releases:?}");
+            assert_eq!(limiter.snapshot().waiting, 0);
+            drop(entered);
+        });
+    }
+    run(RandomScheduler::new(10_000), test);
+    run(PctScheduler::new(3, 10_000), test);
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Instant>>>);
+
+impl Log {
+    fn push(&self, at: Instant) {
+        self.0.lock().unwrap().push(at);
+    }
+}
+
+fn acquirer(limiter: &Limiter, log: &Log) -> thread::JoinHandle<()> {
+    let (limiter, log) = (limiter.clone(), log.clone());
+    thread::spawn(move || log.push(block_on(limiter.acquire()).unwrap().at()))
+}
+
+/// Polls once, perhaps twice, and leaves: as the head, as one behind, woken or not.
+fn leaver(limiter: &Limiter, log: &Log) -> thread::JoinHandle<()> {
+    let (limiter, log) = (limiter.clone(), log.clone());
+    thread::spawn(move || {
+        let mut call = std::pin::pin!(limiter.acquire());
+        for _ in 0..2 {
+            if let Poll::Ready(permit) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                log.push(permit.unwrap().at());
+                return;
+            }
+            thread::yield_now();
+        }
+    })
+}
+
+fn trier(limiter: &Limiter, log: &Log) -> thread::JoinHandle<()> {
+    let (limiter, log) = (limiter.clone(), log.clone());
+    thread::spawn(move || {
+        for _ in 0..2 {
+            if let Ok(permit) = limiter.try_acquire() {
+                log.push(permit.at());
+            }
+            thread::yield_now();
+        }
+    })
+}
+
+/// Time goes on, while the others do what they do, for longer than all need together.
+fn drive(runtime: &Runtime, threads: Vec<thread::JoinHandle<()>>) {
+    for _ in 0..4 * (threads.len() + 2) {
+        runtime.block_on(advance(WINDOW / 2));
+        thread::yield_now();
+    }
+    // Whoever is still to run has its last chance: with each step of the clock, as long as there is anybody.
+    while !threads.iter().all(thread::JoinHandle::is_finished) {
+        runtime.block_on(advance(WINDOW));
+        thread::yield_now();
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn the_head_is_dropped_woken_or_not() {
+    explore(|runtime, limiter, log| {
+        log.push(limiter.try_acquire().unwrap().at());
+        let threads = vec![leaver(limiter, log), acquirer(limiter, log), leaver(limiter, log)];
+        drive(runtime, threads);
+    });
+}
+
+#[test]
+fn others_try_while_permits_are_handed_over() {
+    explore(|runtime, limiter, log| {
+        log.push(limiter.try_acquire().unwrap().at());
+        let threads = vec![acquirer(limiter, log), trier(limiter, log), acquirer(limiter, log)];
+        drive(runtime, threads);
+    });
+}
+
+#[test]
+fn permits_are_given_back_while_others_wait() {
+    explore(|runtime, limiter, log| {
+        let permit = limiter.try_acquire().unwrap();
+        let giver = thread::spawn(move || permit.give_back());
+        let threads = vec![acquirer(limiter, log), giver, leaver(limiter, log)];
+        drive(runtime, threads);
+    });
+}
+
+#[test]
+fn the_quota_changes_while_others_wait() {
+    explore(|runtime, limiter, log| {
+        limiter.set_quotas(Quota::new(1, Duration::from_secs(3600)).unwrap());
+        drop(limiter.try_acquire().unwrap());
+        let changed = limiter.clone();
+        let changer = thread::spawn(move || {
+            thread::yield_now();
+            changed.set_quotas(Quota::new(1, WINDOW).unwrap());
+        });
+        let threads = vec![acquirer(limiter, log), changer, acquirer(limiter, log)];
+        drive(runtime, threads);
+    });
+}
