@@ -49,7 +49,7 @@ impl RateLimitLayer {
     }
 
     /// A layer with a limiter for each key: `key` tells that of a request, [`host`](crate::host()) say, or
-    /// [`header`](crate::header()).
+    /// [`header`](crate::header()). `K` is the type of key that the limiter has; what `key` returns must be one.
     #[must_use]
     pub fn keyed<K, F>(limiter: KeyedLimiter<K>, key: F) -> RateLimitLayer<ByKey<K, F>> {
         RateLimitLayer { assign: ByKey::new(limiter, key), listen: Deaf, rooms: None }

@@ -1,11 +1,18 @@
 //! An exact, first-come-first-served, cancel-safe rate limit, as a tower layer and without tower.
 //!
 //! - [`Quota`]: how many calls in which time. "10 per second" means that no sliding second ever holds more
-//!   than 10.
+//!   than 10. [`Quotas`]: several at once.
 //! - [`Limiter`]: the limit itself; [`acquire`](Limiter::acquire) waits for a permit, in order of arrival.
 //! - [`RateLimitLayer`], [`RateLimit`]: the same for services. One quota for every service one layer makes,
 //!   and all clones.
-//! - [`RateLimited`]: what a limiter with bounds answers a call that would wait too long.
+//! - [`Pauses`]: lets a layer listen to servers that answer 429 or 503.
+//! - [`KeyedLimiter`]: a limiter per key, in bounded memory.
+//! - `server` (feature `server`): for servers, which answer 429 instead of waiting.
+//! - [`RateLimited`]: what a call is answered that would wait too long, or in vain.
+//!
+//! # Features
+//!
+//! - `server` (off): the server's side.
 //!
 //! ```
 //! use std::time::Duration;

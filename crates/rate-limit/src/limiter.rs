@@ -106,7 +106,7 @@ impl Limiter {
     /// # Cancellation
     ///
     /// A future that is dropped leaves the queue, and uses no permit. One that is woken but not polled,
-    /// parked in a `select!` loop say, holds the others up for one [`interval`](Quota::interval) (or 1
+    /// parked in a `select!` loop say, holds the others up for one [`interval`](crate::Quota::interval) (or 1
     /// ms, if that is longer), then is passed over. It keeps its place, and when it is polled again,
     /// comes before all who arrived later.
     ///

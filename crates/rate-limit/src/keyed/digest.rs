@@ -26,10 +26,10 @@ impl Digest {
 ///
 /// ```
 /// use http::{HeaderName, Request};
-/// use rate_limit::{KeyedLimiter, Quota, RateLimitLayer, header};
+/// use rate_limit::{Digest, KeyedLimiter, Quota, RateLimitLayer, header};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let limiter = KeyedLimiter::new(Quota::per_minute(60)?, 1000)?;
+/// let limiter = KeyedLimiter::<Option<Digest>>::new(Quota::per_minute(60)?, 1000)?;
 /// let key = header::<String>(HeaderName::from_static("x-ovh-consumer"));
 /// let anne = Request::builder().header("X-Ovh-Consumer", "anne").body(String::new())?;
 /// assert!(key(&anne).is_some() && key(&anne) == key(&anne));

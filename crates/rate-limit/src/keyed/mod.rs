@@ -35,8 +35,8 @@ const MOST_BYTES: usize = 256 << 20;
 /// anew when it comes again: the quota is exact for as long as no more than `keys` are used within the longest
 /// window. If all are in use, the newcomer is refused.
 ///
-/// All keys are behind one lock, which is held for a look-up. (Measured with a million keys, two threads on two
-/// cores: see the crate's design notes.)
+/// All keys are behind one lock, which is held for a look-up. Sixteen of them were no faster when measured with a million
+/// keys and two threads on two cores, where the memory is what one waits for; with a thousand keys, by a fifth.
 ///
 /// ```
 /// use rate_limit::{KeyedLimiter, Quota};
