@@ -27,6 +27,9 @@ Usage: cargo run --example watch -- [FLAGS]
   --seed NUMBER      of the waits, and of the demo's stock and faults, 0 to 18446744073709551615 [7]
   --help, --version
 
+On a terminal it draws a table in place, a row for each plan and a column for each datacenter: the best availability, and
+how many configurations can be had. Elsewhere each change is a line. NO_COLOR (not empty) takes the colours out.
+
 Ctrl-C ends it early, with the summary. RUST_LOG (such as warn, or error_stats=debug) says what is logged to stderr:
 by default errors, and over a real endpoint also repeats.
 
