@@ -23,9 +23,13 @@ Usage: cargo run --example watch -- [FLAGS]
   --option NAME      only configurations with this addonFamily, such as ram-64g-ecc-2133; may be given again [all]
   --interval SECS    from one question about a plan to the next, 0.001 to 86400 [demo: 0.25, else 5]
   --seconds SECS     how long to watch, 0.001 to 86400 [12]; calls under way then get two seconds more
-  --endpoint URL     the base of a real API, such as https://eu.api.ovh.com/1.0; needs at least one --plan
+  --endpoint NAME    the real API, such as ovh-eu, ovh-ca or ovh-us, or any base URL, such as https://eu.api.ovh.com/1.0;
+                     needs at least one --plan
   --seed NUMBER      of the waits, and of the demo's stock and faults, 0 to 18446744073709551615 [7]
   --help, --version
+
+On a terminal it draws a table in place, a row for each plan and a column for each datacenter: the best availability, and
+how many configurations can be had. Elsewhere each change is a line. NO_COLOR (not empty) takes the colours out.
 
 Ctrl-C ends it early, with the summary. RUST_LOG (such as warn, or error_stats=debug) says what is logged to stderr:
 by default errors, and over a real endpoint also repeats.
@@ -238,7 +242,8 @@ mod tests {
             ("--seconds 1 --seconds 2", "--seconds is given twice"),
             ("--seed -1", "\"-1\""),
             ("--seed 18446744073709551616", "\"18446744073709551616\""),
-            ("--endpoint ovh-eu --plan a", "\"ovh-eu\""),
+            ("--endpoint ovh-mars --plan a", "\"ovh-mars\""),
+            ("--endpoint ovh-eu", "--plan"),
             ("--endpoint https://eu.api.ovh.com/1.0", "--plan"),
             ("--bogus", "\"--bogus\""),
             ("--help=1", "--help"),

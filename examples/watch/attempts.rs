@@ -54,6 +54,20 @@ impl Attempts {
         self.0.lock().clone()
     }
 
+    /// How many attempts of this call, which began then, have failed.
+    pub(crate) fn failed_of(&self, call: CallId, began: Instant) -> u64 {
+        let failed = |attempt: &&Attempt| attempt.call == call && matches!(attempt.end, End::Failed(_));
+        self.since(began).iter().filter(failed).count() as u64
+    }
+
+    /// Those released since then.
+    pub(crate) fn since(&self, then: Instant) -> Vec<Attempt> {
+        let list = self.0.lock();
+        // From the end, since a long run has many.
+        let new = list.iter().rev().take_while(|attempt| attempt.released >= then).count();
+        list.get(list.len() - new..).unwrap_or_default().to_vec()
+    }
+
     #[cfg(test)]
     pub(crate) fn of(list: &[Attempt]) -> Self {
         Self(Arc::new(Mutex::new(list.to_vec())))

@@ -10,7 +10,7 @@ use wire_fault::CallId;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calls(Arc<Mutex<Counts>>);
 
-/// What became of the calls: `started` is `succeeded` and the lengths of the two lists.
+/// What became of the calls: `started` is `succeeded` and the lengths of the three lists.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) started: u64,
@@ -18,6 +18,8 @@ pub(crate) struct Counts {
     pub(crate) failed: Vec<Failed>,
     /// Those that the end of the run dropped.
     pub(crate) dropped: Vec<Failed>,
+    /// Those under way, and since when.
+    pub(crate) open: Vec<(CallId, Instant)>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,8 +35,15 @@ impl Calls {
         self.0.lock().clone()
     }
 
+    pub(crate) fn open(&self) -> Vec<(CallId, Instant)> {
+        self.0.lock().open.clone()
+    }
+
     pub(crate) fn begin(&self, id: CallId, plan: &Arc<str>) -> Open {
-        self.0.lock().started += 1;
+        let mut counts = self.0.lock();
+        counts.started += 1;
+        counts.open.push((id, Instant::now()));
+        drop(counts);
         Open { calls: self.clone(), id, plan: Arc::clone(plan), ended: false }
     }
 }
@@ -67,6 +76,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        self.calls.0.lock().open.retain(|(id, _)| *id != self.id);
         if !self.ended {
             let dropped = self.entry("dropped at the end of the run".into());
             self.calls.0.lock().dropped.push(dropped);
@@ -82,12 +92,14 @@ mod tests {
     fn every_call_ends_in_one_place() {
         let calls = Calls::default();
         let plan = Arc::from("24sk10");
-        calls.begin(CallId::next(), &plan).succeeded();
+        let open = calls.begin(CallId::next(), &plan);
+        assert_eq!(calls.open().len(), 1);
+        open.succeeded();
         calls.begin(CallId::next(), &plan).failed("no".into());
         drop(calls.begin(CallId::next(), &plan));
         let counts = calls.counts();
         assert_eq!((counts.started, counts.succeeded), (3, 1));
         assert_eq!(counts.failed.iter().map(|call| &*call.reason).collect::<Vec<_>>(), ["no"]);
-        assert_eq!(counts.dropped.len(), 1);
+        assert_eq!((counts.dropped.len(), counts.open.len()), (1, 0));
     }
 }

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use http::Uri;
+use ovh_auth::Endpoint as Known;
 
 /// What is accepted, for messages.
-const ACCEPTED: &str =
-    "accepted: https://HOST[:PORT][/PATH] with no slash at the end, such as https://eu.api.ovh.com/1.0";
+const ACCEPTED: &str = "accepted: https://HOST[:PORT][/PATH] with no slash at the end, such as https://eu.api.ovh.com/1.0, or a name";
 
 /// The base of all URLs: `https`, a host, perhaps a port and a path, and no slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,14 @@ pub(crate) struct Endpoint(String);
 impl Endpoint {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let bad = |why: &str| Err(format!("{text:?} {why}; {ACCEPTED}"));
+        if Known::names().any(|name| name == text) {
+            let known = text.parse::<Known>().map_err(|error| error.to_string())?;
+            return Ok(Self(known.base().to_string()));
+        }
+        if !text.contains('/') {
+            let names: Vec<_> = Known::names().collect();
+            return bad(&format!("is no URL, and none of {}", names.join(", ")));
+        }
         let Ok(uri) = text.parse::<Uri>() else { return bad("is no URL") };
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return bad("is no URL");
@@ -53,7 +61,7 @@ impl fmt::Display for Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::Endpoint;
+    use super::{Endpoint, Known};
 
     #[test]
     fn a_base_takes_a_path() {
@@ -64,10 +72,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_its_base() {
+        for name in Known::names() {
+            let url = Endpoint::parse(name).unwrap().url("/x?y=z").unwrap();
+            assert!(url.path() == "/1.0/x" && url.scheme_str() == Some("https"), "{name}: {url}");
+        }
+        assert_eq!(Endpoint::parse("ovh-eu").unwrap().to_string(), "https://eu.api.ovh.com/1.0");
+    }
+
+    #[test]
     fn what_is_no_base_is_refused_by_name() {
         for (text, why) in [
             ("", "is no URL"),
-            ("ovh-eu", "is no URL"),
+            ("ovh-moon", "is no URL, and none of ovh-eu, "),
+            ("OVH-EU", "is no URL, and none of ovh-eu, "),
             ("eu.api.ovh.com", "is no URL"),
             ("/1.0", "is no URL"),
             ("https://", "is no URL"),

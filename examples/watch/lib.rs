@@ -4,12 +4,17 @@
 
 mod args;
 mod attempts;
+mod board;
 mod calls;
 mod clock;
 mod demo;
 mod endpoint;
+mod frame;
 mod join;
+mod line;
+mod live;
 mod run;
+mod screen;
 mod shelf;
 mod stack;
 mod stock;

@@ -3,12 +3,12 @@
 //! ```text
 //! cargo run --example watch
 //! cargo run --example watch -- --plan 24sk10 --datacenter gra,rbx --seconds 5
-//! cargo run --example watch -- --endpoint https://eu.api.ovh.com/1.0 --plan 24sk10 --interval 5 --seconds 60
+//! cargo run --example watch -- --endpoint ovh-eu --plan 24sk10 --interval 5 --seconds 60
 //! ```
 //!
 //! With no `--endpoint` it starts a server of its own on loopback that speaks TLS, answers like the availabilities of the
-//! API, and cuts a good quarter of its connections: no credentials, no network. Each change of stock is a line on
-//! stdout. At the end every attempt is accounted for: what the client made of it is joined, by client port, with what
+//! API, and cuts a good quarter of its connections: no credentials, no network. On a terminal it
+//! draws a table in place; elsewhere each change of stock is a line on stdout. At the end every attempt is accounted for: what the client made of it is joined, by client port, with what
 //! the server knows it did to that connection, and the two must agree.
 //!
 //! Where to read on: `stack.rs` has the layers in their order, `watch.rs` the loop that calls them, `join.rs` the

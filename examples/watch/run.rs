@@ -21,9 +21,12 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{self, Args, Command, HELP};
 use crate::attempts::Attempts;
+use crate::board::Board;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
+use crate::live::{self, Live};
+use crate::screen::{Log, Screen};
 use crate::stack::{Settings, stack};
 use crate::summary::Summary;
 use crate::watch::{PATH, Watch, query};
@@ -43,10 +46,11 @@ pub fn main() -> ExitCode {
     };
     // Over a real endpoint repeats are rare and take seconds; in the demo they come many a second.
     let default = if args.endpoint.is_some() { "warn" } else { "error" };
-    if let Err(message) = log(default) {
+    let screen = Screen::of_stdout();
+    if let Err(message) = log(default, screen.as_ref()) {
         return refuse(&message);
     }
-    match run(&args) {
+    match run(&args, screen) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -68,22 +72,23 @@ fn refuse(message: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Sends the layers' events to stderr.
-fn log(default: &str) -> Result<(), String> {
+/// Sends the layers' events to stderr, and spares the table.
+fn log(default: &str, screen: Option<&Screen>) -> Result<(), String> {
     let wanted =
         env::var_os("RUST_LOG").filter(|wanted| !wanted.is_empty()).unwrap_or_else(|| default.into());
     let targets = wanted.to_str().and_then(|wanted| wanted.parse::<Targets>().ok());
     let targets = targets.ok_or_else(|| {
         format!("RUST_LOG {wanted:?} is no filter; accepted: LEVEL or TARGET=LEVEL, by commas")
     })?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let screen = screen.cloned();
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || Log::above(screen.as_ref()));
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(())
 }
 
 /// Answers whether all is well, as the help defines it.
 #[tokio::main]
-async fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
+async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>> {
     let stats = ErrorStats::new();
     let attempts = Attempts::default();
     let calls = Calls::default();
@@ -116,6 +121,17 @@ async fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
         pressed = &mut interrupted => return pressed.map(|()| false).map_err(Into::into),
         () = std::future::ready(()) => {}
     }
+    let live = screen.map(|screen| Live {
+        screen,
+        board: Board::new(&plans),
+        calls: calls.clone(),
+        attempts: attempts.clone(),
+        stats: stats.clone(),
+        quota,
+        start: start.instant,
+        seconds: args.seconds,
+        colour: live::colour(),
+    });
     let (stop, stopped) = watch::channel(false);
     let mut watches = JoinSet::new();
     for plan in &plans {
@@ -125,11 +141,19 @@ async fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
             interval,
             api: api.clone(),
             calls: calls.clone(),
+            attempts: attempts.clone(),
             clock,
+            board: live.as_ref().map(|live| live.board.clone()),
         };
         watches.spawn(watch.run(stopped.clone()));
     }
-    until_over(&mut watches, &stop, args.seconds, interrupted).await?;
+    tokio::select! {
+        over = until_over(&mut watches, &stop, args.seconds, interrupted) => over?,
+        failed = live::run(live.as_ref()) => match failed? {},
+    }
+    if let Some(live) = live {
+        live.finish()?;
+    }
 
     let truth = match server {
         Some(server) => Some(server.shutdown().await),

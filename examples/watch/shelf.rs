@@ -1,5 +1,6 @@
 //! The demo's stock: three plans, each in 28 configurations and 8 datacenters, that change over time.
 
+use std::mem;
 use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
@@ -24,9 +25,11 @@ const STORAGES: [&str; 7] = [
 
 const DATACENTERS: [&str; 8] = ["bhs", "fra", "gra", "lon", "rbx", "sbg", "sgp", "waw"];
 
-/// What an entry may say, and how often in a thousand.
+const UNAVAILABLE: &str = "unavailable";
+
+/// What an entry may say, and its weight in the draw.
 const VALUES: [(&str, u32); 13] = [
-    ("unavailable", 560),
+    (UNAVAILABLE, 560),
     ("1H-low", 120),
     ("1H-high", 110),
     ("24H", 40),
@@ -40,6 +43,9 @@ const VALUES: [(&str, u32); 13] = [
     ("comingSoon", 15),
     ("unknown", 10),
 ];
+
+/// What "unavailable" weighs instead: each plan is scarcer in some datacenters than in others, as real ones are.
+const SCARCITIES: [u32; 4] = [560, 560, 6_000, 30_000];
 
 /// From one change to the next.
 const STEP: Duration = Duration::from_millis(250);
@@ -60,6 +66,8 @@ struct Configuration {
 struct Datacenter {
     availability: &'static str,
     datacenter: &'static str,
+    #[serde(skip)]
+    scarcity: u32,
 }
 
 /// What is asked for; an empty list asks for everything.
@@ -86,6 +94,7 @@ impl Shelf {
         for plan_code in PLANS {
             // "24adv01-v3" is a plan of the server "24adv01".
             let server = plan_code.split('-').next().unwrap_or(plan_code);
+            let scarcities = DATACENTERS.map(|_| SCARCITIES[rng.random_range(0..SCARCITIES.len())]);
             for memory in MEMORIES {
                 for storage in STORAGES {
                     configurations.push(Configuration {
@@ -95,8 +104,13 @@ impl Shelf {
                         server,
                         storage,
                         datacenters: DATACENTERS
-                            .map(|datacenter| Datacenter { availability: value(&mut rng), datacenter })
-                            .to_vec(),
+                            .into_iter()
+                            .zip(scarcities)
+                            .map(|(datacenter, scarcity)| {
+                                let availability = value(&mut rng, scarcity);
+                                Datacenter { availability, datacenter, scarcity }
+                            })
+                            .collect(),
                     });
                 }
             }
@@ -109,15 +123,18 @@ impl Shelf {
         let steps = age.as_nanos() / STEP.as_nanos();
         while self.steps < steps {
             self.steps += 1;
-            let at = self.rng.random_range(0..self.configurations.len());
-            let datacenters = &mut self.configurations[at].datacenters;
-            let at = self.rng.random_range(0..datacenters.len());
-            let entry = &mut datacenters[at];
-            let old = entry.availability;
-            while entry.availability == old {
-                entry.availability = value(&mut self.rng);
-            }
+            while !self.try_change() {}
         }
+    }
+
+    /// Draws one entry anew: whether that changed it.
+    fn try_change(&mut self) -> bool {
+        let at = self.rng.random_range(0..self.configurations.len());
+        let datacenters = &mut self.configurations[at].datacenters;
+        let at = self.rng.random_range(0..datacenters.len());
+        let entry = &mut datacenters[at];
+        let old = mem::replace(&mut entry.availability, value(&mut self.rng, entry.scarcity));
+        entry.availability != old
     }
 
     /// The answer's body; `None` if nothing fits.
@@ -148,9 +165,10 @@ impl Shelf {
     }
 }
 
-fn value(rng: &mut Xoshiro256PlusPlus) -> &'static str {
-    let mut at = rng.random_range(0..VALUES.iter().map(|(_, weight)| weight).sum());
-    for (value, weight) in VALUES {
+fn value(rng: &mut Xoshiro256PlusPlus, scarcity: u32) -> &'static str {
+    let values = VALUES.map(|(value, weight)| (value, if value == UNAVAILABLE { scarcity } else { weight }));
+    let mut at = rng.random_range(0..values.iter().map(|(_, weight)| weight).sum());
+    for (value, weight) in values {
         if at < weight {
             return value;
         }

@@ -1,5 +1,6 @@
 //! Stock as the API tells it, and what changed in it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -58,8 +59,91 @@ impl Stock {
 
     /// How many of them can be ordered now: the API promises hours until delivery.
     pub(crate) fn available(&self) -> usize {
-        let hours = |value: &&String| value.split('-').next().is_some_and(|hours| hours.ends_with('H'));
-        self.0.values().filter(hours).count()
+        self.0.values().filter(|value| Rank::of(value).is_available()).count()
+    }
+
+    /// What each datacenter offers, by its name, which is made fit for a terminal.
+    pub(crate) fn offers(&self) -> BTreeMap<String, Offer> {
+        let mut offers: BTreeMap<String, Offer> = BTreeMap::new();
+        for ((_, datacenter), value) in &self.0 {
+            offers.entry(datacenter.escape_default().to_string()).or_default().add(value);
+        }
+        offers
+    }
+}
+
+/// The configurations of one plan in one datacenter, in short. The greater is the better.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Offer {
+    best: Rank,
+    available: usize,
+    /// The best availability in the API's words, made fit for a terminal.
+    words: String,
+}
+
+impl Offer {
+    fn add(&mut self, value: &str) {
+        let rank = Rank::of(value);
+        self.available += usize::from(rank.is_available());
+        if rank > self.best {
+            (self.best, self.words) = (rank, value.escape_default().to_string());
+        }
+    }
+
+    pub(crate) fn is_available(&self) -> bool {
+        self.available > 0
+    }
+
+    /// Without the number of configurations.
+    pub(crate) fn best(&self) -> &str {
+        match self.best {
+            Rank::Unavailable => "none",
+            Rank::ComingSoon => "soon",
+            _ => &self.words,
+        }
+    }
+}
+
+/// Such as `1H-high 12`: the best, and how many configurations can be ordered at all.
+impl fmt::Display for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.best())?;
+        if self.is_available() { write!(f, " {}", self.available) } else { Ok(()) }
+    }
+}
+
+/// How good an availability is, from the worst on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    #[default]
+    Unavailable,
+    Unknown,
+    ComingSoon,
+    /// The sooner the better; then the more there are.
+    Within {
+        hours: Reverse<u32>,
+        level: i8,
+    },
+}
+
+impl Rank {
+    fn of(value: &str) -> Self {
+        let (hours, level) = value.split_once('-').unwrap_or((value, ""));
+        let level = match level {
+            "high" => 1,
+            "low" => -1,
+            _ => 0,
+        };
+        match (value, hours.strip_suffix('H').and_then(|hours| hours.parse().ok())) {
+            (_, Some(hours)) => Self::Within { hours: Reverse(hours), level },
+            ("unavailable", None) => Self::Unavailable,
+            ("comingSoon", None) => Self::ComingSoon,
+            (_, None) => Self::Unknown,
+        }
+    }
+
+    fn is_available(self) -> bool {
+        matches!(self, Self::Within { .. })
     }
 }
 
@@ -82,10 +166,10 @@ impl fmt::Display for Change<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn stock(entries: &[(&str, &str, &str)]) -> Stock {
+    pub(crate) fn stock(entries: &[(&str, &str, &str)]) -> Stock {
         let rows: Vec<_> = entries
             .iter()
             .map(|(fqn, datacenter, availability)| {
@@ -109,6 +193,25 @@ mod tests {
         assert_eq!(Stock::parse(b"[]").unwrap(), Stock::default());
         assert!(Stock::parse(b"<html>").is_err());
         assert!(Stock::parse(br#"{"message":"no"}"#).is_err());
+    }
+
+    #[test]
+    fn the_best_offer_is_the_soonest() {
+        let worst_first =
+            ["unavailable", "x\u{1b}y", "comingSoon", "2160H", "72H", "24H", "1H-low", "1H", "1H-high"];
+        for pair in worst_first.windows(2) {
+            assert!(Rank::of(pair[0]) < Rank::of(pair[1]), "{pair:?}");
+            for (first, second) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+                let offer =
+                    stock(&[("a", "gra", first), ("b", "gra", second)]).offers().remove("gra").unwrap();
+                assert_eq!(offer.best, Rank::of(pair[1]));
+                assert!(!offer.to_string().contains(char::is_control), "{offer}");
+            }
+        }
+        let offers =
+            stock(&[("a", "gra", "72H"), ("b", "gra", "1H-low"), ("a", "g\u{1b}", "unavailable")]).offers();
+        let words: Vec<_> = offers.iter().map(|(name, offer)| format!("{name} {offer}")).collect();
+        assert_eq!(words, ["g\\u{1b} none", "gra 1H-low 2"]);
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl fmt::Display for Summary {
 
 impl Summary {
     fn calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { started, succeeded, failed, dropped } = &self.calls;
+        let Counts { started, succeeded, failed, dropped, .. } = &self.calls;
         let (lost, left) = (failed.len(), dropped.len());
         writeln!(f, "calls: {started} = {succeeded} succeeded + {lost} failed + {left} dropped at the end")?;
         for Failed { id, plan, at, reason } in failed.iter().chain(dropped) {

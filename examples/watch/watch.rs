@@ -14,6 +14,8 @@ use tokio::time::{self, Instant, MissedTickBehavior};
 use tower::{BoxError, ServiceExt as _};
 use wire_fault::{CallId, Fault, chain};
 
+use crate::attempts::Attempts;
+use crate::board::Board;
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::stack::Api;
@@ -44,7 +46,10 @@ pub(crate) struct Watch {
     pub(crate) interval: Duration,
     pub(crate) api: Api,
     pub(crate) calls: Calls,
+    pub(crate) attempts: Attempts,
     pub(crate) clock: Clock,
+    /// Where news go; `None` is: to stdout, a line each.
+    pub(crate) board: Option<Board>,
 }
 
 impl Watch {
@@ -60,14 +65,28 @@ impl Watch {
                 _ = ticks.tick() => {}
             }
             let id = CallId::next();
-            let call = self.calls.begin(id, &self.plan);
+            let (begun, call) = (Instant::now(), self.calls.begin(id, &self.plan));
             match self.ask(id).await {
                 Ok(stock) => {
                     call.succeeded();
+                    if let Some(board) = &self.board {
+                        board.answered(
+                            &self.plan,
+                            &stock,
+                            self.attempts.failed_of(id, begun),
+                            Instant::now(),
+                        );
+                    }
                     self.tell(known.as_ref(), &stock)?;
                     known = Some(stock);
                 }
-                Err(reason) => call.failed(reason),
+                Err(reason) => {
+                    if let Some(board) = &self.board {
+                        let time = self.clock.at(Instant::now());
+                        board.tell(format!("{time}  call {id}, {}: {}", self.plan, reason.escape_default()));
+                    }
+                    call.failed(reason);
+                }
             }
         }
     }
@@ -88,15 +107,21 @@ impl Watch {
 
     fn tell(&self, known: Option<&Stock>, stock: &Stock) -> io::Result<()> {
         let time = self.clock.at(Instant::now());
-        let mut out = io::stdout().lock();
         let Some(known) = known else {
             let (plan, len, available) = (&self.plan, stock.len(), stock.available());
-            return writeln!(out, "{time}  {plan}  {available} of {len} available at first");
+            return self.say(format!("{time}  {plan}  {available} of {len} available at first"));
         };
-        for change in known.changes(stock) {
-            writeln!(out, "{time}  {change}")?;
+        known.changes(stock).iter().try_for_each(|change| self.say(format!("{time}  {change}")))
+    }
+
+    fn say(&self, line: String) -> io::Result<()> {
+        match &self.board {
+            None => writeln!(io::stdout(), "{line}"),
+            Some(board) => {
+                board.tell(line);
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 
