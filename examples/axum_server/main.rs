@@ -49,7 +49,7 @@ struct Seen {
 }
 
 fn app(stats: &ErrorStats, seen: &Arc<Seen>) -> Result<Router, BoxError> {
-    let limiter = Limiter::new(Quota::per_second(PER_SECOND)?).with_max_wait(Duration::from_secs(2));
+    let limiter = Limiter::new(Quota::per_second(PER_SECOND)?.with_guard(Duration::from_millis(50))?).with_max_wait(Duration::from_secs(2));
     // A limiter may refuse, and axum wants every error answered: the one goes above the other.
     let paced =
         ServiceBuilder::new().layer(HandleErrorLayer::new(refuse)).layer(RateLimitLayer::from(limiter));
@@ -138,7 +138,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     );
     println!("{} answers of 5xx, {} calls cancelled", calls.responses.server_error, calls.cancelled);
 
-    assert_eq!((released + refused, busiest), (u64::try_from(CALLS)?, usize::try_from(PER_SECOND)?));
+    assert_eq!(released + refused, u64::try_from(CALLS)?);
+    assert!(busiest <= usize::try_from(PER_SECOND)?, "{busiest} in one second");
     assert_eq!((calls.responses.success, calls.responses.too_many_requests), (released, refused));
     assert!(refused > 0, "nobody would have waited too long");
     assert_eq!((calls.responses.server_error, calls.cancelled, calls.in_flight), (3, 1, 0));
