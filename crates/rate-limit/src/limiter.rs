@@ -1,10 +1,7 @@
 //! The limiter itself, for use without a service.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,6 +10,7 @@ use tokio::time::Instant;
 use crate::admission::Standing;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
+use crate::permit::{Acquire, Permit};
 use crate::quota::LONGEST;
 use crate::quotas::Quotas;
 use crate::refusal::Refusal;
@@ -145,7 +143,7 @@ impl Limiter {
     /// # }
     /// ```
     pub fn acquire_many(&self, cost: u32) -> Acquire {
-        Acquire { waiter: self.clone().into_waiter(cost) }
+        Acquire::new(self.clone().into_waiter(cost))
     }
 
     /// Takes a permit if one is free and nobody waits for it. The bounds don't matter.
@@ -175,7 +173,7 @@ impl Limiter {
             };
             Err(RateLimited::new(queue.quotas().clone(), wait, bound))
         })?;
-        Ok(Permit { at, cost, shared: Arc::clone(&self.shared) })
+        Ok(Permit::new(at, cost, Arc::clone(&self.shared)))
     }
 
     /// Other quotas hold from now on, for all clones, and for those who wait.
@@ -295,57 +293,6 @@ pub(crate) fn pause(shared: &Shared, asked: Duration, most: Duration) {
     let asked = asked.min(LONGEST);
     tracing::debug!(?asked, ?most, "rate limit paused");
     shared.unsettle(|queue, now| queue.pause(now, asked, most.min(LONGEST)).into_iter().collect());
-}
-
-/// The future of [`Limiter::acquire`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless polled"]
-pub struct Acquire {
-    waiter: Waiter,
-}
-
-impl Future for Acquire {
-    type Output = Result<Permit, RateLimited>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let turn = ready!(self.waiter.poll_turn(cx))?;
-        let (at, cost) = (turn.release(), self.waiter.cost());
-        Poll::Ready(Ok(Permit { at, cost, shared: Arc::clone(self.waiter.shared()) }))
-    }
-}
-
-/// A permit to make one call, at once. It has been counted; dropping it does not give it back.
-pub struct Permit {
-    at: Instant,
-    cost: u32,
-    shared: Arc<Shared>,
-}
-
-impl Permit {
-    /// The instant from which it counts.
-    #[must_use]
-    pub fn at(&self) -> Instant {
-        self.at
-    }
-
-    /// How many permits it is.
-    #[must_use]
-    pub fn cost(&self) -> u32 {
-        self.cost
-    }
-
-    /// Gives the permit back: the call was not made, and will not be. It goes to the next caller, as if it had never
-    /// been taken. Under a spaced quota that is so unless another has been taken since: the next then comes an
-    /// interval after that one anyway.
-    pub fn give_back(self) {
-        self.shared.hand_over(|state| state.queue.give_back(self.at, self.cost));
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("at", &self.at).field("cost", &self.cost).finish_non_exhaustive()
-    }
 }
 
 /// How a limiter stands: [`Limiter::snapshot`].

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
-use crate::limiter::{Limiter, Permit};
+use crate::limiter::Limiter;
+use crate::permit::Permit;
 use crate::quotas::Quotas;
 
 use self::store::Store;
