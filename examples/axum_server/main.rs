@@ -49,7 +49,8 @@ struct Seen {
 }
 
 fn app(stats: &ErrorStats, seen: &Arc<Seen>) -> Result<Router, BoxError> {
-    let limiter = Limiter::new(Quota::per_second(PER_SECOND)?.with_guard(Duration::from_millis(50))?).with_max_wait(Duration::from_secs(2));
+    let limiter = Limiter::new(Quota::per_second(PER_SECOND)?.with_guard(Duration::from_millis(50))?)
+        .with_max_wait(Duration::from_secs(2));
     // A limiter may refuse, and axum wants every error answered: the one goes above the other.
     let paced =
         ServiceBuilder::new().layer(HandleErrorLayer::new(refuse)).layer(RateLimitLayer::from(limiter));
