@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY, FakeOvh};
 use flaky_tls::{FlakyTls, RequestBody, Running};
 use http::{Method, Request, Response};
@@ -26,9 +27,12 @@ async fn two_hundred_runs_end_in_two_hundred_orders() -> Result<(), BoxError> {
     Ok(())
 }
 
+/// A checkout that was received, and after how many more looks it is carried out, if ever.
+type Held = (Request<Full<Bytes>>, Option<u32>);
+
 /// An API whose checkout is carried out when so many more looks at the orders have come, or never; and never answered.
 async fn slow(api: &FakeOvh, after_looks: Option<u32>) -> Running {
-    let held: Arc<Mutex<Option<(Request<Full<_>>, Option<u32>)>>> = Arc::default();
+    let held: Arc<Mutex<Option<Held>>> = Arc::default();
     let router = api.router();
     let service = service_fn(move |request: Request<RequestBody>| {
         let (router, held) = (router.clone(), Arc::clone(&held));
