@@ -106,8 +106,9 @@ impl Buyer {
     ///
     /// # Errors
     ///
-    /// If a call fails. Where the error has [`OutcomeUnknown`](retry_on_tls_eof::OutcomeUnknown) in its chain and that is of
-    /// the checkout, there may be an order; after any other there is none.
+    /// If a call fails. There may be an order if that is the checkout and the error has
+    /// [`OutcomeUnknown`](retry_on_tls_eof::OutcomeUnknown) in its chain, or if the checkout was answered with a 5xx or with
+    /// what can't be read: the hook is not asked about answers, and the wire of this example makes neither.
     pub async fn buy(&self) -> Result<Purchase, BoxError> {
         let cart = self.fill().await?;
         let checkout = format!("{cart}/checkout");

@@ -150,7 +150,7 @@ fn files_are_read_as_the_official_clients_write_them() {
     assert_eq!(config.endpoint().to_string(), "http://127.0.0.1:8080/1.0");
     assert_eq!(config.credentials().cloned(), application("ak;1#2", "as=:", None));
 
-    // Python issue 7: keys before the first section.
+    // As python-ovh's tracker has it (#7): keys before the first section.
     let file = dir.file("headless.conf", "endpoint=ovh-ca\n[ovh-ca]\nclient_id=i\nclient_secret=s\n");
     let config = sources([], &[&file]).load().unwrap();
     assert_eq!(config.credentials(), Some(&Credentials::OAuth2(OAuth2Client::new("i", "s").unwrap())));

@@ -4,8 +4,6 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::quotas::Quotas;
-
 /// The most calls per period. An exact window keeps one entry of 24 bytes per call, so this is 24 MB.
 const MOST: u32 = 1_000_000;
 
@@ -120,16 +118,6 @@ impl Quota {
         }
     }
 
-    /// This quota and another at once, "10 per second and 60 per minute" say. For more than two see
-    /// [`Quotas::new`].
-    ///
-    /// # Errors
-    ///
-    /// If both are spaced.
-    pub fn and(self, other: Self) -> Result<Quotas, InvalidQuota> {
-        Quotas::new([self, other])
-    }
-
     /// The calls per period.
     #[must_use]
     pub const fn n(&self) -> u32 {
@@ -176,7 +164,7 @@ impl fmt::Display for Quota {
     }
 }
 
-/// A [`Quota`], or [`Quotas`], that can't be: the message names the value and the accepted range.
+/// A [`Quota`], or [`Quotas`](crate::Quotas), that can't be: the message names the value and the accepted range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidQuota(pub(crate) Flaw);
 

@@ -31,6 +31,18 @@ pub struct Quotas {
     list: Arc<[Quota]>,
 }
 
+impl Quota {
+    /// This quota and another at once, "10 per second and 60 per minute" say. For more than two see
+    /// [`Quotas::new`].
+    ///
+    /// # Errors
+    ///
+    /// If both are spaced.
+    pub fn and(self, other: Self) -> Result<Quotas, InvalidQuota> {
+        Quotas::new([self, other])
+    }
+}
+
 impl Quotas {
     /// All of these quotas at once.
     ///

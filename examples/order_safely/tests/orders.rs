@@ -27,7 +27,7 @@ async fn two_hundred_runs_end_in_two_hundred_orders() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A checkout that is under way in the server, and after how many looks at the orders it is carried out.
+/// A checkout that was received, and after how many more looks it is carried out, if ever.
 type Held = (Request<Full<Bytes>>, Option<u32>);
 
 /// An API whose checkout is carried out when so many more looks at the orders have come, or never; and never answered.

@@ -41,7 +41,7 @@ use crate::setup_error::UnknownCredentials;
 /// | longest body | 16 MiB | the same | the same |
 ///
 /// Where the figures come from: 2 s, 10 s, three attempts, 30 s, 10/s and the alarm at 5 are what people who patched the Python
-/// client settled on; 60/min per consumer key is the only limit that OVHcloud's staff ever named (python-ovh, issue 81); the
+/// client settled on; 60/min per consumer key is the only limit that OVHcloud's staff ever named (python-ovh #81); the
 /// catalogue, the longest known answer, has about 12 MB. The rest are choices.
 ///
 /// ```
