@@ -16,7 +16,7 @@ impl Fault {
     ///
     /// What an error in the chain states of itself (a [`Mark`](crate::Mark)) is believed; otherwise typed evidence
     /// of hyper and hyper-util decides, then TLS errors by type, then known texts. What is not recognised is
-    /// [`Delivery::Perhaps`]: only proof makes [`Delivery::NeverSent`].
+    /// [`Delivery::Perhaps`](crate::Delivery::Perhaps): only proof makes [`Delivery::NeverSent`](crate::Delivery::NeverSent).
     ///
     /// Ends on every chain, a circular one too, and never panics.
     #[must_use]
