@@ -76,30 +76,53 @@
 
 mod alarm;
 mod bell;
+mod count;
 mod counters;
 mod events;
 mod failure;
 mod future;
+mod history;
+mod joins;
+mod label;
+mod latency;
 mod layer;
+mod lease;
 mod ledger;
+mod names;
 mod outcome;
+mod pattern;
 mod pending;
+mod place;
+mod query_id;
+mod rates;
 mod report;
 mod role;
+mod seat;
+mod seconds;
 mod service;
+mod shard;
 mod shared;
 mod snapshot;
 mod stats;
 mod streak;
+mod sync;
 mod threshold;
 mod wall;
+mod watch;
 
 pub use crate::alarm::Alarm;
 pub use crate::failure::{Failure, Reason};
 pub use crate::future::ResponseFuture;
+pub use crate::label::Label;
+pub use crate::latency::Latency;
 pub use crate::layer::RecordLayer;
+pub use crate::pattern::{Finding, Kind, Pattern, Ratio};
+pub use crate::place::Place;
+pub use crate::query_id::QueryId;
 pub use crate::service::Record;
-pub use crate::snapshot::{FaultCount, Responses, Snapshot, StreakReport, Tally, Verdicts};
+pub use crate::snapshot::{
+    FaultCount, GroupCount, Groups, Responses, Snapshot, StreakReport, Tally, Verdicts,
+};
 pub use crate::stats::ErrorStats;
 pub use crate::threshold::InvalidThreshold;
 pub use crate::wall::Moment;
