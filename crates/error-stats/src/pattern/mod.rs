@@ -12,6 +12,8 @@ mod host;
 mod phase;
 mod rate;
 mod sample;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use wire_fault::Cause;

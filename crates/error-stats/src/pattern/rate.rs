@@ -55,11 +55,17 @@ fn split<'a>(strata: impl Iterator<Item = &'a Stratum>, at: usize) -> Option<Spl
         let (ended, failed) = ((quiet.ended + busy.ended) as f64, (quiet.failed + busy.failed) as f64);
         let (share, weight) = (failed / ended, busy.ended as f64 / ended);
         score += busy.failed as f64 - share * busy.ended as f64;
-        variance += (1.0 - weight).powi(2) * busy.scatter(share) + weight.powi(2) * quiet.scatter(share);
+        variance += (1.0 - weight).powi(2) * spread(&busy, share) + weight.powi(2) * spread(&quiet, share);
         slow.merge(&quiet);
         fast.merge(&busy);
     }
     (variance > 0.0).then(|| Split { from: BINS[at], slow, fast, deviations: score / variance.sqrt() })
+}
+
+/// How much the failures of these seconds vary: as they do, and at least as much as calls that fail each by
+/// itself would. (A few seconds that happen to have no failure do not vary at all.)
+fn spread(bin: &Bin, share: f64) -> f64 {
+    bin.scatter(share).max(share * (1.0 - share) * bin.ended as f64)
 }
 
 fn merged(bins: &[Bin]) -> Bin {
