@@ -68,20 +68,22 @@ impl Joins {
             && lock(&part.open).binary_search_by_key(&call, |(id, _)| *id).is_ok()
     }
 
-    /// `call` has ended.
-    pub(crate) fn call_ended(&self, call: Option<CallId>, succeeded: bool) {
-        let Some(call) = call else { return };
+    /// `call` has ended: how many failed attempts were healed by that.
+    pub(crate) fn call_ended(&self, call: Option<CallId>, succeeded: bool) -> u64 {
+        let Some(call) = call else { return 0 };
         let part = self.part(call);
         if part.entries.load(Ordering::Relaxed) == 0 {
-            return;
+            return 0;
         }
         let mut open = lock(&part.open);
-        let Ok(at) = open.binary_search_by_key(&call, |(id, _)| *id) else { return };
+        let Ok(at) = open.binary_search_by_key(&call, |(id, _)| *id) else { return 0 };
         let (_, failed) = open.remove(at);
         part.entries.store(open.len(), Ordering::Relaxed);
-        if succeeded {
-            self.healed.fetch_add(failed, Ordering::Relaxed);
+        if !succeeded {
+            return 0;
         }
+        self.healed.fetch_add(failed, Ordering::Relaxed);
+        failed
     }
 
     pub(crate) fn healed(&self) -> u64 {
@@ -129,7 +131,8 @@ mod tests {
             joins.attempt_failed(Some(*call));
         }
         // Other tests take ids too, so the parts fill unevenly: nothing is lost all the same.
-        calls.iter().for_each(|call| joins.call_ended(Some(*call), true));
+        let healed: u64 = calls.iter().map(|call| joins.call_ended(Some(*call), true)).sum();
+        assert_eq!(healed, joins.healed());
         assert_eq!(joins.healed() + joins.unjoined(), 10 * room as u64);
         assert!(joins.healed() <= room as u64 && joins.healed() > 0);
         let capacity: usize = joins.parts.iter().map(|part| lock(&part.open).capacity()).sum();

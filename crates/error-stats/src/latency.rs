@@ -64,14 +64,19 @@ pub struct Latency {
     /// How many were counted: those that ended in an outcome, good or bad. Cancelled ones are not among them.
     pub count: u64,
     /// Half of them took no longer.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::seconds"))]
     pub p50: Duration,
     /// 90 % of them took no longer.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::seconds"))]
     pub p90: Duration,
     /// 99 % of them took no longer.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::seconds"))]
     pub p99: Duration,
     /// 99.9 % of them took no longer.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::seconds"))]
     pub p999: Duration,
     /// None took longer.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::seconds"))]
     pub max: Duration,
 }
 

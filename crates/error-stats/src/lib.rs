@@ -88,6 +88,8 @@ mod latency;
 mod layer;
 mod lease;
 mod ledger;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod names;
 mod outcome;
 mod pattern;
@@ -99,6 +101,8 @@ mod report;
 mod role;
 mod seat;
 mod seconds;
+#[cfg(feature = "serde")]
+mod serial;
 mod service;
 mod shard;
 mod shared;
@@ -116,6 +120,8 @@ pub use crate::future::ResponseFuture;
 pub use crate::label::Label;
 pub use crate::latency::Latency;
 pub use crate::layer::RecordLayer;
+#[cfg(feature = "metrics")]
+pub use crate::metrics::Side;
 pub use crate::pattern::{Finding, Kind, Pattern, Ratio};
 pub use crate::place::Place;
 pub use crate::query_id::QueryId;

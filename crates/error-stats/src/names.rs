@@ -44,6 +44,12 @@ impl Names {
         self.names.iter().map_while(OnceLock::get).map(|name| &**name)
     }
 
+    /// The name at a place; none for the others together.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn name(&self, place: u8) -> Option<&str> {
+        self.names.get(usize::from(place))?.get().map(|name| &**name)
+    }
+
     fn find(&self, is_it: impl Fn(&str) -> bool) -> Option<u8> {
         for (place, known) in self.names.iter().enumerate() {
             // The first free place: no name is beyond it.

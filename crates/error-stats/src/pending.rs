@@ -9,6 +9,8 @@ use crate::events::{self, RequestLine};
 use crate::failure::Reason;
 use crate::label::Label;
 use crate::lease::{Lease, Leases};
+#[cfg(feature = "metrics")]
+use crate::metrics;
 use crate::outcome::{is_failure, proves_health, reason};
 use crate::query_id::QueryId;
 use crate::role::Role;
@@ -22,6 +24,8 @@ pub(crate) struct Pending {
     shared: Arc<Lease>,
     subject: Subject,
     line: Option<Box<RequestLine>>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<Box<metrics::Told>>,
     stage: Stage,
 }
 
@@ -52,7 +56,14 @@ impl Pending {
         let subject =
             Subject { role, call, tags: tags(&shared, request), began: shared.wall.present(), repeat };
         shared.started(seat, &subject);
-        Self { shared, subject, line, stage: Stage::Inside }
+        Self {
+            #[cfg(feature = "metrics")]
+            metrics: told(&shared, &subject, request),
+            shared,
+            subject,
+            line,
+            stage: Stage::Inside,
+        }
     }
 
     /// The service is at work, from now on.
@@ -92,6 +103,8 @@ impl Pending {
     fn answered(&self, status: StatusCode) {
         let now = self.shared.wall.fresh_now();
         self.shared.answered(&self.subject, status, now);
+        #[cfg(feature = "metrics")]
+        self.tell_metrics(now, &metrics::End::Answered(status));
         events::answered(&self.told(now), status);
         if proves_health(status) {
             self.shared.recovered(self.subject.role);
@@ -102,8 +115,17 @@ impl Pending {
     fn failed(&self, reason: Reason, query_id: Option<QueryId>) {
         let now = self.shared.wall.fresh_now();
         self.shared.failed(&self.subject, &reason, now);
+        #[cfg(feature = "metrics")]
+        self.tell_metrics(now, &metrics::End::Failed(&reason));
         events::failed(&self.told(now), &reason, query_id);
         self.shared.missed(self.subject.role, reason, self.subject.call, query_id);
+    }
+
+    #[cfg(feature = "metrics")]
+    fn tell_metrics(&self, now: u64, end: &metrics::End<'_>) {
+        if let Some(told) = &self.metrics {
+            told.ended(now.saturating_sub(self.subject.began), end);
+        }
     }
 
     fn told(&self, now: u64) -> events::Subject<'_> {
@@ -119,9 +141,20 @@ impl Drop for Pending {
         }
         let panicked = self.stage == Stage::Inside;
         self.shared.cancelled(&self.subject, panicked);
-        let told = self.told(self.shared.wall.fresh_now());
+        let now = self.shared.wall.fresh_now();
+        #[cfg(feature = "metrics")]
+        self.tell_metrics(now, if panicked { &metrics::End::Panicked } else { &metrics::End::Cancelled });
+        let told = self.told(now);
         if panicked { events::panicked(&told) } else { events::cancelled(&told) }
     }
+}
+
+/// What the facade is told of a request, if it is told anything.
+#[cfg(feature = "metrics")]
+fn told<B>(shared: &Shared, subject: &Subject, request: &Request<B>) -> Option<Box<metrics::Told>> {
+    let side = shared.metrics.get()?;
+    let host = subject.tags.host.map(|place| shared.hosts.name(place).unwrap_or_default());
+    Some(metrics::Told::started(side, shared.is_told(subject.role), request.method(), host))
 }
 
 #[inline]

@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     /// Whether a layer of attempts was made: attempts are joined to calls then, and the history is theirs.
     attempts_seen: AtomicBool,
     query_id_header: Mutex<HeaderName>,
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: crate::metrics::Switch,
 }
 
 /// A call or attempt of which the outcome is told.
@@ -72,6 +74,8 @@ impl Shared {
             history: Mutex::new(History::new()),
             attempts_seen: AtomicBool::new(false),
             query_id_header: Mutex::new(query_id::HEADER),
+            #[cfg(feature = "metrics")]
+            metrics: crate::metrics::Switch::default(),
         }
     }
 
@@ -131,9 +135,20 @@ impl Shared {
             side.succeeded_at(seat, now);
         }
         if subject.role == Role::Calls {
-            self.joins.call_ended(subject.call, true);
+            let healed = self.joins.call_ended(subject.call, true);
+            self.tell_healed(healed);
         }
     }
+
+    #[cfg(feature = "metrics")]
+    fn tell_healed(&self, healed: u64) {
+        if healed > 0 && self.metrics.get().is_some() {
+            crate::metrics::healed(healed);
+        }
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    fn tell_healed(&self, _: u64) {}
 
     /// Counts a call that failed.
     pub(crate) fn failed(&self, subject: &Subject, reason: &Reason, now: u64) {
@@ -157,7 +172,7 @@ impl Shared {
             }
         }
         match subject.role {
-            Role::Calls => self.joins.call_ended(subject.call, false),
+            Role::Calls => _ = self.joins.call_ended(subject.call, false),
             Role::Attempts => self.joins.attempt_failed(subject.call),
         }
     }
@@ -186,6 +201,10 @@ impl Shared {
         let seat = seat::mine();
         let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
         self.shards.at(seat).waits.record(seat, nanos);
+        #[cfg(feature = "metrics")]
+        if self.metrics.get().is_some() {
+            crate::metrics::waited(waited);
+        }
     }
 
     pub(crate) fn waits(&self) -> Latency {
@@ -220,7 +239,7 @@ impl Shared {
 
     /// Whose outcomes make the history: the attempts' where they are counted, since it is they that met the
     /// server.
-    fn is_told(&self, role: Role) -> bool {
+    pub(crate) fn is_told(&self, role: Role) -> bool {
         self.expects_attempts() == (role == Role::Attempts)
     }
 

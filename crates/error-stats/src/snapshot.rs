@@ -23,6 +23,7 @@ use crate::wall::Moment;
 /// what they tell of has been counted; a failure may be counted and not yet in the streak.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Snapshot {
     /// When it was taken.
     pub at: Moment,
@@ -38,6 +39,7 @@ pub struct Snapshot {
     /// How long attempts waited for the rate limit, as far as
     /// [`ErrorStats::record_wait`](crate::ErrorStats::record_wait) was told.
     pub waits: Latency,
+    #[cfg_attr(feature = "serde", serde(rename = "pattern", serialize_with = "crate::serial::pattern"))]
     pub(crate) evidence: Arc<Evidence>,
 }
 
@@ -56,6 +58,7 @@ impl Snapshot {
 /// What one layer has counted, in calls or attempts since the handle was made.
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tally {
     /// Handed to the service.
     pub started: u64,
@@ -96,6 +99,7 @@ pub struct Tally {
 /// Responses by class.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Responses {
     /// 1xx.
     pub informational: u64,
@@ -150,12 +154,16 @@ pub struct GroupCount {
 /// `Display` gives the kind as a sentence, after the number.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FaultCount {
     /// Where they failed.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::name"))]
     pub phase: Phase,
     /// What happened there.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::name"))]
     pub cause: Cause,
     /// Whether the server can have received the request.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::name"))]
     pub delivery: Delivery,
     /// How many.
     pub count: u64,
@@ -164,6 +172,7 @@ pub struct FaultCount {
 /// Errors by the [`Verdict`](wire_fault::Verdict) they carried. Errors without one are not counted here.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Verdicts {
     /// Refused by a layer of this process.
     pub refused_locally: u64,
@@ -179,6 +188,7 @@ pub struct Verdicts {
 /// calls may lie between.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct StreakReport {
     /// How many up to now; zero if the last that counts was a success.
     pub current: u64,

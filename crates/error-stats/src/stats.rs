@@ -133,6 +133,27 @@ impl ErrorStats {
         self
     }
 
+    /// Tells the `metrics` facade of each request too, under the names of OpenTelemetry's HTTP conventions
+    /// where there are any; [the table](crate#metrics) lists them.
+    ///
+    /// Holds for all clones, and for requests that start from now on. Each request then costs some allocations and
+    /// what the recorder costs.
+    ///
+    /// ```
+    /// use error_stats::{ErrorStats, Side};
+    ///
+    /// let stats = ErrorStats::new().with_metrics(Side::Client);
+    /// ```
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn with_metrics(self, side: crate::metrics::Side) -> Self {
+        if self.shared.metrics.get().is_none() {
+            self.shared.bell.add(crate::metrics::alarm);
+        }
+        self.shared.metrics.set(side);
+        self
+    }
+
     /// The layer that counts calls: what the caller sees. It goes outermost, above the retry.
     ///
     /// Its streak raises the alarm. It gives each request a [`CallId`](wire_fault::CallId) if it has none, where

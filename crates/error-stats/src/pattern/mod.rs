@@ -129,6 +129,7 @@ pub enum Kind {
         /// Where.
         place: Place,
         /// Of what, if nearly all are of one cause.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::optional_name"))]
         cause: Option<Cause>,
         /// The failures there, of all failures.
         there: Ratio,
