@@ -14,7 +14,7 @@ pub struct Rounds(Vec<Vec<Duration>>);
 impl Rounds {
     /// Runs every contender once in each of `rounds`, after a first round that does not count.
     pub fn run(rounds: usize, contenders: &mut [&mut dyn FnMut() -> Duration]) -> Self {
-        contenders.iter_mut().for_each(|contender| drop(contender()));
+        contenders.iter_mut().for_each(|contender| _ = contender());
         let round = |_| contenders.iter_mut().map(|contender| contender()).collect();
         Self((0..rounds).map(round).collect())
     }

@@ -8,7 +8,9 @@ use crate::seat::Seat;
 pub(crate) struct Count(AtomicU64);
 
 impl Count {
-    pub(crate) const NEW: Self = Self(AtomicU64::new(0));
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
 
     /// Counts one. Cells that tell of endings are written with `Release` and read with `Acquire`, so that who
     /// sees an ending sees its start; on the usual processors both are plain stores.
@@ -28,7 +30,7 @@ impl Count {
 
 impl Default for Count {
     fn default() -> Self {
-        Self::NEW
+        Self::new()
     }
 }
 

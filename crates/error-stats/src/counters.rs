@@ -81,7 +81,7 @@ impl fmt::Debug for Errors {
 pub(crate) fn read<'a>(
     role: Role,
     errors: &Errors,
-    shards: impl Iterator<Item = &'a Shard> + Clone,
+    shards: &(impl Iterator<Item = &'a Shard> + Clone),
     hosts: &Names,
     labels: &Names,
 ) -> Tally {
@@ -186,7 +186,7 @@ mod tests {
 
         fn read(&self) -> Tally {
             let names = Names::default();
-            read(Role::Calls, &self.errors, self.shards.all(), &names, &names)
+            read(Role::Calls, &self.errors, &self.shards.all(), &names, &names)
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Recorder([Count; BUCKETS]);
 
 impl Recorder {
     pub(crate) const fn new() -> Self {
-        Self([const { Count::NEW }; BUCKETS])
+        Self([const { Count::new() }; BUCKETS])
     }
 
     #[inline]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
+use wire_fault::CallId;
 
 use crate::failure::{Failure, Reason};
 use crate::label::Label;
@@ -79,7 +80,7 @@ impl Serialize for Failure {
         let verdict = reason.verdict();
         let mut fields = serializer.serialize_struct("Failure", 8)?;
         fields.serialize_field("at", at)?;
-        fields.serialize_field("call", &call.map(|call| call.get()))?;
+        fields.serialize_field("call", &call.map(CallId::get))?;
         fields.serialize_field("query_id", query_id)?;
         fields.serialize_field("status", &reason.status().map(|status| status.as_u16()))?;
         fields.serialize_field("phase", &text(fault.map(|fault| &fault.phase as _)))?;

@@ -104,8 +104,8 @@ impl Side {
             not_ready: Count::default(),
             last_success: AtomicU64::new(0),
             latency: Recorder::new(),
-            hosts: [const { Group::NEW }; NAMES + 1],
-            labels: [const { Group::NEW }; NAMES + 1],
+            hosts: [const { Group::new() }; NAMES + 1],
+            labels: [const { Group::new() }; NAMES + 1],
         }
     }
 
@@ -157,8 +157,9 @@ impl Side {
 }
 
 impl Group {
-    const NEW: Self =
-        Self { started: Count::NEW, succeeded: Count::NEW, failed: Count::NEW, cancelled: Count::NEW };
+    const fn new() -> Self {
+        Self { started: Count::new(), succeeded: Count::new(), failed: Count::new(), cancelled: Count::new() }
+    }
 }
 
 fn status_cell(status: StatusCode) -> usize {

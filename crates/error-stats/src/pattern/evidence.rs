@@ -35,7 +35,7 @@ impl Evidence {
         // An outage at its usual hours is told as such first.
         let expected = day.as_ref().is_some_and(|day| includes(&day.kind, this_hour));
         let (first, last) = if expected { (day, constant) } else { (constant, day) };
-        found.extend([first, rate(self.history.strata()), last].into_iter().flatten());
+        found.extend([first, rate(&self.history.strata()), last].into_iter().flatten());
 
         // Where hardly anything fails, it does not matter where.
         if !matches!(base.kind, Kind::Healthy { .. }) || !found.is_empty() {

@@ -24,7 +24,7 @@ struct Split {
     deviations: f64,
 }
 
-pub(crate) fn rate<'a>(strata: impl Iterator<Item = &'a Stratum> + Clone) -> Option<Finding> {
+pub(crate) fn rate<'a>(strata: &(impl Iterator<Item = &'a Stratum> + Clone)) -> Option<Finding> {
     let splits = (1..BINS.len()).filter_map(|at| split(strata.clone(), at));
     let best = splits.max_by(|one, other| one.deviations.total_cmp(&other.deviations))?;
     let Split { from, slow, fast, deviations } = best;
