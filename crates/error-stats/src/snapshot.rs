@@ -19,8 +19,9 @@ use crate::wall::Moment;
 /// Calls go on while a snapshot is taken. Each figure is exact for a moment within the taking. In each
 /// [`Tally`], `started = succeeded + failed + cancelled + in_flight`, `succeeded` and `failed` are the sums
 /// of their parts, and no verdict is counted without its failure, always; a call that starts and ends
-/// meanwhile may show as in flight. The same holds for each host and label. The figures of the streak and the last failure are of one moment, and
-/// what they tell of has been counted; a failure may be counted and not yet in the streak.
+/// meanwhile may show as in flight. The figures of the streak and the last failure are of one moment, and
+/// what they tell of has been counted; a failure may be counted and not yet in the streak. Hosts, labels and
+/// latencies are read before the totals, and so have at most as much.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

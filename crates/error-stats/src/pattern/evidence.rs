@@ -37,12 +37,16 @@ impl Evidence {
         let (first, last) = if expected { (day, constant) } else { (constant, day) };
         found.extend([first, rate(&self.history.strata()), last].into_iter().flatten());
 
+        let healthy = matches!(base.kind, Kind::Healthy { .. });
         // Where hardly anything fails, it does not matter where.
-        if !matches!(base.kind, Kind::Healthy { .. }) || !found.is_empty() {
+        if !healthy || !found.is_empty() {
             found.extend(host(&self.history, &self.hosts));
             found.extend(phase(&self.history));
         }
-        found.push(base);
+        // That calls fail at all is no news beside what they have in common; that few do is.
+        if healthy || found.is_empty() {
+            found.push(base);
+        }
         let main = found.remove(0);
         Pattern { main, also: found }
     }

@@ -60,8 +60,8 @@ fn at(place: Place, cause: Option<Cause>) -> &'static str {
 /// "failures rise with the rate: … (99.9 % sure); raise the spacing".
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Never rounded up to a certainty that the sample does not give.
-        let percent = (self.confidence * 1000.0).floor() / 10.0;
+        // Never rounded up to a certainty that no sample gives.
+        let percent = ((self.confidence * 1000.0).floor() / 10.0).min(99.9);
         match self.kind {
             Kind::TooFew { .. } => write!(f, "{}; {}", self.kind, self.advice()),
             _ => write!(f, "{} ({percent:.1} % sure); {}", self.kind, self.advice()),
