@@ -7,14 +7,17 @@ use crate::wall::Moment;
 
 /// A streak of failed calls has reached the threshold, or has ended after it had.
 ///
-/// The two alternate, starting with `Raised`: each crossing gives exactly one, whatever the number of
-/// threads.
+/// With one threshold the two alternate, starting with `Raised`: each crossing gives exactly one, whatever
+/// the number of threads. With several, a streak raises one at each as it grows, and the success that ends it
+/// clears them all with one `Cleared`.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alarm {
     /// So many calls in a row have failed.
     #[non_exhaustive]
     Raised {
+        /// The threshold that was crossed.
+        threshold: u64,
         /// How many: the threshold, or more if the threshold was lowered meanwhile.
         failures: u64,
         /// When the first of them failed.
@@ -34,18 +37,19 @@ pub enum Alarm {
     },
 }
 
-/// "5 calls in a row failed within 12s; the last: 503 Service Unavailable".
+/// "5 calls in a row failed within 12.0s; the last: 503 Service Unavailable", with the last one's query id if
+/// it has one.
 impl fmt::Display for Alarm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Raised { failures, since, last } => {
+            Self::Raised { failures, since, last, .. } => {
                 let within = last.at.instant.saturating_duration_since(since.instant);
-                write!(
-                    f,
-                    "{failures} {} failed within {within:.1?}; the last: {}",
-                    in_a_row(*failures),
-                    last.reason
-                )
+                let calls = in_a_row(*failures);
+                write!(f, "{failures} {calls} failed within {within:.1?}; the last: {}", last.reason)?;
+                match last.query_id {
+                    Some(id) => write!(f, " ({id})"),
+                    None => Ok(()),
+                }
             }
             Self::Cleared { failures, since, at } => {
                 let within = at.instant.saturating_duration_since(since.instant);

@@ -4,10 +4,11 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::alarm::Alarm;
 use crate::events;
+use crate::sync::{Mutex, MutexGuard};
 
 type Hook = Arc<dyn Fn(&Alarm) + Send + Sync>;
 

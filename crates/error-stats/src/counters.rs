@@ -1,4 +1,4 @@
-//! The counters of one layer: a fixed table of atomics.
+//! The counters of one layer: shards for what happens often, one table of atomics for errors.
 //!
 //! An outcome is counted once, in the finest cell there is; totals are sums of cells, so no two figures can
 //! disagree.
@@ -6,37 +6,16 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::StatusCode;
-use wire_fault::{Cause, Delivery, Fault, Phase, Verdict};
+use wire_fault::{Delivery, Fault, Verdict};
 
-use crate::failure::Reason;
-use crate::outcome::Outcome;
-use crate::snapshot::{FaultCount, Responses, Tally, Verdicts};
+use crate::count::Count;
+use crate::latency::Latency;
+use crate::names::{NAMES, Names, OTHERS};
+use crate::place::{CAUSES, PHASES, position};
+use crate::role::Role;
+use crate::shard::{Group, Shard, Side};
+use crate::snapshot::{FaultCount, GroupCount, Groups, Responses, Tally, Verdicts};
 
-const PHASES: [Phase; 8] = [
-    Phase::Dns,
-    Phase::Tcp,
-    Phase::Proxy,
-    Phase::TlsHandshake,
-    Phase::Pool,
-    Phase::InFlight,
-    Phase::Body,
-    Phase::Unknown,
-];
-const CAUSES: [Cause; 12] = [
-    Cause::Eof,
-    Cause::CleanClose,
-    Cause::Reset,
-    Cause::Timeout,
-    Cause::ConnectionRefused,
-    Cause::Dns,
-    Cause::Proxy,
-    Cause::Certificate,
-    Cause::TlsAlert,
-    Cause::Protocol,
-    Cause::Http2,
-    Cause::Other,
-];
 const DELIVERIES: [Delivery; 4] =
     [Delivery::NeverSent, Delivery::Refused, Delivery::Perhaps, Delivery::Answered];
 const VERDICTS: [Verdict; 3] = [Verdict::RefusedLocally, Verdict::OutcomeUnknown, Verdict::Exhausted];
@@ -45,99 +24,32 @@ const VERDICTS: [Verdict; 3] = [Verdict::RefusedLocally, Verdict::OutcomeUnknown
 /// table has not (its enums may grow): they are never lost and never taken for another.
 const FAULTS: usize = PHASES.len() * CAUSES.len() * DELIVERIES.len();
 
-pub(crate) struct Counters {
-    started: AtomicU64,
-    cancelled: AtomicU64,
-    not_ready: AtomicU64,
-    /// 1xx to 5xx, above, 429.
-    statuses: [AtomicU64; 7],
+/// Errors, by kind. They are rare, or else nobody minds what counting them costs: one table for all threads.
+pub(crate) struct Errors {
     faults: [AtomicU64; FAULTS + 1],
     verdicts: [AtomicU64; VERDICTS.len() + 1],
 }
 
-const ABOVE: usize = 5;
-const TOO_MANY_REQUESTS: usize = 6;
-
-impl Counters {
+impl Errors {
     pub(crate) const fn new() -> Self {
         Self {
-            started: AtomicU64::new(0),
-            cancelled: AtomicU64::new(0),
-            not_ready: AtomicU64::new(0),
-            statuses: [const { AtomicU64::new(0) }; 7],
             faults: [const { AtomicU64::new(0) }; FAULTS + 1],
             verdicts: [const { AtomicU64::new(0) }; VERDICTS.len() + 1],
         }
     }
 
-    pub(crate) fn started(&self) {
-        self.started.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn cancelled(&self) {
-        self.cancelled.fetch_add(1, Ordering::Release);
-    }
-
-    pub(crate) fn not_ready(&self) {
-        self.not_ready.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts an ending. `Release`, against the `Acquire` of [`read`](Self::read): who sees an ending sees
-    /// its start.
-    pub(crate) fn ended(&self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Answered(status) | Outcome::Failed(Reason::Status(status)) => {
-                self.statuses[status_cell(*status)].fetch_add(1, Ordering::Release);
-            }
-            Outcome::Failed(Reason::Error { fault, verdict }) => {
-                self.faults[fault_cell(*fault)].fetch_add(1, Ordering::Release);
-                if let Some(verdict) = verdict {
-                    let cell = place(&VERDICTS, verdict).unwrap_or(VERDICTS.len());
-                    self.verdicts[cell].fetch_add(1, Ordering::Release);
-                }
-            }
+    /// `Release`, against the `Acquire` of [`read`]: who sees an ending sees its start.
+    pub(crate) fn count(&self, fault: Fault, verdict: Option<Verdict>) {
+        self.faults[fault_cell(fault)].fetch_add(1, Ordering::Release);
+        if let Some(verdict) = verdict {
+            let cell = position(&VERDICTS, &verdict).unwrap_or(VERDICTS.len());
+            self.verdicts[cell].fetch_add(1, Ordering::Release);
         }
     }
 
-    /// Verdicts first, then endings, then starts: each figure is seen no earlier than those it is a part of,
-    /// so the parts never exceed the whole.
-    pub(crate) fn read(&self) -> Tally {
+    fn verdicts(&self) -> Verdicts {
         let [refused_locally, outcome_unknown, exhausted, other] = self.verdicts.each_ref().map(load);
-        let verdicts = Verdicts { refused_locally, outcome_unknown, exhausted, other };
-
-        let faults = self.known_faults();
-        let unlisted_faults = load(&self.faults[FAULTS]);
-        let [informational, success, redirection, client_error, server_error, other, too_many_requests] =
-            self.statuses.each_ref().map(load);
-        let responses = Responses {
-            informational,
-            success,
-            redirection,
-            client_error,
-            too_many_requests,
-            server_error,
-            other,
-        };
-        let cancelled = load(&self.cancelled);
-        let not_ready = load(&self.not_ready);
-
-        let succeeded = informational + success + redirection + client_error + other;
-        let errors = faults.iter().map(|fault| fault.count).sum::<u64>() + unlisted_faults;
-        let failed = errors + too_many_requests + server_error;
-        let started = load(&self.started);
-        Tally {
-            started,
-            succeeded,
-            failed,
-            cancelled,
-            in_flight: started.saturating_sub(succeeded + failed + cancelled),
-            not_ready,
-            responses,
-            faults,
-            unlisted_faults,
-            verdicts,
-            ..Tally::default()
-        }
+        Verdicts { refused_locally, outcome_unknown, exhausted, other }
     }
 
     /// The faults that happened, most frequent first.
@@ -157,47 +69,125 @@ impl Counters {
     }
 }
 
-impl fmt::Debug for Counters {
+impl fmt::Debug for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Four hundred cells, nearly all zero, tell nothing; `read` does.
-        f.debug_struct("Counters").field("started", &self.started).finish_non_exhaustive()
+        f.debug_struct("Errors").finish_non_exhaustive()
     }
+}
+
+/// What one layer has counted. What is a part comes first, then endings, then starts, over all shards: each
+/// figure is seen no earlier than those it is a part of, so the parts never exceed the whole.
+pub(crate) fn read<'a>(
+    role: Role,
+    errors: &Errors,
+    shards: &(impl Iterator<Item = &'a Shard> + Clone),
+    hosts: &Names,
+    labels: &Names,
+) -> Tally {
+    let sides = || shards.clone().map(|shard| shard.side(role));
+    let sum = |count: fn(&Side) -> &Count| sides().map(|side| count(side).get()).sum::<u64>();
+
+    let verdicts = errors.verdicts();
+    let panicked = sum(|side| &side.panicked);
+    let latency = Latency::of(sides().map(|side| &side.latency));
+    let hosts = groups(hosts, |place| sides().map(move |side| &side.hosts[place]));
+    let labels = groups(labels, |place| sides().map(move |side| &side.labels[place]));
+
+    let faults = errors.known_faults();
+    let unlisted_faults = load(&errors.faults[FAULTS]);
+    let [informational, success, redirection, client_error, server_error, other, too_many_requests] =
+        std::array::from_fn(|cell| sides().map(|side| side.statuses[cell].get()).sum());
+    let responses = Responses {
+        informational,
+        success,
+        redirection,
+        client_error,
+        too_many_requests,
+        server_error,
+        other,
+    };
+    let cancelled = sum(|side| &side.cancelled);
+    let not_ready = sum(|side| &side.not_ready);
+
+    let succeeded = informational + success + redirection + client_error + other;
+    let errors = faults.iter().map(|fault| fault.count).sum::<u64>() + unlisted_faults;
+    let failed = errors + too_many_requests + server_error;
+    let started = sum(|side| &side.started);
+    Tally {
+        started,
+        succeeded,
+        failed,
+        cancelled,
+        in_flight: started.saturating_sub(succeeded + failed + cancelled),
+        panicked,
+        not_ready,
+        responses,
+        faults,
+        unlisted_faults,
+        verdicts,
+        latency,
+        hosts,
+        labels,
+        ..Tally::default()
+    }
+}
+
+/// The groups by name, and all beyond the table together.
+fn groups<'a, I>(names: &Names, cells: impl Fn(usize) -> I) -> Groups
+where
+    I: Iterator<Item = &'a Group> + Clone,
+{
+    let group = |place: usize| {
+        let sum = |count: fn(&Group) -> &Count| cells(place).map(|group| count(group).get()).sum::<u64>();
+        let (succeeded, failed) = (sum(|group| &group.succeeded), sum(|group| &group.failed));
+        let cancelled = sum(|group| &group.cancelled);
+        GroupCount { started: sum(|group| &group.started), succeeded, failed, cancelled }
+    };
+    let known = names.known().enumerate().map(|(place, name)| (name.to_owned(), group(place)));
+    let known: Vec<_> = known.filter(|(_, group)| group.started > 0).collect();
+    Groups { named: known, others: group(OTHERS), full: names.known().count() == NAMES }
 }
 
 fn load(cell: &AtomicU64) -> u64 {
     cell.load(Ordering::Acquire)
 }
 
-fn status_cell(status: StatusCode) -> usize {
-    match status.as_u16() {
-        429 => TOO_MANY_REQUESTS,
-        code @ 100..=599 => usize::from(code / 100) - 1,
-        _ => ABOVE,
-    }
-}
-
 fn fault_cell(fault: Fault) -> usize {
     let known = || {
-        let phase = place(&PHASES, &fault.phase)?;
-        let cause = place(&CAUSES, &fault.cause)?;
-        let delivery = place(&DELIVERIES, &fault.delivery)?;
+        let phase = position(&PHASES, &fault.phase)?;
+        let cause = position(&CAUSES, &fault.cause)?;
+        let delivery = position(&DELIVERIES, &fault.delivery)?;
         Some((phase * CAUSES.len() + cause) * DELIVERIES.len() + delivery)
     };
     known().unwrap_or(FAULTS)
 }
 
-fn place<T: PartialEq>(table: &[T], kind: &T) -> Option<usize> {
-    table.iter().position(|known| known == kind)
-}
-
 #[cfg(test)]
 mod tests {
-    use wire_fault::Healing;
+    use http::StatusCode;
+    use wire_fault::{Cause, Healing, Phase};
 
     use super::*;
+    use crate::outcome::is_failure;
+    use crate::seat;
+    use crate::shard::{Shards, Tags};
 
-    fn error(fault: Fault, verdict: Option<Verdict>) -> Outcome {
-        Outcome::Failed(Reason::Error { fault, verdict })
+    #[derive(Debug)]
+    struct Rig {
+        errors: Errors,
+        shards: Shards,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            Self { errors: Errors::new(), shards: Shards::new() }
+        }
+
+        fn read(&self) -> Tally {
+            let names = Names::default();
+            read(Role::Calls, &self.errors, &self.shards.all(), &names, &names)
+        }
     }
 
     #[test]
@@ -205,10 +195,9 @@ mod tests {
         for phase in PHASES {
             for cause in CAUSES {
                 for delivery in DELIVERIES {
-                    let counters = Counters::new();
-                    let fault = Fault::new(phase, delivery, cause, Healing::Permanent);
-                    counters.ended(&error(fault, None));
-                    let tally = counters.read();
+                    let rig = Rig::new();
+                    rig.errors.count(Fault::new(phase, delivery, cause, Healing::Permanent), None);
+                    let tally = rig.read();
                     assert_eq!(tally.faults, [FaultCount { phase, cause, delivery, count: 1 }]);
                     assert_eq!((tally.failed, tally.unlisted_faults), (1, 0));
                 }
@@ -218,12 +207,14 @@ mod tests {
 
     #[test]
     fn each_status_is_counted_once_and_429_apart() {
-        let counters = Counters::new();
+        let (rig, seat) = (Rig::new(), seat::mine());
+        let side = rig.shards.at(seat).side(Role::Calls);
         for code in 100..=999 {
-            counters.started();
-            counters.ended(&Outcome::of_response(StatusCode::from_u16(code).unwrap()));
+            let status = StatusCode::from_u16(code).unwrap();
+            side.start(seat, Tags::default());
+            side.answered(seat, Tags::default(), status, is_failure(status));
         }
-        let tally = counters.read();
+        let tally = rig.read();
         assert_eq!(
             tally.responses,
             Responses {
@@ -241,23 +232,23 @@ mod tests {
 
     #[test]
     fn a_verdict_is_counted_beside_its_fault() {
-        let counters = Counters::new();
+        let rig = Rig::new();
         for verdict in [Verdict::RefusedLocally, Verdict::OutcomeUnknown, Verdict::OutcomeUnknown] {
-            counters.ended(&error(Fault::UNKNOWN, Some(verdict)));
+            rig.errors.count(Fault::UNKNOWN, Some(verdict));
         }
-        let tally = counters.read();
+        let tally = rig.read();
         let expected = Verdicts { refused_locally: 1, outcome_unknown: 2, exhausted: 0, other: 0 };
         assert_eq!((tally.verdicts, tally.failed), (expected, 3));
     }
 
     #[test]
     fn the_most_frequent_fault_comes_first() {
-        let counters = Counters::new();
+        let rig = Rig::new();
         let tls = Fault::new(Phase::TlsHandshake, Delivery::NeverSent, Cause::Eof, Healing::Transient);
-        counters.ended(&error(Fault::UNKNOWN, None));
-        counters.ended(&error(tls, None));
-        counters.ended(&error(tls, None));
-        let order: Vec<_> = counters.read().faults.iter().map(|fault| (fault.phase, fault.count)).collect();
+        rig.errors.count(Fault::UNKNOWN, None);
+        rig.errors.count(tls, None);
+        rig.errors.count(tls, None);
+        let order: Vec<_> = rig.read().faults.iter().map(|fault| (fault.phase, fault.count)).collect();
         assert_eq!(order, [(Phase::TlsHandshake, 2), (Phase::Unknown, 1)]);
     }
 }

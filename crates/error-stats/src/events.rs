@@ -10,6 +10,7 @@ use wire_fault::CallId;
 
 use crate::alarm::Alarm;
 use crate::failure::Reason;
+use crate::query_id::QueryId;
 use crate::role::Role;
 
 const TARGET: &str = "error_stats";
@@ -21,13 +22,14 @@ pub(crate) struct RequestLine {
 }
 
 impl RequestLine {
-    pub(crate) fn of<B>(role: Role, request: &Request<B>) -> Option<Self> {
+    pub(crate) fn of<B>(role: Role, request: &Request<B>) -> Option<Box<Self>> {
         let heard = match role {
             Role::Calls => tracing::enabled!(target: TARGET, tracing::Level::ERROR),
             Role::Attempts => tracing::enabled!(target: TARGET, tracing::Level::DEBUG),
         };
-        heard
-            .then(|| Self { method: request.method().clone(), path: request.uri().path_and_query().cloned() })
+        let keep =
+            || Self { method: request.method().clone(), path: request.uri().path_and_query().cloned() };
+        heard.then(|| Box::new(keep()))
     }
 
     fn path(&self) -> &str {
@@ -47,7 +49,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) role: Role,
     pub(crate) call: Option<CallId>,
     pub(crate) line: Option<&'a RequestLine>,
-    pub(crate) elapsed: Duration,
+    /// How long it has taken.
+    pub(crate) nanos: u64,
 }
 
 macro_rules! event {
@@ -57,7 +60,7 @@ macro_rules! event {
             call = $subject.call.map(CallId::get),
             method = $subject.line.map(|line| line.method.as_str()),
             path = $subject.line.map(RequestLine::path),
-            elapsed = ?$subject.elapsed,
+            elapsed = ?Duration::from_nanos($subject.nanos),
             $($rest)+
         )
     };
@@ -78,12 +81,21 @@ pub(crate) fn cancelled(subject: &Subject<'_>) {
     }
 }
 
-pub(crate) fn failed(subject: &Subject<'_>, reason: &Reason) {
+/// A panic is nobody's answer and still the call's end: told as loudly as a failure.
+pub(crate) fn panicked(subject: &Subject<'_>) {
+    match subject.role {
+        Role::Calls => event!(error, subject, "call ended by a panic"),
+        Role::Attempts => event!(debug, subject, "attempt ended by a panic"),
+    }
+}
+
+pub(crate) fn failed(subject: &Subject<'_>, reason: &Reason, query_id: Option<QueryId>) {
     let status = reason.status().map(|status| status.as_u16());
     let (fault, verdict) = (reason.fault().map(display), reason.verdict().map(display));
+    let query_id = query_id.as_ref().map(QueryId::as_str);
     match subject.role {
-        Role::Calls => event!(error, subject, status, fault, verdict, "call failed"),
-        Role::Attempts => event!(debug, subject, status, fault, verdict, "attempt failed"),
+        Role::Calls => event!(error, subject, status, fault, verdict, query_id, "call failed"),
+        Role::Attempts => event!(debug, subject, status, fault, verdict, query_id, "attempt failed"),
     }
 }
 
@@ -101,17 +113,19 @@ pub(crate) fn not_ready(role: Role, reason: &Reason) {
 
 pub(crate) fn alarm(alarm: &Alarm) {
     match alarm {
-        Alarm::Raised { failures, last, .. } => {
+        Alarm::Raised { threshold, failures, last, .. } => {
             let call = last.call.map(CallId::get);
             let status = last.reason.status().map(|status| status.as_u16());
             let (fault, verdict) = (last.reason.fault().map(display), last.reason.verdict().map(display));
             tracing::error!(
                 target: TARGET,
+                threshold,
                 failures,
                 call,
                 status,
                 fault,
                 verdict,
+                query_id = last.query_id.as_ref().map(QueryId::as_str),
                 "alarm raised: calls fail in a row"
             );
         }

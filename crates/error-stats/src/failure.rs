@@ -5,6 +5,7 @@ use std::fmt;
 use http::StatusCode;
 use wire_fault::{CallId, Cause, Fault, Phase, Verdict};
 
+use crate::query_id::QueryId;
 use crate::wall::Moment;
 
 /// A failed call or attempt.
@@ -18,6 +19,8 @@ pub struct Failure {
     /// The call it was, or was an attempt of. None where no layer had named the call, and where the service
     /// failed before it took a request.
     pub call: Option<CallId>,
+    /// What the server calls the query, if it said so.
+    pub query_id: Option<QueryId>,
 }
 
 /// What a call or attempt failed with.

@@ -4,13 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::Response;
 use pin_project_lite::pin_project;
 use wire_fault::AsFault;
 
-use crate::outcome::Outcome;
 use crate::pending::Pending;
 
 pin_project! {
@@ -22,14 +21,16 @@ pin_project! {
     pub struct ResponseFuture<F, M> {
         #[pin]
         inner: F,
-        pending: Option<Pending>,
+        pending: Pending,
         marker: PhantomData<fn() -> M>,
     }
 }
 
 impl<F, M> ResponseFuture<F, M> {
-    pub(crate) fn new(inner: F, pending: Pending) -> Self {
-        Self { inner, pending: Some(pending), marker: PhantomData }
+    #[inline]
+    pub(crate) fn new(inner: F, mut pending: Pending) -> Self {
+        pending.leave();
+        Self { inner, pending, marker: PhantomData }
     }
 }
 
@@ -42,15 +43,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.inner.poll(cx));
-        if let Some(pending) = this.pending.take() {
-            let outcome = match &result {
-                Ok(response) => Outcome::of_response(response.status()),
-                Err(error) => Outcome::of_error(error),
-            };
-            pending.end(&outcome);
+        this.pending.enter();
+        let poll = this.inner.poll(cx);
+        this.pending.leave();
+        if let Poll::Ready(result) = &poll {
+            this.pending.end(result);
         }
-        Poll::Ready(result)
+        poll
     }
 }
 

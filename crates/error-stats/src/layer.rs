@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use crate::lease::Leases;
 use crate::role::Role;
 use crate::service::Record;
-use crate::shared::Shared;
 
 /// Counts the calls, or the attempts, of the services it wraps:
 /// [`ErrorStats::calls`](crate::ErrorStats::calls), [`ErrorStats::attempts`](crate::ErrorStats::attempts).
@@ -20,13 +20,13 @@ use crate::shared::Shared;
 /// Clones, and all services they make, count into the same handle.
 #[derive(Clone, Debug)]
 pub struct RecordLayer<M> {
-    shared: Arc<Shared>,
+    shared: Arc<Leases>,
     role: Role,
     marker: PhantomData<fn() -> M>,
 }
 
 impl<M> RecordLayer<M> {
-    pub(crate) fn new(shared: Arc<Shared>, role: Role) -> Self {
+    pub(crate) fn new(shared: Arc<Leases>, role: Role) -> Self {
         Self { shared, role, marker: PhantomData }
     }
 }

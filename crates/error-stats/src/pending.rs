@@ -2,57 +2,184 @@
 
 use std::sync::Arc;
 
-use http::Request;
-use tokio::time::Instant;
-use wire_fault::CallId;
+use http::{Request, Response, StatusCode, header};
+use wire_fault::{AsFault, CallId};
 
-use crate::events::{self, RequestLine, Subject};
-use crate::outcome::Outcome;
+use crate::events::{self, RequestLine};
+use crate::failure::Reason;
+use crate::label::Label;
+use crate::lease::{Lease, Leases};
+#[cfg(feature = "metrics")]
+use crate::metrics;
+use crate::outcome::{is_failure, proves_health, reason};
+use crate::query_id::QueryId;
 use crate::role::Role;
-use crate::shared::Shared;
+use crate::seat;
+use crate::shard::Tags;
+use crate::shared::{Shared, Subject};
 
 /// Counts a start when made, and one ending: the outcome it is told, or else a cancellation.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    shared: Arc<Shared>,
-    role: Role,
-    call: Option<CallId>,
-    line: Option<RequestLine>,
-    began: Instant,
-    ended: bool,
+    shared: Arc<Lease>,
+    subject: Subject,
+    line: Option<Box<RequestLine>>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<Box<metrics::Told>>,
+    stage: Stage,
+}
+
+/// Where the call is. A guard that is dropped while the service is at work was dropped by its panic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// In the service's `call`, or its future's `poll`.
+    Inside,
+    /// Between polls.
+    Waiting,
+    Ended,
 }
 
 impl Pending {
-    pub(crate) fn start<B>(shared: Arc<Shared>, role: Role, request: &mut Request<B>) -> Self {
-        let call = match role {
-            Role::Calls => Some(CallId::of(request.extensions_mut())),
-            Role::Attempts => request.extensions().get().copied(),
-        };
+    #[inline]
+    pub(crate) fn start<B>(leases: &Leases, role: Role, request: &mut Request<B>) -> Self {
+        let seat = seat::mine();
+        let shared = leases.take(seat);
         let line = RequestLine::of(role, request);
-        shared.ledger(role).counters.started();
-        Self { shared, role, call, line, began: Instant::now(), ended: false }
-    }
-
-    pub(crate) fn end(mut self, outcome: &Outcome) {
-        self.ended = true;
-        self.shared.ledger(self.role).counters.ended(outcome);
-        match outcome {
-            Outcome::Answered(status) => events::answered(&self.subject(), *status),
-            Outcome::Failed(reason) => events::failed(&self.subject(), reason),
+        let call = match role {
+            // Only where something is joined by it: the extension allocates.
+            Role::Calls if shared.expects_attempts() || line.is_some() => {
+                Some(CallId::of(request.extensions_mut()))
+            }
+            _ => request.extensions().get().copied(),
+        };
+        let repeat = role == Role::Attempts && shared.joins.has_failed(call);
+        let subject =
+            Subject { role, call, tags: tags(&shared, request), began: shared.wall.present(), repeat };
+        shared.started(seat, &subject);
+        Self {
+            #[cfg(feature = "metrics")]
+            metrics: told(&shared, &subject, request),
+            shared,
+            subject,
+            line,
+            stage: Stage::Inside,
         }
-        self.shared.follow(self.role, outcome, self.call);
     }
 
-    fn subject(&self) -> Subject<'_> {
-        Subject { role: self.role, call: self.call, line: self.line.as_ref(), elapsed: self.began.elapsed() }
+    /// The service is at work, from now on.
+    pub(crate) fn enter(&mut self) {
+        self.go(Stage::Inside);
+    }
+
+    /// The service has returned, without an outcome.
+    pub(crate) fn leave(&mut self) {
+        self.go(Stage::Waiting);
+    }
+
+    /// An end is final.
+    #[inline]
+    fn go(&mut self, stage: Stage) {
+        if self.stage != Stage::Ended {
+            self.stage = stage;
+        }
+    }
+
+    /// Its outcome. One it has had already stands.
+    pub(crate) fn end<B, E: AsFault<M>, M>(&mut self, result: &Result<Response<B>, E>) {
+        if self.stage == Stage::Ended {
+            return;
+        }
+        self.stage = Stage::Ended;
+        match result {
+            Ok(response) if is_failure(response.status()) => {
+                self.failed(Reason::Status(response.status()), self.shared.query_id(response));
+            }
+            Ok(response) => self.answered(response.status()),
+            Err(error) => self.failed(reason(error), QueryId::of_error(error.as_error())),
+        }
+    }
+
+    #[inline]
+    fn answered(&self, status: StatusCode) {
+        let now = self.shared.wall.fresh_now();
+        self.shared.answered(&self.subject, status, now);
+        #[cfg(feature = "metrics")]
+        self.tell_metrics(now, &metrics::End::Answered(status));
+        events::answered(&self.told(now), status);
+        if proves_health(status) {
+            self.shared.recovered(self.subject.role);
+        }
+    }
+
+    #[cold]
+    fn failed(&self, reason: Reason, query_id: Option<QueryId>) {
+        let now = self.shared.wall.fresh_now();
+        self.shared.failed(&self.subject, &reason, now);
+        #[cfg(feature = "metrics")]
+        self.tell_metrics(now, &metrics::End::Failed(&reason));
+        events::failed(&self.told(now), &reason, query_id);
+        self.shared.missed(self.subject.role, reason, self.subject.call, query_id);
+    }
+
+    #[cfg(feature = "metrics")]
+    fn tell_metrics(&self, now: u64, end: &metrics::End<'_>) {
+        if let Some(told) = &self.metrics {
+            told.ended(now.saturating_sub(self.subject.began), end);
+        }
+    }
+
+    fn told(&self, now: u64) -> events::Subject<'_> {
+        let Subject { role, call, began, .. } = self.subject;
+        events::Subject { role, call, line: self.line.as_deref(), nanos: now.saturating_sub(began) }
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if !self.ended {
-            self.shared.ledger(self.role).counters.cancelled();
-            events::cancelled(&self.subject());
+        if self.stage == Stage::Ended {
+            return;
         }
+        let panicked = self.stage == Stage::Inside;
+        self.shared.cancelled(&self.subject, panicked);
+        let now = self.shared.wall.fresh_now();
+        #[cfg(feature = "metrics")]
+        self.tell_metrics(now, if panicked { &metrics::End::Panicked } else { &metrics::End::Cancelled });
+        let told = self.told(now);
+        if panicked { events::panicked(&told) } else { events::cancelled(&told) }
+    }
+}
+
+/// What the facade is told of a request, if it is told anything.
+#[cfg(feature = "metrics")]
+fn told<B>(shared: &Shared, subject: &Subject, request: &Request<B>) -> Option<Box<metrics::Told>> {
+    let side = shared.metrics.get()?;
+    let host = subject.tags.host.map(|place| shared.hosts.name(place).unwrap_or_default());
+    Some(metrics::Told::started(side, shared.is_told(subject.role), request.method(), host))
+}
+
+#[inline]
+fn tags<B>(shared: &Shared, request: &Request<B>) -> Tags {
+    let label = request.extensions().get::<Label>();
+    Tags { host: host(shared, request), label: label.map(|label| shared.labels.place(label.as_str())) }
+}
+
+/// The place of the host that is asked: the URI's, or else, on a server, the `Host` header's, which is the
+/// client's word.
+#[inline]
+fn host<B>(shared: &Shared, request: &Request<B>) -> Option<u8> {
+    let Some(authority) = request.uri().authority() else {
+        let named = request.headers().get(header::HOST)?.to_str().ok()?;
+        return Some(shared.hosts.place_of_host(without_port(named)));
+    };
+    // Usually the authority is the host and nothing else: looked up before it is taken apart.
+    let known = shared.hosts.known_place(authority.as_str());
+    Some(known.unwrap_or_else(|| shared.hosts.place_of_host(authority.host())))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // An IPv6 address has colons within its brackets only.
+        Some((host, port)) if !port.contains(']') => host,
+        _ => host,
     }
 }

@@ -5,15 +5,29 @@ use std::fmt;
 use tokio::time::Instant;
 use wire_fault::{Fault, Healing};
 
-use crate::snapshot::{FaultCount, Snapshot, StreakReport, Tally};
+use crate::latency::Latency;
+use crate::snapshot::{FaultCount, Groups, Snapshot, StreakReport, Tally};
 use crate::wall::Moment;
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let now = self.at.instant;
         f.write_str("calls: ")?;
-        tally(f, &self.calls, self.at.instant)?;
+        tally(f, &self.calls, now)?;
         f.write_str("\nattempts: ")?;
-        tally(f, &self.attempts, self.at.instant)
+        tally(f, &self.attempts, now)?;
+        counts(
+            f,
+            "of the failed",
+            &[(self.healed, "healed by a repeat"), (self.unjoined, "of unknown calls")],
+        )?;
+        if self.waits.count > 0 {
+            write!(f, "\nwaits for the rate limit: {}", Quantiles(&self.waits))?;
+        }
+        if self.calls.started + self.attempts.started > 0 {
+            write!(f, "\npattern: {}", self.pattern().to_string().replace('\n', "\n  "))?;
+        }
+        Ok(())
     }
 }
 
@@ -62,17 +76,42 @@ fn tally(f: &mut fmt::Formatter<'_>, tally: &Tally, now: Instant) -> fmt::Result
             (verdicts.other, "with another verdict"),
         ],
     )?;
+    if tally.panicked > 0 {
+        write!(f, "\n  of the cancelled: {} ended by a panic", tally.panicked)?;
+    }
     if tally.not_ready > 0 {
         write!(f, "\n  service not ready: {}", tally.not_ready)?;
     }
     streak(f, &tally.streak, now)?;
     if let Some(failure) = &tally.last_failure {
         write!(f, "\n  last failure {}: {}", Ago(failure.at, now), failure.reason)?;
+        if let Some(id) = failure.query_id {
+            write!(f, " ({id})")?;
+        }
     }
-    match tally.last_success {
-        Some(success) => write!(f, "\n  last success {}", Ago(success, now)),
-        None => Ok(()),
+    if let Some(success) = tally.last_success {
+        write!(f, "\n  last success {}", Ago(success, now))?;
     }
+    if tally.latency.count > 0 {
+        write!(f, "\n  took {}", Quantiles(&tally.latency))?;
+    }
+    groups(f, "host", &tally.hosts)?;
+    groups(f, "label", &tally.labels)
+}
+
+/// A line for each name; no line where there is one host only, of which the totals tell all.
+fn groups(f: &mut fmt::Formatter<'_>, title: &str, groups: &Groups) -> fmt::Result {
+    let Groups { named, others, full } = groups;
+    if title == "host" && named.len() == 1 && others.started == 0 {
+        return Ok(());
+    }
+    for (name, count) in named {
+        write!(f, "\n  {title} {name}: {} of {} failed", count.failed, count.started)?;
+    }
+    if others.started > 0 {
+        write!(f, "\n  other {title}s together: {} of {} failed", others.failed, others.started)?;
+    }
+    if *full { write!(f, "\n  all places for {title}s are taken: new ones count together") } else { Ok(()) }
 }
 
 /// The counts that are not zero, on a line of their own; no line if all are.
@@ -87,7 +126,7 @@ fn counts(f: &mut fmt::Formatter<'_>, title: &str, counts: &[(u64, &str)]) -> fm
 }
 
 fn streak(f: &mut fmt::Formatter<'_>, streak: &StreakReport, now: Instant) -> fmt::Result {
-    let StreakReport { current, longest, began, alarmed } = *streak;
+    let StreakReport { current, began, longest, longest_began, alarmed } = *streak;
     if longest == 0 {
         return Ok(());
     }
@@ -95,8 +134,22 @@ fn streak(f: &mut fmt::Formatter<'_>, streak: &StreakReport, now: Instant) -> fm
     if let Some(began) = began {
         write!(f, ", the first {}", Ago(began, now))?;
     }
-    write!(f, " (longest {longest})")?;
+    write!(f, " (longest {longest}")?;
+    match longest_began {
+        Some(at) if began != longest_began => write!(f, ", from {} on)", Ago(at, now))?,
+        _ => f.write_str(")")?,
+    }
     if alarmed { f.write_str(", alarm raised") } else { Ok(()) }
+}
+
+/// "at most 12ms (half), 30ms (90 %), …".
+struct Quantiles<'a>(&'a Latency);
+
+impl fmt::Display for Quantiles<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Latency { p50, p90, p99, max, .. } = self.0;
+        write!(f, "at most {p50:.1?} (half), {p90:.1?} (90 %), {p99:.1?} (99 %), {max:.1?} (all)")
+    }
 }
 
 /// "3.5s ago".

@@ -9,21 +9,23 @@ use tower_service::Service;
 use wire_fault::AsFault;
 
 use crate::future::ResponseFuture;
+use crate::lease::Leases;
 use crate::outcome;
 use crate::pending::Pending;
+use crate::query_id::QueryId;
 use crate::role::Role;
-use crate::shared::Shared;
 
 /// Counts what goes through the service it wraps, and changes nothing of it: made by a
 /// [`RecordLayer`](crate::RecordLayer).
 ///
 /// Errors and readiness are the inner service's own. The layer of calls gives each request a
-/// [`CallId`](wire_fault::CallId) if it has none.
+/// [`CallId`](wire_fault::CallId) if it has none, where its handle has made a layer of attempts, or somebody
+/// listens to its events: without either there is nothing to join.
 ///
 /// # Cancellation
 ///
 /// A future that is dropped before its outcome, even before its first poll, counts as cancelled. So does a
-/// call whose service panics, when its future is dropped.
+/// call whose service panics, when its future is dropped; it counts as panicked besides.
 ///
 /// # Clone
 ///
@@ -31,13 +33,13 @@ use crate::shared::Shared;
 #[derive(Clone, Debug)]
 pub struct Record<S, M> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<Leases>,
     role: Role,
     marker: PhantomData<fn() -> M>,
 }
 
 impl<S, M> Record<S, M> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared>, role: Role) -> Self {
+    pub(crate) fn new(inner: S, shared: Arc<Leases>, role: Role) -> Self {
         Self { inner, shared, role, marker: PhantomData }
     }
 }
@@ -54,14 +56,15 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let ready = self.inner.poll_ready(cx);
         if let Poll::Ready(Err(error)) = &ready {
-            self.shared.not_ready(self.role, outcome::reason(error));
+            let query_id = QueryId::of_error(error.as_error());
+            self.shared.not_ready(self.role, outcome::reason(error), query_id);
         }
         ready
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         // Before the inner service is called: if that panics, the call is counted all the same.
-        let pending = Pending::start(self.shared.clone(), self.role, &mut request);
+        let pending = Pending::start(&self.shared, self.role, &mut request);
         ResponseFuture::new(self.inner.call(request), pending)
     }
 }

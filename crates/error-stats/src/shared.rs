@@ -1,32 +1,81 @@
 //! What the handle, the layers and the calls in flight hold in common.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{HeaderName, Response, StatusCode};
 use wire_fault::CallId;
 
-use crate::bell::Bell;
+use crate::bell::{Bell, lock};
+use crate::counters;
 use crate::events;
-use crate::failure::Reason;
+use crate::failure::{Failure, Reason};
+use crate::history::{Facts, History, OPEN};
+use crate::joins::Joins;
+use crate::latency::Latency;
 use crate::ledger::Ledger;
-use crate::outcome::{Outcome, proves_health};
+use crate::names::{NAMES, Names};
+use crate::outcome::proves_health;
+use crate::pattern::Evidence;
+use crate::place::{CAUSES, Place, position};
+use crate::query_id::{self, QueryId};
 use crate::role::Role;
+use crate::seat::{self, Seat};
+use crate::shard::{Shards, Tags};
+use crate::snapshot::{StreakReport, Tally};
 use crate::threshold;
-use crate::wall::Wall;
+use crate::wall::{self, Wall};
+use crate::watch::Watch;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) calls: Ledger,
     pub(crate) attempts: Ledger,
+    pub(crate) shards: Shards,
+    pub(crate) hosts: Names,
+    pub(crate) labels: Names,
+    pub(crate) joins: Joins,
     pub(crate) bell: Bell,
     pub(crate) wall: Wall,
+    history: Mutex<History>,
+    /// Whether a layer of attempts was made: attempts are joined to calls then, and the history is theirs.
+    attempts_seen: AtomicBool,
+    query_id_header: Mutex<HeaderName>,
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: crate::metrics::Switch,
+}
+
+/// A call or attempt of which the outcome is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject {
+    pub(crate) role: Role,
+    pub(crate) call: Option<CallId>,
+    pub(crate) tags: Tags,
+    /// As the wall's offset.
+    pub(crate) began: u64,
+    /// A repeat of what has failed. The history does not time these: they would make failures themselves look
+    /// like a higher rate.
+    pub(crate) repeat: bool,
 }
 
 impl Shared {
     pub(crate) fn new(wall: Wall) -> Self {
         Self {
-            calls: Ledger::new(Some(threshold::DEFAULT)),
+            calls: Ledger::new(Watch::new(vec![threshold::DEFAULT])),
             // An attempt that fails and is repeated with success is the retry's daily work: no alarm.
-            attempts: Ledger::new(None),
+            attempts: Ledger::new(Watch::new(Vec::new())),
+            shards: Shards::new(),
+            hosts: Names::default(),
+            labels: Names::default(),
+            joins: Joins::new(),
             bell: Bell::default(),
             wall,
+            history: Mutex::new(History::new()),
+            attempts_seen: AtomicBool::new(false),
+            query_id_header: Mutex::new(query_id::HEADER),
+            #[cfg(feature = "metrics")]
+            metrics: crate::metrics::Switch::default(),
         }
     }
 
@@ -37,22 +86,207 @@ impl Shared {
         }
     }
 
-    /// Tells the streak how a call ended.
-    pub(crate) fn follow(&self, role: Role, outcome: &Outcome, call: Option<CallId>) {
-        match outcome {
-            Outcome::Failed(reason) => self.ledger(role).fail(*reason, call, &self.wall, &self.bell),
-            Outcome::Answered(status) if proves_health(*status) => {
-                self.ledger(role).succeed(&self.wall, &self.bell);
-            }
-            Outcome::Answered(_) => {}
+    pub(crate) fn expect_attempts(&self) {
+        self.attempts_seen.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expects_attempts(&self) -> bool {
+        self.attempts_seen.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_query_id_header(&self, header: HeaderName) {
+        *lock(&self.query_id_header) = header;
+    }
+
+    pub(crate) fn query_id<B>(&self, response: &Response<B>) -> Option<QueryId> {
+        QueryId::of_response(response, &lock(&self.query_id_header))
+    }
+
+    #[inline]
+    pub(crate) fn started(&self, seat: Seat, subject: &Subject) {
+        let shard = self.shards.at(seat);
+        shard.side(subject.role).start(seat, subject.tags);
+        if self.is_timed(subject) {
+            let second = second(subject.began);
+            shard.seconds.started(seat, second, || self.turn(second));
         }
     }
 
+    pub(crate) fn cancelled(&self, subject: &Subject, panicked: bool) {
+        let seat = seat::mine();
+        self.shards.at(seat).side(subject.role).cancel(seat, subject.tags, panicked);
+        if self.is_timed(subject) {
+            let second = second(subject.began);
+            lock(&self.history).cancelled(second, self.hour(second));
+        }
+        if subject.role == Role::Calls {
+            self.joins.call_ended(subject.call, false);
+        }
+    }
+
+    /// Counts a call that was answered, and not by a failure.
+    #[inline]
+    pub(crate) fn answered(&self, subject: &Subject, status: StatusCode, now: u64) {
+        let seat = seat::mine();
+        let side = self.shards.at(seat).side(subject.role);
+        side.answered(seat, subject.tags, status, false);
+        side.latency.record(seat, now.saturating_sub(subject.began));
+        if proves_health(status) {
+            side.succeeded_at(seat, now);
+        }
+        if subject.role == Role::Calls {
+            let healed = self.joins.call_ended(subject.call, true);
+            self.tell_healed(healed);
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    fn tell_healed(&self, healed: u64) {
+        if healed > 0 && self.metrics.get().is_some() {
+            crate::metrics::healed(healed);
+        }
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    fn tell_healed(&self, _: u64) {}
+
+    /// Counts a call that failed.
+    pub(crate) fn failed(&self, subject: &Subject, reason: &Reason, now: u64) {
+        let seat = seat::mine();
+        let side = self.shards.at(seat).side(subject.role);
+        match reason {
+            Reason::Status(status) => side.answered(seat, subject.tags, *status, true),
+            Reason::Error { fault, verdict } => {
+                self.ledger(subject.role).errors.count(*fault, *verdict);
+                side.ended(seat, subject.tags, true);
+            }
+        }
+        side.latency.record(seat, now.saturating_sub(subject.began));
+        if self.is_told(subject.role) {
+            let cause = reason.fault().and_then(|fault| position(&CAUSES, &fault.cause));
+            let second = second(subject.began);
+            let mut history = lock(&self.history);
+            history.sort(Place::of(reason).cell(), cause, subject.tags.host.map(usize::from));
+            if !subject.repeat {
+                history.failed(second, self.hour(second));
+            }
+        }
+        match subject.role {
+            Role::Calls => _ = self.joins.call_ended(subject.call, false),
+            Role::Attempts => self.joins.attempt_failed(subject.call),
+        }
+    }
+
+    /// Tells the streak of a success.
+    #[inline]
+    pub(crate) fn recovered(&self, role: Role) {
+        self.ledger(role).watch.succeed(|| self.wall.now(), &self.bell);
+    }
+
+    /// Tells the streak of a failure.
+    pub(crate) fn missed(&self, role: Role, reason: Reason, call: Option<CallId>, query_id: Option<QueryId>) {
+        let failure = || Failure { reason, at: self.wall.now(), call, query_id };
+        self.ledger(role).watch.fail(failure, &self.bell);
+    }
+
     /// Counts a service that failed before it took a request.
-    pub(crate) fn not_ready(&self, role: Role, reason: Reason) {
-        let ledger = self.ledger(role);
-        ledger.counters.not_ready();
+    pub(crate) fn not_ready(&self, role: Role, reason: Reason, query_id: Option<QueryId>) {
+        let seat = seat::mine();
+        self.shards.at(seat).side(role).not_ready.add(seat);
         events::not_ready(role, &reason);
-        ledger.fail(reason, None, &self.wall, &self.bell);
+        self.missed(role, reason, None, query_id);
+    }
+
+    pub(crate) fn waited(&self, waited: Duration) {
+        let seat = seat::mine();
+        let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        self.shards.at(seat).waits.record(seat, nanos);
+        #[cfg(feature = "metrics")]
+        if self.metrics.get().is_some() {
+            crate::metrics::waited(waited);
+        }
+    }
+
+    pub(crate) fn waits(&self) -> Latency {
+        Latency::of(self.shards.all().map(|shard| &shard.waits))
+    }
+
+    /// The streak first: so that its failures are among the counted.
+    pub(crate) fn tally(&self, role: Role) -> Tally {
+        let ledger = self.ledger(role);
+        let streak = ledger.watch.read();
+        let last_success = self.shards.all().filter_map(|shard| shard.side(role).last_success()).max();
+        Tally {
+            streak: StreakReport {
+                current: streak.current,
+                began: streak.began,
+                longest: streak.longest,
+                longest_began: streak.longest_began,
+                alarmed: streak.raised > 0,
+            },
+            last_failure: streak.last,
+            last_success: last_success.map(|offset| self.wall.at(self.wall.instant(offset))),
+            ..counters::read(role, &ledger.errors, &self.shards.all(), &self.hosts, &self.labels)
+        }
+    }
+
+    /// What has happened when, up to now.
+    pub(crate) fn evidence(&self) -> Evidence {
+        let history = lock(&self.history).clone().close(self);
+        let hosts = self.hosts.known().map(str::to_owned).collect();
+        Evidence { history, hosts, beginning: self.wall.at(self.wall.instant(0)), now: self.wall.now() }
+    }
+
+    /// Whose outcomes make the history: the attempts' where they are counted, since it is they that met the
+    /// server.
+    pub(crate) fn is_told(&self, role: Role) -> bool {
+        self.expects_attempts() == (role == Role::Attempts)
+    }
+
+    fn is_timed(&self, subject: &Subject) -> bool {
+        self.is_told(subject.role) && !subject.repeat
+    }
+
+    fn turn(&self, second: u32) {
+        if let Some(end) = second.checked_sub(OPEN) {
+            lock(&self.history).settle(end, self);
+        }
+    }
+}
+
+fn second(offset: u64) -> u32 {
+    u32::try_from(offset / 1_000_000_000).unwrap_or(u32::MAX)
+}
+
+impl Facts for Shared {
+    fn started(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.shards.all().flat_map(|shard| shard.seconds.counts())
+    }
+
+    fn hour(&self, second: u32) -> u32 {
+        wall::hour(self.wall.at(self.wall.instant(u64::from(second) * 1_000_000_000)).wall)
+    }
+
+    fn hosts(&self) -> [u64; NAMES + 1] {
+        let role = if self.expects_attempts() { Role::Attempts } else { Role::Calls };
+        let sides = || self.shards.all().map(|shard| shard.side(role));
+        std::array::from_fn(|place| sides().map(|side| side.hosts[place].started.get()).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::shard::Shard;
+
+    use super::*;
+
+    /// What the crate's documentation states, but for what is on the heap: the history's 52 KiB, the joins' 16.
+    #[test]
+    fn a_handle_is_of_the_stated_size() {
+        let heap = (crate::history::MINUTES + crate::history::HOURS) * size_of::<crate::history::Span>()
+            + crate::history::STRATA * size_of::<crate::rates::Stratum>()
+            + 16 * 64 * size_of::<(CallId, u64)>();
+        assert!(size_of::<Shared>() + heap <= 84 << 10, "{} and {heap} bytes", size_of::<Shared>());
+        assert!(size_of::<Shard>() <= 17 << 10, "{} bytes", size_of::<Shard>());
     }
 }

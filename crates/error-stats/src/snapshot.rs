@@ -1,8 +1,12 @@
 //! What has been counted, as plain data.
 
+use std::sync::Arc;
+
 use wire_fault::{Cause, Delivery, Phase};
 
 use crate::failure::Failure;
+use crate::latency::Latency;
+use crate::pattern::{Evidence, Pattern};
 use crate::wall::Moment;
 
 /// What has been counted up to a moment: plain data, taken by
@@ -16,9 +20,11 @@ use crate::wall::Moment;
 /// [`Tally`], `started = succeeded + failed + cancelled + in_flight`, `succeeded` and `failed` are the sums
 /// of their parts, and no verdict is counted without its failure, always; a call that starts and ends
 /// meanwhile may show as in flight. The figures of the streak and the last failure are of one moment, and
-/// what they tell of has been counted; a failure may be counted and not yet in the streak.
+/// what they tell of has been counted; a failure may be counted and not yet in the streak. Hosts, labels and
+/// latencies are read before the totals, and so have at most as much.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Snapshot {
     /// When it was taken.
     pub at: Moment,
@@ -26,11 +32,34 @@ pub struct Snapshot {
     pub calls: Tally,
     /// What the wire did.
     pub attempts: Tally,
+    /// Failed attempts whose call succeeded.
+    pub healed: u64,
+    /// Failed attempts of which it is not known whether their call succeeded: no layer above had named the
+    /// call, or its end was not seen while a thousand others had failed attempts.
+    pub unjoined: u64,
+    /// How long attempts waited for the rate limit, as far as
+    /// [`ErrorStats::record_wait`](crate::ErrorStats::record_wait) was told.
+    pub waits: Latency,
+    #[cfg_attr(feature = "serde", serde(rename = "pattern", serialize_with = "crate::serial::pattern"))]
+    pub(crate) evidence: Arc<Evidence>,
+}
+
+impl Snapshot {
+    /// What the failures have in common, as far as the evidence goes: of the attempts, or of the calls where
+    /// the handle has no layer of attempts.
+    ///
+    /// Read off the last hours' minutes, the last two weeks' hours, and how many requests shared a second with
+    /// the failed ones. Takes well under a millisecond.
+    #[must_use]
+    pub fn pattern(&self) -> Pattern {
+        self.evidence.pattern()
+    }
 }
 
 /// What one layer has counted, in calls or attempts since the handle was made.
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tally {
     /// Handed to the service.
     pub started: u64,
@@ -40,6 +69,8 @@ pub struct Tally {
     pub failed: u64,
     /// Dropped before the outcome, or ended by a panic of the service.
     pub cancelled: u64,
+    /// Those of the cancelled that a panic of the service ended.
+    pub panicked: u64,
     /// Not ended yet.
     pub in_flight: u64,
     /// Errors of readiness: the service failed before it took a request. Not among the others.
@@ -52,6 +83,12 @@ pub struct Tally {
     pub unlisted_faults: u64,
     /// The errors that carried a verdict, by verdict.
     pub verdicts: Verdicts,
+    /// How long they took, from the call of the service to the response's head or the error.
+    pub latency: Latency,
+    /// By the host asked: the URI's, or else the `Host` header's. Requests with neither are left out.
+    pub hosts: Groups,
+    /// By the [`Label`](crate::Label) they carried. Requests without one are left out.
+    pub labels: Groups,
     /// Failures in a row.
     pub streak: StreakReport,
     /// The last failure, if there was one.
@@ -63,6 +100,7 @@ pub struct Tally {
 /// Responses by class.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Responses {
     /// 1xx.
     pub informational: u64,
@@ -80,17 +118,53 @@ pub struct Responses {
     pub other: u64,
 }
 
+/// Calls or attempts by name: of hosts, or of labels.
+///
+/// A handle tells 32 names of up to 128 bytes apart, those it saw first: whoever sends a million names is
+/// counted, and takes no memory.
+#[non_exhaustive]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Groups {
+    /// The names, in order of appearance, with what was counted under each.
+    pub named: Vec<(String, GroupCount)>,
+    /// What was counted under all other names together.
+    pub others: GroupCount,
+    /// Whether all 32 names are taken: any further one counts among the others.
+    pub full: bool,
+}
+
+/// What was counted under one name, in calls or attempts. In flight is what has started and is not among the
+/// others.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct GroupCount {
+    /// Handed to the service.
+    pub started: u64,
+    /// Answered, by anything but a 429 or a 5xx.
+    pub succeeded: u64,
+    /// Ended by an error, a 429 or a 5xx.
+    pub failed: u64,
+    /// Dropped before the outcome, or ended by a panic.
+    pub cancelled: u64,
+}
+
 /// How often errors of one kind were counted.
 ///
 /// `Display` gives the kind as a sentence, after the number.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct FaultCount {
     /// Where they failed.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::name"))]
     pub phase: Phase,
     /// What happened there.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::name"))]
     pub cause: Cause,
     /// Whether the server can have received the request.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::name"))]
     pub delivery: Delivery,
     /// How many.
     pub count: u64,
@@ -99,6 +173,7 @@ pub struct FaultCount {
 /// Errors by the [`Verdict`](wire_fault::Verdict) they carried. Errors without one are not counted here.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Verdicts {
     /// Refused by a layer of this process.
     pub refused_locally: u64,
@@ -114,13 +189,16 @@ pub struct Verdicts {
 /// calls may lie between.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct StreakReport {
     /// How many up to now; zero if the last that counts was a success.
     pub current: u64,
-    /// The most there have been.
-    pub longest: u64,
     /// When the first of the current ones failed.
     pub began: Option<Moment>,
-    /// Whether the alarm is raised. Always false for attempts.
+    /// The most there have been.
+    pub longest: u64,
+    /// When the first of those failed.
+    pub longest_began: Option<Moment>,
+    /// Whether an alarm is raised. Always false for attempts.
     pub alarmed: bool,
 }

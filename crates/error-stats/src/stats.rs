@@ -1,14 +1,17 @@
 //! The handle.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderName;
 
 use crate::alarm::Alarm;
 use crate::layer::RecordLayer;
+use crate::lease::Leases;
 use crate::role::Role;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
-use crate::threshold::{InvalidThreshold, threshold};
+use crate::threshold::{InvalidThreshold, thresholds};
 use crate::wall::Wall;
 
 /// Counts calls and attempts, follows their streaks of failures, and raises one alarm for each streak of
@@ -19,14 +22,14 @@ use crate::wall::Wall;
 /// A clone is the same handle: the same counters, threshold and hooks.
 #[derive(Clone, Debug)]
 pub struct ErrorStats {
-    shared: Arc<Shared>,
+    shared: Arc<Leases>,
 }
 
 impl ErrorStats {
     /// A handle that has counted nothing, whose alarm is raised by five failed calls in a row.
     #[must_use]
     pub fn new() -> Self {
-        Self { shared: Arc::new(Shared::new(Wall::system())) }
+        Self { shared: Arc::new(Leases::new(Shared::new(Wall::system()))) }
     }
 
     /// Like [`new`](Self::new), with a wall clock of the caller's own, for tests.
@@ -47,7 +50,7 @@ impl ErrorStats {
     /// ```
     #[must_use]
     pub fn with_wall_clock(wall: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self { shared: Arc::new(Shared::new(Wall::new(wall))) }
+        Self { shared: Arc::new(Leases::new(Shared::new(Wall::new(wall)))) }
     }
 
     /// Sets how many failed calls in a row raise the alarm: 1 or more, at first 5.
@@ -65,8 +68,37 @@ impl ErrorStats {
     /// assert!(refused.to_string().starts_with("an alarm threshold of 0 failures; accepted are 1 to"));
     /// ```
     pub fn with_threshold(self, failures: u64) -> Result<Self, InvalidThreshold> {
-        self.shared.calls.set_threshold(threshold(failures)?);
+        self.with_thresholds([failures])
+    }
+
+    /// Sets several numbers of failed calls in a row that raise an alarm each, as a streak grows: 1 to 16
+    /// numbers of 1 or more. A success clears them together, once.
+    ///
+    /// Holds for all clones, from the next failure on.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidThreshold`] for a zero, for none at all, and for more than 16 different ones.
+    ///
+    /// ```
+    /// use error_stats::ErrorStats;
+    ///
+    /// let stats = ErrorStats::new().with_thresholds([5, 50, 500])?;
+    /// # Ok::<(), error_stats::InvalidThreshold>(())
+    /// ```
+    pub fn with_thresholds(self, failures: impl IntoIterator<Item = u64>) -> Result<Self, InvalidThreshold> {
+        self.shared.calls.watch.set_thresholds(thresholds(failures)?);
         Ok(self)
+    }
+
+    /// Sets the response header in which the server names a query; at first `x-ovh-queryid`.
+    ///
+    /// It is read off responses that are failures, and kept with the last one
+    /// ([`Failure::query_id`](crate::Failure::query_id)). Holds for all clones, from the next failure on.
+    #[must_use]
+    pub fn with_query_id_header(self, name: HeaderName) -> Self {
+        self.shared.set_query_id_header(name);
+        self
     }
 
     /// Adds a hook that is told of each alarm. Holds for all clones; several hooks are told in the order they
@@ -101,9 +133,31 @@ impl ErrorStats {
         self
     }
 
+    /// Tells the `metrics` facade of each request too, under the names of OpenTelemetry's HTTP conventions
+    /// where there are any; [the table](crate#metrics) lists them.
+    ///
+    /// Holds for all clones, and for requests that start from now on. Each request then costs some allocations and
+    /// what the recorder costs.
+    ///
+    /// ```
+    /// use error_stats::{ErrorStats, Side};
+    ///
+    /// let stats = ErrorStats::new().with_metrics(Side::Client);
+    /// ```
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn with_metrics(self, side: crate::metrics::Side) -> Self {
+        if self.shared.metrics.get().is_none() {
+            self.shared.bell.add(crate::metrics::alarm);
+        }
+        self.shared.metrics.set(side);
+        self
+    }
+
     /// The layer that counts calls: what the caller sees. It goes outermost, above the retry.
     ///
-    /// Its streak raises the alarm. It gives each request a [`CallId`](wire_fault::CallId) if it has none.
+    /// Its streak raises the alarm. It gives each request a [`CallId`](wire_fault::CallId) if it has none, where
+    /// this handle has made a layer of attempts, or somebody listens to its events.
     ///
     /// `M` is inferred from the error of the service it wraps, when that is called.
     #[must_use]
@@ -119,16 +173,45 @@ impl ErrorStats {
     /// `M` is inferred from the error of the service it wraps, when that is called.
     #[must_use]
     pub fn attempts<M>(&self) -> RecordLayer<M> {
+        self.shared.expect_attempts();
         RecordLayer::new(self.shared.clone(), Role::Attempts)
+    }
+
+    /// Counts a wait for the rate limit's permit, for the quantiles of [`Snapshot::waits`].
+    ///
+    /// No layer of this crate sees these waits; the limiter, or who stacks the two, calls this. It neither
+    /// locks nor allocates.
+    ///
+    /// ```
+    /// use error_stats::ErrorStats;
+    /// use std::time::Duration;
+    ///
+    /// let stats = ErrorStats::new();
+    /// stats.record_wait(Duration::from_millis(100));
+    /// assert_eq!(stats.snapshot().waits.count, 1);
+    /// ```
+    pub fn record_wait(&self, waited: Duration) {
+        self.shared.waited(waited);
     }
 
     /// What has been counted up to now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let Shared { calls, attempts, wall, .. } = &*self.shared;
-        // Attempts first: so that a call that is quick does not show an attempt without its call.
-        let attempts = attempts.read(wall);
-        Snapshot { calls: calls.read(wall), attempts, at: wall.now() }
+        let shared = &*self.shared;
+        // What was healed first, then attempts: so that a call that is quick does not show an attempt without
+        // its call.
+        let (healed, unjoined) = (shared.joins.healed(), shared.joins.unjoined());
+        let attempts = shared.tally(Role::Attempts);
+        let calls = shared.tally(Role::Calls);
+        Snapshot {
+            calls,
+            attempts,
+            healed,
+            unjoined,
+            waits: shared.waits(),
+            evidence: Arc::new(shared.evidence()),
+            at: shared.wall.now(),
+        }
     }
 }
 

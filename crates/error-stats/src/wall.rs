@@ -25,6 +25,24 @@ pub struct Moment {
     pub wall: SystemTime,
 }
 
+impl Moment {
+    pub(crate) fn later(self, by: Duration) -> Self {
+        Self { instant: self.instant + by, wall: self.wall.checked_add(by).unwrap_or(self.wall) }
+    }
+}
+
+/// The hour since the Unix epoch.
+pub(crate) fn hour(wall: SystemTime) -> u32 {
+    let since = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs() / 3600).unwrap_or(u32::MAX)
+}
+
+/// "14:05", UTC.
+pub(crate) fn clock_time(wall: SystemTime) -> String {
+    let minutes = wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 60;
+    format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
+}
+
 type Source = Box<dyn Fn() -> SystemTime + Send + Sync>;
 
 pub(crate) struct Wall {
@@ -54,6 +72,20 @@ impl Wall {
         self.at(instant)
     }
 
+    /// The [`offset`](Self::offset) of the present.
+    #[inline]
+    pub(crate) fn present(&self) -> u64 {
+        self.offset(Instant::now())
+    }
+
+    /// The same, after a look whether the wall must be read again.
+    #[inline]
+    pub(crate) fn fresh_now(&self) -> u64 {
+        let offset = self.present();
+        self.reanchor(offset);
+        offset
+    }
+
     pub(crate) fn at(&self, instant: Instant) -> Moment {
         let since_base = i64::try_from(self.offset(instant)).unwrap_or(i64::MAX);
         Moment {
@@ -63,8 +95,11 @@ impl Wall {
     }
 
     /// Nanoseconds from the start to `instant`: how an atomic keeps an instant.
+    #[inline]
     pub(crate) fn offset(&self, instant: Instant) -> u64 {
-        u64::try_from(instant.saturating_duration_since(self.base).as_nanos()).unwrap_or(u64::MAX)
+        // In `u64`: a call asks for it several times, and 128 bits cost more than the clock.
+        let since = instant.saturating_duration_since(self.base);
+        since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
     }
 
     /// The inverse of [`offset`](Self::offset).

@@ -13,7 +13,7 @@ use http::{Request, Response, StatusCode};
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_test::mock;
-use wire_fault::{CallId, Cause, Delivery, Fault, Healing, Mark, Phase, Verdict};
+use wire_fault::{CallId, Cause, Delivery, Fault, Healing, Mark, Phase, Plain, Verdict};
 
 type Mock = mock::Handle<Request<()>, Response<()>>;
 
@@ -169,7 +169,8 @@ async fn the_table_of_outcomes_holds() {
 #[tokio::test(start_paused = true)]
 async fn an_error_is_counted_by_its_fault_and_its_verdict_and_extends_the_streak() {
     let stats = ErrorStats::new();
-    let (mut service, mut handle) = mock::spawn_layer::<Request<()>, Response<()>, _>(stats.calls());
+    let layers = ServiceBuilder::new().layer(stats.calls()).layer(stats.attempts()).into_inner();
+    let (mut service, mut handle) = mock::spawn_layer::<Request<()>, Response<()>, _>(layers);
     let errors = [
         Mark::fault(CUT),
         Mark::verdict(Verdict::RefusedLocally),
@@ -283,7 +284,7 @@ async fn calls_and_attempts_of_one_handle_count_apart_and_share_the_call_id() {
 }
 
 #[tokio::test]
-async fn a_call_id_that_is_there_is_kept_and_attempts_give_none() {
+async fn a_call_id_is_given_where_attempts_are_counted_too_and_one_that_is_there_is_kept() {
     let stats = ErrorStats::new();
     let echo = || {
         service_fn(|request: Request<()>| {
@@ -292,6 +293,14 @@ async fn a_call_id_that_is_there_is_kept_and_attempts_give_none() {
             future::ready(Ok::<_, Infallible>(response))
         })
     };
+    let alone = ServiceBuilder::new().layer(stats.calls()).service(echo());
+    let answer = alone.oneshot(request()).await.unwrap();
+    assert_eq!(answer.extensions().get::<CallId>(), None);
+    let _layer = stats.attempts::<Plain>();
+    let joined = ServiceBuilder::new().layer(stats.calls()).service(echo());
+    let answer = joined.oneshot(request()).await.unwrap();
+    assert!(answer.extensions().get::<CallId>().is_some());
+
     let id = CallId::next();
     let mut named = request();
     named.extensions_mut().insert(id);

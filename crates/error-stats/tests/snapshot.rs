@@ -49,13 +49,17 @@ calls: 9 started = 3 succeeded + 4 failed + 1 cancelled + 1 in flight
   2 × TLS handshake cut by the peer; the request was never sent
   1 × call failed; the request was never sent
   of the errors: 1 refused on this side
-  failures in a row: 2, the first 11.5s ago (longest 2), alarm raised
+  failures in a row: 2, the first 11.5s ago (longest 2, from 16.0s ago on), alarm raised
   last failure 10.0s ago: 429 Too Many Requests
   last success 13.0s ago
+  took at most 0.0ns (half), 0.0ns (90 %), 0.0ns (99 %), 0.0ns (all)
 attempts: 1 started = 0 succeeded + 1 failed + 0 cancelled + 0 in flight
   responses: 1 5xx
   failures in a row: 1, the first 10.0s ago (longest 1)
-  last failure 10.0s ago: 503 Service Unavailable"
+  last failure 10.0s ago: 503 Service Unavailable
+  took at most 0.0ns (half), 0.0ns (90 %), 0.0ns (99 %), 0.0ns (all)
+  of the failed: 1 of unknown calls
+pattern: too few calls to tell: 5 of 9 (55.6 %) failed; wait for more calls"
     );
 }
 

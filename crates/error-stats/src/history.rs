@@ -1,0 +1,257 @@
+//! When calls failed: minutes of the last hours, hours of the last days, and how many requests shared a second
+//! with them. Of fixed size, with no lock and no clock.
+//!
+//! A call belongs to the second it started in, for that is when it met the others.
+
+use crate::names::NAMES;
+use crate::place::{CAUSES, PLACES};
+use crate::rates::Stratum;
+use crate::seconds::SECONDS;
+
+/// Six hours.
+pub(crate) const MINUTES: usize = 360;
+/// Two weeks.
+pub(crate) const HOURS: usize = 14 * 24;
+/// Six hours, in tens of minutes.
+pub(crate) const STRATA: usize = 36;
+pub(crate) const STRATUM: u32 = 600;
+/// Half of the time that sums without a time of their own reach back: three to six hours.
+const GENERATION: u32 = 3 * 3600;
+
+/// How long a second is held open for the outcomes of what started in it. Less than the rings of seconds hold.
+pub(crate) const OPEN: u32 = 60;
+
+/// Calls that started in some span of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Span {
+    /// Which minute, or which hour.
+    pub(crate) number: u32,
+    /// Not cancelled. Those that have no outcome yet are among them.
+    pub(crate) ended: u64,
+    pub(crate) failed: u64,
+}
+
+/// A second that is complete.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Second {
+    /// Since the handle was made.
+    pub(crate) number: u32,
+    /// The hour it is in, since the Unix epoch.
+    pub(crate) hour: u32,
+    pub(crate) started: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) failed: u64,
+}
+
+/// Sums, and what they were a while ago.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sums<const N: usize> {
+    pub(crate) total: [u64; N],
+    mark: [u64; N],
+    older: [u64; N],
+}
+
+impl<const N: usize> Sums<N> {
+    const fn new() -> Self {
+        Self { total: [0; N], mark: [0; N], older: [0; N] }
+    }
+
+    fn turn(&mut self) {
+        self.older = self.mark;
+        self.mark = self.total;
+    }
+
+    /// What was added in the last three to six hours.
+    pub(crate) fn recent(&self) -> [u64; N] {
+        std::array::from_fn(|at| self.total[at].saturating_sub(self.older[at]))
+    }
+}
+
+/// What the recorder must be told to settle its open seconds.
+pub(crate) trait Facts {
+    /// Seconds, with how many requests started in them; the same second several times, in any order.
+    fn started(&self) -> impl Iterator<Item = (u32, u32)>;
+    /// The hour, since the Unix epoch, that a second is in.
+    fn hour(&self, second: u32) -> u32;
+    /// How many requests each host has had.
+    fn hosts(&self) -> [u64; NAMES + 1];
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct History {
+    /// Seconds before this one are complete, and told.
+    settled: u32,
+    open: [Span; SECONDS],
+    cancelled: [u32; SECONDS],
+    minutes: Box<[Span]>,
+    hours: Box<[Span]>,
+    strata: Box<[Stratum]>,
+    generation: u32,
+    pub(crate) places: Sums<PLACES>,
+    pub(crate) causes: Sums<{ CAUSES.len() }>,
+    pub(crate) hosts: Sums<{ NAMES + 1 }>,
+    pub(crate) failed_hosts: Sums<{ NAMES + 1 }>,
+}
+
+impl History {
+    pub(crate) fn new() -> Self {
+        Self {
+            settled: 0,
+            open: [Span::default(); SECONDS],
+            cancelled: [0; SECONDS],
+            minutes: vec![Span::default(); MINUTES].into(),
+            hours: vec![Span::default(); HOURS].into(),
+            strata: vec![Stratum::default(); STRATA].into(),
+            generation: 0,
+            places: Sums::new(),
+            causes: Sums::new(),
+            hosts: Sums::new(),
+            failed_hosts: Sums::new(),
+        }
+    }
+
+    /// A request that started in `second` has failed.
+    pub(crate) fn failed(&mut self, second: u32, hour: u32) {
+        if second < self.settled {
+            for span in self.spans(second, hour) {
+                span.failed += 1;
+            }
+        } else {
+            self.open(second).failed += 1;
+        }
+    }
+
+    /// Counts a failure by what is known of it: where, and perhaps of what and at which host.
+    pub(crate) fn sort(&mut self, place: usize, cause: Option<usize>, host: Option<usize>) {
+        self.places.total[place] += 1;
+        if let Some(cause) = cause {
+            self.causes.total[cause] += 1;
+        }
+        if let Some(host) = host {
+            self.failed_hosts.total[host] += 1;
+        }
+    }
+
+    /// A request that started in `second` was cancelled.
+    pub(crate) fn cancelled(&mut self, second: u32, hour: u32) {
+        if second < self.settled {
+            for span in self.spans(second, hour) {
+                span.ended = span.ended.saturating_sub(1);
+            }
+        } else {
+            self.open(second);
+            self.cancelled[second as usize % SECONDS] += 1;
+        }
+    }
+
+    /// Settles the seconds before `end`.
+    pub(crate) fn settle(&mut self, end: u32, facts: &impl Facts) {
+        if end <= self.settled {
+            return;
+        }
+        // The rings hold 64 seconds, few of which are open; a search for each, in order, is quick enough.
+        while let Some(number) = self.next_open(end, facts) {
+            let here = |&(second, _): &(u32, u32)| second == number;
+            let started = facts.started().filter(here).map(|(_, count)| u64::from(count)).sum();
+            let at = number as usize % SECONDS;
+            let (mut failed, mut cancelled) = (0, 0);
+            if self.open[at].number == number {
+                failed = std::mem::take(&mut self.open[at].failed);
+                cancelled = u64::from(std::mem::take(&mut self.cancelled[at]));
+            }
+            let second = Second { number, hour: facts.hour(number), started, cancelled, failed };
+            self.second(&second, || facts.hosts());
+            self.settled = number + 1;
+        }
+        self.settled = end;
+    }
+
+    /// Everything up to now, for reading: the open seconds too.
+    pub(crate) fn close(mut self, facts: &impl Facts) -> Self {
+        self.settle(u32::MAX, facts);
+        self.hosts.total = facts.hosts();
+        self
+    }
+
+    /// Adds a second. They come in order.
+    pub(crate) fn second(&mut self, second: &Second, hosts: impl FnOnce() -> [u64; NAMES + 1]) {
+        let generation = second.number / GENERATION;
+        if generation > self.generation {
+            self.hosts.total = hosts();
+            // After a longer pause nothing is recent: both marks are passed.
+            for _ in 0..(generation - self.generation).min(2) {
+                self.places.turn();
+                self.causes.turn();
+                self.hosts.turn();
+                self.failed_hosts.turn();
+            }
+            self.generation = generation;
+        }
+        let ended = second.started.saturating_sub(second.cancelled).max(second.failed);
+        for span in self.spans(second.number, second.hour) {
+            span.ended += ended;
+            span.failed += second.failed;
+        }
+        let number = second.number / STRATUM;
+        let stratum = &mut self.strata[number as usize % STRATA];
+        if stratum.number != number {
+            *stratum = Stratum::of(number);
+        }
+        stratum.add(ended, second.failed);
+    }
+
+    /// The minutes since the handle was made, oldest first; those without calls are left out.
+    pub(crate) fn minutes(&self) -> Vec<Span> {
+        in_order(&self.minutes, MINUTES)
+    }
+
+    /// The hours since the Unix epoch, oldest first; those without calls are left out.
+    pub(crate) fn hours(&self) -> Vec<Span> {
+        in_order(&self.hours, HOURS)
+    }
+
+    /// The tens of minutes that are within six hours of the last.
+    pub(crate) fn strata(&self) -> impl Iterator<Item = &Stratum> + Clone {
+        let last = self.strata.iter().map(|stratum| stratum.number).max().unwrap_or_default();
+        self.strata.iter().filter(move |stratum| stratum.number as usize + STRATA > last as usize)
+    }
+
+    fn spans(&mut self, second: u32, hour: u32) -> impl Iterator<Item = &mut Span> {
+        let minute = span(&mut self.minutes, second / 60);
+        minute.into_iter().chain(span(&mut self.hours, hour))
+    }
+
+    fn open(&mut self, second: u32) -> &mut Span {
+        let at = second as usize % SECONDS;
+        let open = &mut self.open[at];
+        if open.number != second {
+            *open = Span { number: second, ..Span::default() };
+            self.cancelled[at] = 0;
+        }
+        open
+    }
+
+    fn next_open(&self, end: u32, facts: &impl Facts) -> Option<u32> {
+        let of_failures = self.open.iter().filter(|span| span.failed > 0).map(|span| span.number);
+        let seconds = facts.started().map(|(second, _)| second).chain(of_failures);
+        seconds.filter(|second| (self.settled..end).contains(second)).min()
+    }
+}
+
+/// The span of this number in its ring, emptied if it held an older one; none if it holds a newer one.
+fn span(ring: &mut [Span], number: u32) -> Option<&mut Span> {
+    let at = number as usize % ring.len();
+    let span = &mut ring[at];
+    if span.number < number {
+        *span = Span { number, ..Span::default() };
+    }
+    (span.number == number).then_some(span)
+}
+
+fn in_order(ring: &[Span], reach: usize) -> Vec<Span> {
+    let last = ring.iter().map(|span| span.number).max().unwrap_or_default();
+    let within = |span: &&Span| span.ended > 0 && span.number as usize + reach > last as usize;
+    let mut spans: Vec<_> = ring.iter().filter(within).copied().collect();
+    spans.sort_unstable_by_key(|span| span.number);
+    spans
+}

@@ -1,0 +1,53 @@
+//! What a call in flight holds of the handle.
+//!
+//! Each call keeps the handle's state alive by a counted reference. One count for all would be a cache line
+//! that every core writes with each call; so each seat has a count of its own, behind which lies the common
+//! one.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use crate::seat::{SEATS, Seat};
+use crate::shared::Shared;
+
+/// The common state, and a lease on it for each seat.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    shared: Arc<Shared>,
+    seats: [OnceLock<Arc<Lease>>; SEATS],
+}
+
+/// A reference to the common state, counted for one seat.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Lease(Arc<Shared>);
+
+impl Leases {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared), seats: [const { OnceLock::new() }; SEATS] }
+    }
+
+    /// The lease of a seat; may be given back by any thread.
+    #[inline]
+    pub(crate) fn take(&self, seat: Seat) -> Arc<Lease> {
+        self.seats[seat.index].get_or_init(|| Arc::new(Lease(self.shared.clone()))).clone()
+    }
+}
+
+impl Deref for Leases {
+    type Target = Shared;
+
+    #[inline]
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Deref for Lease {
+    type Target = Shared;
+
+    #[inline]
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

@@ -1,0 +1,178 @@
+//! Calls, told to the `metrics` facade. The only file that knows it.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use metrics::{
+    Label, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
+
+use crate::alarm::Alarm;
+use crate::failure::Reason;
+
+const CLIENT_DURATION: &str = "http.client.request.duration";
+const CLIENT_ACTIVE: &str = "http.client.active_requests";
+const SERVER_DURATION: &str = "http.server.request.duration";
+const SERVER_ACTIVE: &str = "http.server.active_requests";
+const CALL_DURATION: &str = "error_stats.call.duration";
+const CALL_ACTIVE: &str = "error_stats.active_calls";
+const WAIT_DURATION: &str = "error_stats.wait.duration";
+const HEALED: &str = "error_stats.healed_attempts";
+const ALARM: &str = "error_stats.alarm";
+
+/// What a name that is not told apart is called (OpenTelemetry's word for methods).
+const OTHER: &str = "_OTHER";
+
+/// Which end of the wire a handle counts: it decides under which names its metrics go.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Requests that this process makes.
+    Client,
+    /// Requests that this process serves.
+    Server,
+}
+
+/// Whether the facade is told, and of which side.
+#[derive(Debug, Default)]
+pub(crate) struct Switch(AtomicU8);
+
+impl Switch {
+    pub(crate) fn set(&self, side: Side) {
+        describe(side);
+        self.0.store(1 + side as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<Side> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            1 => Some(Side::Client),
+            _ => Some(Side::Server),
+        }
+    }
+}
+
+fn describe(side: Side) {
+    let (duration, active) = names(side, true);
+    describe_histogram!(duration, Unit::Seconds, "Duration of HTTP requests, to the response's head.");
+    describe_gauge!(active, Unit::Count, "HTTP requests under way.");
+    if side == Side::Client {
+        describe_histogram!(CALL_DURATION, Unit::Seconds, "Duration of calls, with their repeats and waits.");
+        describe_gauge!(CALL_ACTIVE, Unit::Count, "Calls under way.");
+        describe_histogram!(WAIT_DURATION, Unit::Seconds, "Time spent waiting for the rate limit.");
+        describe_counter!(HEALED, Unit::Count, "Failed attempts whose call succeeded.");
+    }
+    describe_gauge!(ALARM, Unit::Count, "Failed calls in a row when the alarm was raised; 0 when it is not.");
+}
+
+/// The duration's name and the gauge's. What is not on the wire has no name of the conventions.
+fn names(side: Side, on_the_wire: bool) -> (&'static str, &'static str) {
+    match side {
+        _ if !on_the_wire => (CALL_DURATION, CALL_ACTIVE),
+        Side::Client => (CLIENT_DURATION, CLIENT_ACTIVE),
+        Side::Server => (SERVER_DURATION, SERVER_ACTIVE),
+    }
+}
+
+pub(crate) fn waited(waited: Duration) {
+    histogram!(WAIT_DURATION).record(waited);
+}
+
+pub(crate) fn healed(attempts: u64) {
+    counter!(HEALED).increment(attempts);
+}
+
+pub(crate) fn alarm(alarm: &Alarm) {
+    gauge!(ALARM).set(match alarm {
+        Alarm::Raised { failures, .. } => *failures as f64,
+        Alarm::Cleared { .. } => 0.0,
+    });
+}
+
+/// A request under way: what its metrics are told of it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    side: Side,
+    on_the_wire: bool,
+    method: &'static str,
+    host: Option<SharedString>,
+}
+
+/// How it ended.
+pub(crate) enum End<'a> {
+    Answered(StatusCode),
+    Failed(&'a Reason),
+    Cancelled,
+    Panicked,
+}
+
+impl Told {
+    /// `host` is a name of the bounded table, or empty for all others.
+    pub(crate) fn started(side: Side, on_the_wire: bool, method: &Method, host: Option<&str>) -> Box<Self> {
+        let host = host.map(|host| if host.is_empty() { OTHER.into() } else { host.to_owned().into() });
+        let told = Box::new(Self { side, on_the_wire, method: known(method), host });
+        gauge!(told.names().1, told.labels()).increment(1);
+        told
+    }
+
+    pub(crate) fn ended(&self, nanos: u64, end: &End<'_>) {
+        let (duration, active) = self.names();
+        let mut labels = self.labels();
+        gauge!(active, labels.clone()).decrement(1);
+        let status = match end {
+            End::Answered(status) => Some(*status),
+            End::Failed(reason) => reason.status(),
+            End::Cancelled | End::Panicked => None,
+        };
+        if let Some(status) = status {
+            labels.push(Label::new("http.response.status_code", status.as_u16().to_string()));
+        }
+        if let Some(error) = self.error(status, end) {
+            labels.push(Label::new("error.type", error));
+        }
+        histogram!(duration, labels).record(Duration::from_nanos(nanos));
+    }
+
+    fn names(&self) -> (&'static str, &'static str) {
+        names(self.side, self.on_the_wire)
+    }
+
+    fn labels(&self) -> Vec<Label> {
+        let mut labels = vec![Label::new("http.request.method", self.method)];
+        labels.extend(self.host.clone().map(|host| Label::new("server.address", host)));
+        labels
+    }
+
+    /// The status where it is an error by the conventions: from 400 on for clients, from 500 on for servers; else
+    /// what is known of the error, in few words.
+    fn error(&self, status: Option<StatusCode>, end: &End<'_>) -> Option<SharedString> {
+        let from = if self.side == Side::Client { 400 } else { 500 };
+        match (status, end) {
+            (Some(status), _) => (status.as_u16() >= from).then(|| status.as_u16().to_string().into()),
+            (None, End::Failed(reason)) => {
+                reason.fault().map(|fault| format!("{:?}.{:?}", fault.phase, fault.cause).into())
+            }
+            (None, End::Cancelled) => Some("cancelled".into()),
+            (None, End::Panicked) => Some("panic".into()),
+            (None, End::Answered(_)) => None,
+        }
+    }
+}
+
+/// A client may make methods up; each would be a time series.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::CONNECT => "CONNECT",
+        Method::DELETE => "DELETE",
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::TRACE => "TRACE",
+        _ => OTHER,
+    }
+}

@@ -1,0 +1,24 @@
+//! How much fails at all.
+
+use crate::pattern::sample::Ratio;
+use crate::pattern::{Finding, Kind};
+
+/// Fewer calls than this say nothing.
+const FEWEST: u64 = 20;
+
+/// A share of failures up to this one is healthy.
+pub(crate) const HEALTHY: f64 = 0.005;
+
+/// What is healthy is told with the confidence that the share is below this one.
+const NOT_HEALTHY: f64 = 0.01;
+
+pub(crate) fn base(all: Ratio) -> Finding {
+    if all.of < FEWEST {
+        return Finding { kind: Kind::TooFew { all }, confidence: 1.0 };
+    }
+    if all.share() <= HEALTHY {
+        let confidence = 1.0 - all.chance_of_fewer(NOT_HEALTHY);
+        return Finding { kind: Kind::Healthy { all }, confidence };
+    }
+    Finding { kind: Kind::Sporadic { all }, confidence: 1.0 - all.chance_of_more(HEALTHY) }
+}

@@ -1,0 +1,42 @@
+//! Since when nearly everything fails.
+
+use std::time::Duration;
+
+use crate::history::Span;
+use crate::pattern::evidence::sum;
+use crate::pattern::sample::Ratio;
+use crate::pattern::{Finding, Kind};
+use crate::wall::Moment;
+
+/// From this share of failures on, nothing works.
+const CONSTANT: f64 = 0.9;
+
+/// The chance of luck that is accepted.
+const LUCK: f64 = 1e-3;
+
+/// A share that earlier minutes are taken to have had where there are hardly any.
+const UNKNOWN_BEFORE: f64 = 0.5;
+const FEW: u64 = 20;
+
+pub(crate) fn constant(minutes: &[Span], beginning: Moment) -> Option<Finding> {
+    // The longest run of last minutes that fails as a whole, and whose first minute fails rather than not.
+    let mut failing = Ratio::default();
+    let mut start = None;
+    for (at, minute) in minutes.iter().enumerate().rev() {
+        failing.failed += minute.failed;
+        failing.of += minute.ended;
+        if failing.share() >= CONSTANT && 2 * minute.failed >= minute.ended {
+            start = Some(at);
+        }
+    }
+    let (earlier, run) = minutes.split_at(start?);
+    let (before, failing) = (sum(earlier), sum(run));
+    let usual = if before.of < FEW { UNKNOWN_BEFORE } else { before.upper() };
+    // It could have begun at any of the minutes.
+    let luck = failing.chance_of_more(usual) * minutes.len() as f64;
+    if luck > LUCK {
+        return None;
+    }
+    let since = beginning.later(Duration::from_secs(60 * u64::from(run.first()?.number)));
+    Some(Finding { kind: Kind::Constant { since, failing, before }, confidence: 1.0 - luck })
+}

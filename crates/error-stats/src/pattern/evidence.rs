@@ -1,0 +1,62 @@
+//! Reads the history: asks each test, and decides what says most.
+
+use crate::history::{History, Span};
+use crate::pattern::base::base;
+use crate::pattern::constant::constant;
+use crate::pattern::day::{day, includes};
+use crate::pattern::host::host;
+use crate::pattern::phase::phase;
+use crate::pattern::rate::rate;
+use crate::pattern::sample::Ratio;
+use crate::pattern::{Finding, Kind, Pattern};
+use crate::wall::{Moment, hour};
+
+/// What a pattern is read off: plain data.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Evidence {
+    pub(crate) history: History,
+    /// The names of the hosts, by their places.
+    pub(crate) hosts: Vec<String>,
+    /// The moment that the history's seconds count from.
+    pub(crate) beginning: Moment,
+    pub(crate) now: Moment,
+}
+
+impl Evidence {
+    /// A pure function.
+    pub(crate) fn pattern(&self) -> Pattern {
+        let minutes = self.history.minutes();
+        let base = base(sum(&minutes));
+        let day = day(&self.history.hours());
+        let this_hour = hour(self.now.wall);
+        let constant = constant(&minutes, self.beginning);
+
+        let mut found: Vec<Finding> = Vec::new();
+        // An outage at its usual hours is told as such first.
+        let expected = day.as_ref().is_some_and(|day| includes(&day.kind, this_hour));
+        let (first, last) = if expected { (day, constant) } else { (constant, day) };
+        found.extend([first, rate(&self.history.strata()), last].into_iter().flatten());
+
+        let healthy = matches!(base.kind, Kind::Healthy { .. });
+        // Where hardly anything fails, it does not matter where.
+        if !healthy || !found.is_empty() {
+            found.extend(host(&self.history, &self.hosts));
+            found.extend(phase(&self.history));
+        }
+        // That calls fail at all is no news beside what they have in common; that few do is.
+        if healthy || found.is_empty() {
+            found.push(base);
+        }
+        let main = found.remove(0);
+        Pattern { main, also: found }
+    }
+}
+
+pub(crate) fn sum(spans: &[Span]) -> Ratio {
+    let mut ratio = Ratio::default();
+    for span in spans {
+        ratio.failed += span.failed;
+        ratio.of += span.ended;
+    }
+    ratio
+}

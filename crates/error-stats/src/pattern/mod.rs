@@ -1,0 +1,137 @@
+//! What the failures have in common: read off the history, by tests that say how sure they are.
+//!
+//! Each test bounds the chance that a sample without the pattern would show as much of it by luck, and takes
+//! into account how many places it has looked at. The bounds are Chernoff's, which hold for small samples too;
+//! a finding is told when its bound is small, and its confidence is what the bound leaves.
+
+mod base;
+mod constant;
+mod day;
+mod evidence;
+mod host;
+mod phase;
+mod rate;
+mod sample;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use wire_fault::Cause;
+
+use crate::place::Place;
+use crate::wall::Moment;
+
+pub(crate) use evidence::Evidence;
+pub use sample::Ratio;
+
+/// What the failures of the last hours and days have in common.
+///
+/// `Display` gives each finding on a line of its own, with its figures and what to do.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Pattern {
+    /// What says most.
+    pub main: Finding,
+    /// What holds besides.
+    pub also: Vec<Finding>,
+}
+
+/// One thing that the evidence supports.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Finding {
+    /// What, with the figures it rests on.
+    pub kind: Kind,
+    /// One less the chance, as an upper bound, that luck alone shows this much: 0 to 1.
+    pub confidence: f64,
+}
+
+/// What may hold of the failures.
+///
+/// The figures are of the last six hours where nothing else is said.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Kind {
+    /// Fewer than twenty calls: nothing can be said.
+    #[non_exhaustive]
+    TooFew {
+        /// All there were.
+        all: Ratio,
+    },
+    /// No failures, or at most one in two hundred.
+    #[non_exhaustive]
+    Healthy {
+        /// All there were.
+        all: Ratio,
+    },
+    /// More than one in two hundred failed.
+    #[non_exhaustive]
+    Sporadic {
+        /// All there were.
+        all: Ratio,
+    },
+    /// Nine in ten or more have failed, from some time on until now.
+    #[non_exhaustive]
+    Constant {
+        /// When it began, to the minute.
+        since: Moment,
+        /// From then on.
+        failing: Ratio,
+        /// In the hours before.
+        before: Ratio,
+    },
+    /// Failures rise with the number of requests that start in the same second. Compared within tens of minutes
+    /// only. (A caller that at once asks again what failed makes its own failures look so; repeats below a layer
+    /// of calls are left out.)
+    #[non_exhaustive]
+    RateBound {
+        /// From so many requests in a second on, failures are frequent.
+        from: u64,
+        /// In seconds with fewer.
+        slow: Ratio,
+        /// How many requests these seconds had, on average.
+        slow_rate: f64,
+        /// In seconds with as many or more.
+        fast: Ratio,
+        /// How many requests these seconds had, on average.
+        fast_rate: f64,
+    },
+    /// Failures come at certain hours, day after day. Of the last two weeks.
+    #[non_exhaustive]
+    TimeOfDay {
+        /// The hour, UTC, in which it begins: 0 to 23.
+        from: u8,
+        /// The hour, UTC, before which it ends: 0 to 23.
+        to: u8,
+        /// On how many days it was seen.
+        days: u32,
+        /// Within these hours.
+        inside: Ratio,
+        /// In the others.
+        outside: Ratio,
+    },
+    /// All but a few failures are of one host, and others are asked too. Of the last three to six hours.
+    #[non_exhaustive]
+    OneHost {
+        /// Which.
+        host: String,
+        /// There.
+        there: Ratio,
+        /// At all other hosts.
+        elsewhere: Ratio,
+    },
+    /// All but a few failures are in one place. Of the last three to six hours.
+    #[non_exhaustive]
+    OnePhase {
+        /// Where.
+        place: Place,
+        /// Of what, if nearly all are of one cause.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::optional_name"))]
+        cause: Option<Cause>,
+        /// The failures there, of all failures.
+        there: Ratio,
+    },
+}

@@ -1,0 +1,359 @@
+//! Synthetic days of each kind, read by the pattern: how often it is right, and how often it is wrong where there
+//! is nothing to find.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use tokio::time::Instant;
+use wire_fault::Phase;
+
+use crate::history::{Facts, History, Second};
+use crate::names::NAMES;
+use crate::pattern::{Evidence, Kind, Pattern};
+use crate::place::{PLACES, Place};
+use crate::wall::Moment;
+
+const MINUTE: u32 = 60;
+const HOUR: u32 = 3600;
+const DAY: u32 = 24 * HOUR;
+/// The hour of the first second, since the Unix epoch.
+const FIRST_HOUR: u32 = 490_000;
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// From `low` to `high`, both included.
+    fn within(&mut self, low: u32, high: u32) -> u32 {
+        low + (self.next() % u64::from(high - low + 1)) as u32
+    }
+
+    fn share(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn happens(&mut self, share: f64) -> bool {
+        self.share(0.0, 1.0) < share
+    }
+}
+
+/// When a request is made.
+#[derive(Clone, Copy)]
+struct Asked {
+    now: u32,
+    /// How many were made before it in the same second.
+    earlier: u32,
+}
+
+/// A handle's history, made up.
+struct World {
+    random: Random,
+    history: History,
+    hosts: [u64; NAMES + 1],
+    now: u32,
+    /// Where calls fail: anywhere, or at one place.
+    place: Option<Place>,
+    /// The host that calls fail at: any, or this of three.
+    host: Option<usize>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        Self {
+            random: Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d)),
+            history: History::new(),
+            hosts: [0; NAMES + 1],
+            now: 0,
+            place: None,
+            host: None,
+        }
+    }
+
+    /// So many requests in a second, each of which fails or not.
+    fn second(&mut self, number: u32, requests: u32, mut fails: impl FnMut(&mut Random, u32) -> bool) {
+        let mut failed = 0;
+        for request in 0..requests {
+            let host = self.random.within(0, 2) as usize;
+            self.hosts[host] += 1;
+            let spared = self.host.is_some_and(|bad| bad != host);
+            if spared || !fails(&mut self.random, request) {
+                continue;
+            }
+            failed += 1;
+            let anywhere = self.random.within(0, PLACES as u32 - 1) as usize;
+            let place = match self.place {
+                Some(place) if self.random.happens(0.99) => place.cell(),
+                _ => anywhere,
+            };
+            self.history.sort(place, None, Some(host));
+        }
+        let hour = FIRST_HOUR + number / HOUR;
+        let second = Second { number, hour, started: requests.into(), cancelled: 0, failed };
+        self.history.second(&second, || self.hosts);
+        self.now = number;
+    }
+
+    /// Some hours of calls, some in a fifth of the seconds, at rates that have nothing to do with anything.
+    fn run(&mut self, seconds: u32, mut fails: impl FnMut(&mut Random, Asked) -> bool) {
+        for number in 0..seconds {
+            if self.random.within(0, 4) == 0 {
+                let requests = self.random.within(1, 6) * self.random.within(1, 3);
+                self.second(number, requests, |random, earlier| {
+                    fails(random, Asked { now: number, earlier })
+                });
+            }
+        }
+    }
+
+    fn pattern(self) -> Pattern {
+        let beginning = Moment {
+            instant: Instant::now(),
+            wall: UNIX_EPOCH + HOUR * Duration::from_secs(FIRST_HOUR.into()),
+        };
+        let now = beginning.later(Duration::from_secs(self.now.into()));
+        let mut history = self.history;
+        history.hosts.total = self.hosts;
+        let hosts = ["one", "two", "three"].map(str::to_owned).to_vec();
+        Evidence { history, hosts, beginning, now }.pattern()
+    }
+}
+
+/// The share of seeds for which the pattern is as expected.
+fn right(seeds: u64, expected: impl Fn(&Pattern) -> bool, make: impl Fn(u64) -> Pattern) -> f64 {
+    let patterns = (0..seeds).map(make);
+    let right = patterns.filter(|pattern| {
+        let right = expected(pattern);
+        if !right {
+            println!("{pattern}\n");
+        }
+        right
+    });
+    right.count() as f64 / seeds as f64
+}
+
+fn healthy(seed: u64) -> Pattern {
+    let mut world = World::new(seed);
+    let (span, share) = (world.random.within(10 * MINUTE, 4 * HOUR), world.random.share(0.0, 0.003));
+    world.run(span, |random, _| random.happens(share));
+    world.pattern()
+}
+
+/// Calls that fail at any rate, each by itself.
+fn random(seed: u64) -> Pattern {
+    let mut world = World::new(seed);
+    let (span, share) = (world.random.within(10 * MINUTE, 3 * HOUR), world.random.share(0.02, 0.7));
+    world.run(span, |random, _| random.happens(share));
+    world.pattern()
+}
+
+fn claims_a_cause(pattern: &Pattern) -> bool {
+    let causes =
+        |kind: &Kind| matches!(kind, Kind::Constant { .. } | Kind::RateBound { .. } | Kind::TimeOfDay { .. });
+    causes(&pattern.main.kind) || pattern.also.iter().any(|finding| causes(&finding.kind))
+}
+
+#[test]
+fn healthy_is_called_healthy_and_given_no_cause() {
+    let patterns: Vec<Pattern> = (0..1000).map(healthy).collect();
+    let is = |pattern: &&Pattern| matches!(pattern.main.kind, Kind::Healthy { .. });
+    assert!(patterns.iter().filter(is).count() >= 950);
+    assert!(patterns.iter().filter(|pattern| claims_a_cause(pattern)).count() <= 10);
+}
+
+#[test]
+fn chance_is_called_sporadic_and_given_no_cause() {
+    let patterns: Vec<Pattern> = (0..1000).map(random).collect();
+    let is = |pattern: &&Pattern| matches!(pattern.main.kind, Kind::Sporadic { .. });
+    assert!(patterns.iter().filter(is).count() >= 950);
+    assert!(patterns.iter().filter(|pattern| claims_a_cause(pattern)).count() <= 10);
+}
+
+/// A few calls, of which any number fails: the smaller the sample, the more tempting.
+#[test]
+fn small_samples_are_given_no_cause() {
+    let few = |seed| {
+        let mut world = World::new(seed);
+        let share = world.random.share(0.0, 0.8);
+        for number in 0..world.random.within(1, 60) {
+            let requests = world.random.within(1, 3);
+            world.second(number * 7, requests, |random, _| random.happens(share));
+        }
+        world.pattern()
+    };
+    assert!(right(1000, |pattern| !claims_a_cause(pattern), few) >= 0.99);
+}
+
+/// Outages of minutes that are over, at any time: they fall into busy seconds and certain hours by chance.
+#[test]
+fn outages_that_are_over_are_not_taken_for_the_rates_or_the_hours_doing() {
+    let outages = |seed| {
+        let mut world = World::new(seed);
+        let outages: Vec<(u32, u32)> = (0..world.random.within(1, 6))
+            .map(|_| (world.random.within(0, 3 * HOUR), world.random.within(MINUTE, 20 * MINUTE)))
+            .collect();
+        world.run(4 * HOUR, |random, asked| {
+            let out = outages.iter().any(|(from, long)| (*from..from + long).contains(&asked.now));
+            random.happens(if out { 0.95 } else { 0.002 })
+        });
+        world.pattern()
+    };
+    assert!(right(200, |pattern| !claims_a_cause(pattern), outages) >= 0.99);
+}
+
+#[test]
+fn an_outage_that_lasts_is_constant_since_its_beginning() {
+    let constant = |seed| {
+        let mut world = World::new(seed);
+        let (span, share) = (world.random.within(HOUR, 5 * HOUR), world.random.share(0.95, 1.0));
+        let since = world.random.within(span / 5, span * 19 / 20);
+        world.run(span, |random, asked| random.happens(if asked.now >= since { share } else { 0.004 }));
+        (since, world.pattern())
+    };
+    let found = |seed| {
+        let (since, pattern) = constant(seed);
+        let Kind::Constant { since: told, .. } = pattern.main.kind else { return false };
+        let told = told.wall.duration_since(UNIX_EPOCH).unwrap().as_secs() - u64::from(FIRST_HOUR * HOUR);
+        let right = told.abs_diff(since.into()) <= 90;
+        if !right {
+            println!("{told} for {since}");
+        }
+        right
+    };
+    let right = (0..200).filter(|seed| found(*seed)).count();
+    assert!(right >= 190, "{right}");
+}
+
+#[test]
+fn a_limit_of_the_rate_is_found_with_its_two_rates() {
+    let rate = |seed| {
+        let mut world = World::new(seed);
+        let (span, limit) = (world.random.within(HOUR, 5 * HOUR), world.random.within(4, 9));
+        world.run(span, |random, asked| random.happens(if asked.earlier >= limit { 0.95 } else { 0.004 }));
+        world.pattern()
+    };
+    let is = |pattern: &Pattern| match &pattern.main.kind {
+        Kind::RateBound { from, slow, slow_rate, fast, fast_rate } => {
+            *slow_rate < *from as f64 && *from as f64 <= *fast_rate && fast.share() > 2.0 * slow.share()
+        }
+        _ => false,
+    };
+    assert!(right(200, is, rate) >= 0.95);
+}
+
+#[test]
+fn hours_that_fail_every_day_are_found() {
+    let hours = |seed| {
+        let mut world = World::new(seed);
+        let (days, from, long) =
+            (world.random.within(8, 13), world.random.within(0, 23), world.random.within(1, 4));
+        let (inside, end) = (world.random.share(0.3, 1.0), world.random.within(0, DAY - 1));
+        let fails = |number: u32| ((FIRST_HOUR + number / HOUR) % 24 + 24 - from) % 24 < long;
+        let mut last = days * DAY + end;
+        // Over the hours, when it is looked at: in the midst of them it would be an outage besides.
+        while fails(last) {
+            last += HOUR;
+        }
+        for number in (0..last).step_by(MINUTE as usize) {
+            let requests = world.random.within(1, 4);
+            let share = if fails(number) { inside } else { 0.002 };
+            world.second(number, requests, |random, _| random.happens(share));
+        }
+        let expected = (from as u8, ((from + long) % 24) as u8);
+        (expected, world.pattern())
+    };
+    let found = |seed| {
+        let (expected, pattern) = hours(seed);
+        let Kind::TimeOfDay { from, to, .. } = pattern.main.kind else {
+            println!("{expected:?}: {pattern}\n");
+            return false;
+        };
+        (from, to) == expected
+    };
+    let right = (0..200).filter(|seed| found(*seed)).count();
+    assert!(right >= 190, "{right}");
+}
+
+#[test]
+fn one_host_that_fails_is_found() {
+    let host = |seed| {
+        let mut world = World::new(seed);
+        world.host = Some(1);
+        let (span, share) = (world.random.within(20 * MINUTE, 4 * HOUR), world.random.share(0.1, 0.9));
+        world.run(span, |random, _| random.happens(share));
+        world.pattern()
+    };
+    let is = |pattern: &Pattern| matches!(&pattern.main.kind, Kind::OneHost { host, elsewhere, .. } if host == "two" && elsewhere.failed == 0);
+    assert!(right(200, is, host) >= 0.95);
+}
+
+#[test]
+fn one_phase_that_fails_is_found() {
+    let phase = |seed| {
+        let mut world = World::new(seed);
+        world.place = Some(Place::Phase(Phase::TlsHandshake));
+        let (span, share) = (world.random.within(20 * MINUTE, 4 * HOUR), world.random.share(0.03, 0.5));
+        world.run(span, |random, _| random.happens(share));
+        world.pattern()
+    };
+    let is = |pattern: &Pattern| {
+        let place = Place::Phase(Phase::TlsHandshake);
+        matches!(&pattern.main.kind, Kind::OnePhase { place: told, .. } if *told == place)
+    };
+    assert!(right(200, is, phase) >= 0.95);
+}
+
+/// What a caller's own repeats look like if they are counted, and why the recorder leaves them out: this is no
+/// test of the reading but of the premise.
+#[test]
+fn repeats_in_the_same_second_would_look_like_a_rate() {
+    let mut world = World::new(1);
+    world.run(4 * HOUR, |random, _| random.happens(0.05));
+    let mut counted = World::new(1);
+    for number in 0..4 * HOUR {
+        let failed = counted.random.happens(0.05);
+        counted.second(number, 1 + u32::from(failed), |_, request| failed && request == 0);
+    }
+    assert!(!claims_a_cause(&world.pattern()));
+    assert!(claims_a_cause(&counted.pattern()));
+}
+
+/// The recorder's own account of seconds, and what is old, forgotten.
+#[test]
+fn the_history_forgets_what_is_older_than_its_rings() {
+    struct Nothing;
+    impl Facts for Nothing {
+        fn started(&self) -> impl Iterator<Item = (u32, u32)> {
+            [(3, 2), (70, 5), (3, 4)].into_iter()
+        }
+        fn hour(&self, second: u32) -> u32 {
+            second / HOUR
+        }
+        fn hosts(&self) -> [u64; NAMES + 1] {
+            [0; NAMES + 1]
+        }
+    }
+    let mut history = History::new();
+    history.failed(3, 0);
+    history.cancelled(3, 0);
+    history.settle(60, &Nothing);
+    // Late: its second is settled.
+    history.failed(3, 0);
+    let closed = history.clone().close(&Nothing);
+    let minutes: Vec<_> =
+        closed.minutes().iter().map(|minute| (minute.number, minute.ended, minute.failed)).collect();
+    assert_eq!(minutes, [(0, 5, 2), (1, 5, 0)]);
+    // Closing the copy has not settled the original.
+    assert_eq!(history.minutes().len(), 1);
+
+    let late = Second { number: 7 * HOUR, hour: 7, started: 1, ..Second::default() };
+    history.second(&late, || [0; NAMES + 1]);
+    assert_eq!(history.minutes().len(), 1);
+    assert_eq!(history.hours().len(), 2);
+    assert_eq!(history.strata().filter(|stratum| stratum.bins[0].seconds > 0).count(), 1);
+}

@@ -1,0 +1,116 @@
+//! The streak under stress: many threads, a million outcomes. (A file of its own, since `tests/loom.rs` takes those
+//! of the streak as they are.)
+
+use std::num::NonZeroU64;
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+
+use http::StatusCode;
+
+use crate::alarm::Alarm;
+use crate::bell::{Bell, lock};
+use crate::failure::{Failure, Reason};
+use crate::wall::Wall;
+use crate::watch::Watch;
+
+const THREADS: u64 = 8;
+const DOWN: Reason = Reason::Status(StatusCode::SERVICE_UNAVAILABLE);
+
+struct Rig {
+    watch: Watch,
+    wall: Wall,
+    bell: Bell,
+    heard: Arc<Mutex<Vec<Alarm>>>,
+}
+
+impl Rig {
+    fn new(threshold: u64) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (bell, ear) = (Bell::default(), heard.clone());
+        bell.add(move |alarm| lock(&ear).push(*alarm));
+        let watch = Watch::new(NonZeroU64::new(threshold).into_iter().collect());
+        Self { watch, wall: Wall::system(), bell, heard }
+    }
+
+    fn fail(&self) {
+        let failure = || Failure { reason: DOWN, at: self.wall.now(), call: None, query_id: None };
+        self.watch.fail(failure, &self.bell);
+    }
+
+    fn succeed(&self) {
+        self.watch.succeed(|| self.wall.now(), &self.bell);
+    }
+}
+
+/// Eight threads, a million outcomes, in bursts that cross the threshold over and over.
+#[test]
+fn under_stress_raised_and_cleared_alternate_and_agree_with_the_state() {
+    let rig = Rig::new(5);
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let rig = &rig;
+            scope.spawn(move || {
+                // A xorshift generator: cheap, seeded, different in each thread.
+                let mut state = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
+                for _ in 0..1_000_000 / THREADS {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    if state % 8 == 0 { rig.succeed() } else { rig.fail() }
+                }
+            });
+        }
+    });
+
+    let heard = lock(&rig.heard);
+    assert!(heard.len() > 1000, "the stress crossed the threshold {} times only", heard.len());
+    for (place, alarm) in heard.iter().enumerate() {
+        match *alarm {
+            Alarm::Raised { threshold, failures, since, last } => {
+                assert_eq!(place % 2, 0, "two raised in a row");
+                assert_eq!((threshold, failures), (5, 5));
+                assert!(since.instant <= last.at.instant);
+            }
+            Alarm::Cleared { failures, since, at } => {
+                assert_eq!(place % 2, 1, "two cleared in a row");
+                assert!(failures >= 5);
+                let Alarm::Raised { since: raised_since, last, .. } = heard[place - 1] else {
+                    unreachable!()
+                };
+                assert_eq!(since, raised_since);
+                assert!(last.at.instant <= at.instant);
+            }
+        }
+    }
+    let streak = rig.watch.read();
+    assert_eq!(streak.raised > 0, heard.len() % 2 == 1);
+    assert_eq!(streak.raised > 0, streak.current >= 5);
+    assert_eq!(streak.began.is_some(), streak.current > 0);
+}
+
+/// The crossing itself, raced: all threads fail at once, the last of them crosses; then all succeed at
+/// once.
+#[test]
+fn each_crossing_is_reported_by_exactly_one_of_the_racing_threads() {
+    const ROUNDS: u64 = 1_000;
+    let (rig, barrier) = (Rig::new(THREADS), Barrier::new(THREADS as usize));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    barrier.wait();
+                    rig.fail();
+                    barrier.wait();
+                    rig.succeed();
+                }
+            });
+        }
+    });
+    let heard = lock(&rig.heard);
+    assert_eq!(heard.len() as u64, 2 * ROUNDS);
+    for pair in heard.chunks_exact(2) {
+        assert!(matches!(pair[0], Alarm::Raised { failures: THREADS, .. }), "{:?}", pair[0]);
+        assert!(matches!(pair[1], Alarm::Cleared { failures: THREADS, .. }), "{:?}", pair[1]);
+    }
+    assert_eq!(rig.watch.read().longest, THREADS);
+}
