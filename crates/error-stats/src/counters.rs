@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wire_fault::{Delivery, Fault, Verdict};
 
 use crate::count::Count;
+use crate::grpc::Codes;
 use crate::latency::Latency;
 use crate::names::{NAMES, Names, OTHERS};
 use crate::place::{CAUSES, PHASES, position};
@@ -107,12 +108,17 @@ pub(crate) fn read<'a>(
         server_error,
         other,
     };
+    let grpc = Codes::read(&sides().map(|side| &side.grpc));
     let cancelled = sum(|side| &side.cancelled);
     let not_ready = sum(|side| &side.not_ready);
 
-    let succeeded = informational + success + redirection + client_error + other;
+    let [grpc_failed, grpc_succeeded] = [true, false].map(|failed| {
+        let of_kind = grpc.iter().filter(|(code, _)| code.is_failure() == failed);
+        of_kind.map(|(_, count)| count).sum::<u64>()
+    });
+    let succeeded = informational + success + redirection + client_error + other + grpc_succeeded;
     let errors = faults.iter().map(|fault| fault.count).sum::<u64>() + unlisted_faults;
-    let failed = errors + too_many_requests + server_error;
+    let failed = errors + too_many_requests + server_error + grpc_failed;
     let started = sum(|side| &side.started);
     Tally {
         started,
@@ -123,6 +129,7 @@ pub(crate) fn read<'a>(
         panicked,
         not_ready,
         responses,
+        grpc,
         faults,
         unlisted_faults,
         verdicts,
@@ -169,7 +176,7 @@ mod tests {
     use wire_fault::{Cause, Healing, Phase};
 
     use super::*;
-    use crate::outcome::is_failure;
+    use crate::outcome::{Answer, is_failure};
     use crate::seat;
     use crate::shard::{Shards, Tags};
 
@@ -212,7 +219,7 @@ mod tests {
         for code in 100..=999 {
             let status = StatusCode::from_u16(code).unwrap();
             side.start(seat, Tags::default());
-            side.answered(seat, Tags::default(), status, is_failure(status));
+            side.answered(seat, Tags::default(), Answer::Http(status), is_failure(status));
         }
         let tally = rig.read();
         assert_eq!(

@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 use tracing::field::display;
 use wire_fault::CallId;
 
 use crate::alarm::Alarm;
 use crate::failure::Reason;
+use crate::grpc::GrpcCode;
+use crate::outcome::Answer;
 use crate::query_id::QueryId;
 use crate::role::Role;
 
@@ -66,11 +68,14 @@ macro_rules! event {
     };
 }
 
-pub(crate) fn answered(subject: &Subject<'_>, status: StatusCode) {
-    let status = status.as_u16();
+pub(crate) fn answered(subject: &Subject<'_>, answer: Answer) {
+    let (status, grpc) = match answer {
+        Answer::Http(status) => (Some(status.as_u16()), None),
+        Answer::Grpc(code) => (None, Some(code.as_str())),
+    };
     match subject.role {
-        Role::Calls => event!(debug, subject, status, "call answered"),
-        Role::Attempts => event!(debug, subject, status, "attempt answered"),
+        Role::Calls => event!(debug, subject, status, grpc, "call answered"),
+        Role::Attempts => event!(debug, subject, status, grpc, "attempt answered"),
     }
 }
 
@@ -90,12 +95,12 @@ pub(crate) fn panicked(subject: &Subject<'_>) {
 }
 
 pub(crate) fn failed(subject: &Subject<'_>, reason: &Reason, query_id: Option<QueryId>) {
-    let status = reason.status().map(|status| status.as_u16());
+    let (status, grpc) = (reason.status().map(|status| status.as_u16()), reason.grpc().map(GrpcCode::as_str));
     let (fault, verdict) = (reason.fault().map(display), reason.verdict().map(display));
     let query_id = query_id.as_ref().map(QueryId::as_str);
     match subject.role {
-        Role::Calls => event!(error, subject, status, fault, verdict, query_id, "call failed"),
-        Role::Attempts => event!(debug, subject, status, fault, verdict, query_id, "attempt failed"),
+        Role::Calls => event!(error, subject, status, grpc, fault, verdict, query_id, "call failed"),
+        Role::Attempts => event!(debug, subject, status, grpc, fault, verdict, query_id, "attempt failed"),
     }
 }
 
@@ -123,6 +128,7 @@ pub(crate) fn alarm(alarm: &Alarm) {
                 failures,
                 call,
                 status,
+                grpc = last.reason.grpc().map(GrpcCode::as_str),
                 fault,
                 verdict,
                 query_id = last.query_id.as_ref().map(QueryId::as_str),

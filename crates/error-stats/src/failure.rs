@@ -5,6 +5,7 @@ use std::fmt;
 use http::StatusCode;
 use wire_fault::{CallId, Cause, Fault, Phase, Verdict};
 
+use crate::grpc::GrpcCode;
 use crate::query_id::QueryId;
 use crate::wall::Moment;
 
@@ -29,6 +30,8 @@ pub struct Failure {
 pub enum Reason {
     /// A response: 429 or 5xx.
     Status(StatusCode),
+    /// The status of a gRPC call.
+    Grpc(GrpcCode),
     /// An error.
     Error {
         /// Where and of what it failed, as [`Fault::of`] reads the error.
@@ -44,7 +47,16 @@ impl Reason {
     pub const fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status(status) => Some(*status),
-            Self::Error { .. } => None,
+            Self::Grpc(_) | Self::Error { .. } => None,
+        }
+    }
+
+    /// The code, if the status of a gRPC call was the failure.
+    #[must_use]
+    pub const fn grpc(&self) -> Option<GrpcCode> {
+        match self {
+            Self::Grpc(code) => Some(*code),
+            Self::Status(_) | Self::Error { .. } => None,
         }
     }
 
@@ -52,7 +64,7 @@ impl Reason {
     #[must_use]
     pub const fn fault(&self) -> Option<Fault> {
         match self {
-            Self::Status(_) => None,
+            Self::Status(_) | Self::Grpc(_) => None,
             Self::Error { fault, .. } => Some(*fault),
         }
     }
@@ -61,17 +73,18 @@ impl Reason {
     #[must_use]
     pub const fn verdict(&self) -> Option<Verdict> {
         match self {
-            Self::Status(_) => None,
+            Self::Status(_) | Self::Grpc(_) => None,
             Self::Error { verdict, .. } => *verdict,
         }
     }
 }
 
-/// "503 Service Unavailable", or the fault as a sentence, after the verdict where there is one.
+/// "503 Service Unavailable", "gRPC status UNAVAILABLE", or the fault as a sentence, after the verdict where there is one.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => status.fmt(f),
+            Self::Grpc(code) => write!(f, "gRPC status {code}"),
             Self::Error { fault, verdict: None } => fault.fmt(f),
             // A fault of which neither place nor cause is known adds nothing to a verdict.
             Self::Error {

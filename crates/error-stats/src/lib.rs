@@ -57,7 +57,8 @@
 //! extends the streak: by the `Service` contract that service is finished, and its caller got an error.
 //!
 //! The outcome is the response head's. A body that is cut later is not seen here, unless a layer below
-//! collects it.
+//! collects it. gRPC is the exception: over [`for_grpc`](RecordLayer::for_grpc) the outcome is the status in the
+//! trailers, and [`GrpcCode`] says which are failures.
 //!
 //! A panic of the service is counted as cancelled and, besides, as [`panicked`](Tally::panicked).
 //!
@@ -118,7 +119,8 @@
 //! | `http.request.method` | durations, active | the method, `_OTHER` for one that HTTP does not know |
 //! | `server.address` | durations, active | the host, where there is one; `_OTHER` beyond the first 32 |
 //! | `http.response.status_code` | durations | the status, where there is one |
-//! | `error.type` | durations | the status from 400 (server: 500) on; else `TlsHandshake.Eof` and the like, `cancelled`, `panic` |
+//! | `rpc.response.status_code` | durations | the name of a gRPC call's code, where there is one ([RPC conventions][rpc]) |
+//! | `error.type` | durations | the status from 400 (server: 500) on, a gRPC code that is no `OK` (server: that is its fault); else `TlsHandshake.Eof` and the like, `cancelled`, `panic` |
 //!
 //! An upper bound on the series follows: 10 methods × 33 hosts × the statuses and errors that occur.
 //!
@@ -130,6 +132,7 @@
 //! - `serde`: [`Snapshot`] and what is in it can be serialised: times in seconds (since the Unix epoch), kinds by their
 //!   names in the code, the pattern along with the rest.
 //!
+//! [rpc]: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 //! [semconv]: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -141,6 +144,7 @@ mod counters;
 mod events;
 mod failure;
 mod future;
+mod grpc;
 mod history;
 mod joins;
 mod label;
@@ -179,6 +183,7 @@ mod watch;
 pub use crate::alarm::Alarm;
 pub use crate::failure::{Failure, Reason};
 pub use crate::future::ResponseFuture;
+pub use crate::grpc::{GrpcBody, GrpcCode, GrpcRecord, GrpcRecordLayer, GrpcResponseFuture};
 pub use crate::label::Label;
 pub use crate::latency::Latency;
 pub use crate::layer::RecordLayer;

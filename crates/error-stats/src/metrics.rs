@@ -11,6 +11,8 @@ use metrics::{
 
 use crate::alarm::Alarm;
 use crate::failure::Reason;
+use crate::grpc::GrpcCode;
+use crate::outcome::Answer;
 
 const CLIENT_DURATION: &str = "http.client.request.duration";
 const CLIENT_ACTIVE: &str = "http.client.active_requests";
@@ -102,7 +104,7 @@ pub(crate) struct Told {
 
 /// How it ended.
 pub(crate) enum End<'a> {
-    Answered(StatusCode),
+    Answered(Answer),
     Failed(&'a Reason),
     Cancelled,
     Panicked,
@@ -121,15 +123,19 @@ impl Told {
         let (duration, active) = self.names();
         let mut labels = self.labels();
         gauge!(active, labels.clone()).decrement(1);
-        let status = match end {
-            End::Answered(status) => Some(*status),
-            End::Failed(reason) => reason.status(),
-            End::Cancelled | End::Panicked => None,
+        let (status, grpc) = match end {
+            End::Answered(Answer::Http(status)) => (Some(*status), None),
+            End::Answered(Answer::Grpc(code)) => (None, Some(*code)),
+            End::Failed(reason) => (reason.status(), reason.grpc()),
+            End::Cancelled | End::Panicked => (None, None),
         };
         if let Some(status) = status {
             labels.push(Label::new("http.response.status_code", status.as_u16().to_string()));
         }
-        if let Some(error) = self.error(status, end) {
+        if let Some(code) = grpc {
+            labels.push(Label::new("rpc.response.status_code", code.as_str()));
+        }
+        if let Some(error) = grpc.map_or_else(|| self.error(status, end), |code| self.grpc_error(code)) {
             labels.push(Label::new("error.type", error));
         }
         histogram!(duration, labels).record(Duration::from_nanos(nanos));
@@ -143,6 +149,16 @@ impl Told {
         let mut labels = vec![Label::new("http.request.method", self.method)];
         labels.extend(self.host.clone().map(|host| Label::new("server.address", host)));
         labels
+    }
+
+    /// The code's name where it is an error by the conventions: for clients any but OK; for servers those that are
+    /// the server's fault.
+    fn grpc_error(&self, code: GrpcCode) -> Option<SharedString> {
+        let is_error = match self.side {
+            Side::Client => code != GrpcCode::Ok,
+            Side::Server => code.is_failure() && code != GrpcCode::ResourceExhausted,
+        };
+        is_error.then(|| code.as_str().into())
     }
 
     /// The status where it is an error by the conventions: from 400 on for clients, from 500 on for servers; else

@@ -4,6 +4,37 @@ use http::StatusCode;
 use wire_fault::{AsFault, Verdict};
 
 use crate::failure::Reason;
+use crate::grpc::GrpcCode;
+
+/// An answer: what a response says of how the call went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Http(StatusCode),
+    Grpc(GrpcCode),
+}
+
+impl Answer {
+    pub(crate) fn is_failure(self) -> bool {
+        match self {
+            Self::Http(status) => is_failure(status),
+            Self::Grpc(code) => code.is_failure(),
+        }
+    }
+
+    pub(crate) fn proves_health(self) -> bool {
+        match self {
+            Self::Http(status) => proves_health(status),
+            Self::Grpc(code) => code == GrpcCode::Ok,
+        }
+    }
+
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            Self::Http(status) => Reason::Status(status),
+            Self::Grpc(code) => Reason::Grpc(code),
+        }
+    }
+}
 
 /// Whether a response with this status is a failure: 429 and 5xx are.
 pub(crate) fn is_failure(status: StatusCode) -> bool {

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, header};
 use wire_fault::{AsFault, CallId};
 
 use crate::events::{self, RequestLine};
 use crate::failure::Reason;
+use crate::grpc::GrpcCode;
 use crate::label::Label;
 use crate::lease::{Lease, Leases};
 #[cfg(feature = "metrics")]
 use crate::metrics;
-use crate::outcome::{is_failure, proves_health, reason};
+use crate::outcome::{Answer, reason};
 use crate::query_id::QueryId;
 use crate::role::Role;
 use crate::seat;
@@ -91,22 +92,48 @@ impl Pending {
         }
         self.stage = Stage::Ended;
         match result {
-            Ok(response) if is_failure(response.status()) => {
-                self.failed(Reason::Status(response.status()), self.shared.query_id(response));
+            Ok(response) => {
+                self.end_answer(Answer::Http(response.status()), || self.shared.query_id(response));
             }
-            Ok(response) => self.answered(response.status()),
             Err(error) => self.failed(reason(error), QueryId::of_error(error.as_error())),
         }
     }
 
+    /// Its outcome, where that is gRPC's, from the headers or trailers that have the status.
+    pub(crate) fn end_grpc(&mut self, code: GrpcCode, headers: &HeaderMap) {
+        if self.stage == Stage::Ended {
+            return;
+        }
+        self.stage = Stage::Ended;
+        self.end_answer(Answer::Grpc(code), || self.shared.query_id_in(headers));
+    }
+
+    /// Its outcome, where that came after the head.
+    pub(crate) fn end_error<E: AsFault<M>, M>(&mut self, error: &E) {
+        if self.stage == Stage::Ended {
+            return;
+        }
+        self.stage = Stage::Ended;
+        self.failed(reason(error), QueryId::of_error(error.as_error()));
+    }
+
     #[inline]
-    fn answered(&self, status: StatusCode) {
+    fn end_answer(&self, answer: Answer, query_id: impl FnOnce() -> Option<QueryId>) {
+        if answer.is_failure() {
+            self.failed(answer.reason(), query_id());
+        } else {
+            self.answered(answer);
+        }
+    }
+
+    #[inline]
+    fn answered(&self, answer: Answer) {
         let now = self.shared.wall.fresh_now();
-        self.shared.answered(&self.subject, status, now);
+        self.shared.answered(&self.subject, answer, now);
         #[cfg(feature = "metrics")]
-        self.tell_metrics(now, &metrics::End::Answered(status));
-        events::answered(&self.told(now), status);
-        if proves_health(status) {
+        self.tell_metrics(now, &metrics::End::Answered(answer));
+        events::answered(&self.told(now), answer);
+        if answer.proves_health() {
             self.shared.recovered(self.subject.role);
         }
     }

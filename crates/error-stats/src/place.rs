@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use http::StatusCode;
 use wire_fault::{Cause, Phase};
 
 use crate::failure::Reason;
+use crate::grpc::GrpcCode;
 
 /// Where a call failed.
 #[non_exhaustive]
@@ -12,9 +14,9 @@ use crate::failure::Reason;
 pub enum Place {
     /// On its way, in this phase.
     Phase(Phase),
-    /// It was answered 429.
+    /// It was answered 429, or a gRPC status that means the same: RESOURCE_EXHAUSTED.
     TooManyRequests,
-    /// It was answered 5xx.
+    /// It was answered 5xx, or a gRPC status that means the same ([`GrpcCode`](crate::GrpcCode)).
     ServerError,
 }
 
@@ -60,8 +62,10 @@ pub(crate) const PLACES: usize = PHASES.len() + 2;
 impl Place {
     pub(crate) fn of(reason: &Reason) -> Self {
         match reason {
-            Reason::Status(status) if status.is_server_error() => Self::ServerError,
-            Reason::Status(_) => Self::TooManyRequests,
+            Reason::Status(StatusCode::TOO_MANY_REQUESTS) | Reason::Grpc(GrpcCode::ResourceExhausted) => {
+                Self::TooManyRequests
+            }
+            Reason::Status(_) | Reason::Grpc(_) => Self::ServerError,
             Reason::Error { fault, .. } => Self::Phase(fault.phase),
         }
     }

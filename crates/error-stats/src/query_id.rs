@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::str;
 
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use wire_fault::chain;
 
 /// The header that carries a query's id, unless the user says otherwise: OVHcloud's.
@@ -56,9 +56,12 @@ impl QueryId {
     }
 
     pub(crate) fn of_response<B>(response: &Response<B>, header: &HeaderName) -> Option<Self> {
-        let value = response.headers().get(header).map(HeaderValue::to_str);
-        let read = value.and_then(Result::ok).and_then(|id| Self::new(id.trim()));
-        read.or_else(|| response.extensions().get().copied())
+        Self::of_headers(response.headers(), header).or_else(|| response.extensions().get().copied())
+    }
+
+    pub(crate) fn of_headers(headers: &HeaderMap, header: &HeaderName) -> Option<Self> {
+        let value = headers.get(header).map(HeaderValue::to_str);
+        value.and_then(Result::ok).and_then(|id| Self::new(id.trim()))
     }
 
     pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Option<Self> {

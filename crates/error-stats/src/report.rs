@@ -59,6 +59,8 @@ fn tally(f: &mut fmt::Formatter<'_>, tally: &Tally, now: Instant) -> fmt::Result
             (responses.other, "other"),
         ],
     )?;
+    let grpc: Vec<_> = tally.grpc.iter().map(|(code, count)| (*count, code.as_str())).collect();
+    counts(f, "gRPC statuses", &grpc)?;
     for fault in &tally.faults {
         write!(f, "\n  {fault}")?;
     }

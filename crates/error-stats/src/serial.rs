@@ -9,6 +9,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use wire_fault::CallId;
 
 use crate::failure::{Failure, Reason};
+use crate::grpc::GrpcCode;
 use crate::label::Label;
 use crate::pattern::Evidence;
 use crate::place::Place;
@@ -31,6 +32,11 @@ pub(crate) fn optional_name<S: Serializer>(
 
 pub(crate) fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// As a map, by the codes' names.
+pub(crate) fn grpc<S: Serializer>(counts: &[(GrpcCode, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(counts.iter().map(|(code, count)| (code.as_str(), count)))
 }
 
 /// What the evidence amounts to.
@@ -68,21 +74,22 @@ impl Serialize for Place {
     }
 }
 
-/// Flat: a status, or else a fault's parts; `null` where there is none.
+/// Flat: a status, a gRPC code, or else a fault's parts; `null` where there is none.
 impl Serialize for Failure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { reason, at, call, query_id } = self;
         let text = |part: Option<&dyn Debug>| part.map(|part| format!("{part:?}"));
         let fault = match reason {
             Reason::Error { fault, .. } => Some(fault),
-            Reason::Status(_) => None,
+            Reason::Status(_) | Reason::Grpc(_) => None,
         };
         let verdict = reason.verdict();
-        let mut fields = serializer.serialize_struct("Failure", 8)?;
+        let mut fields = serializer.serialize_struct("Failure", 9)?;
         fields.serialize_field("at", at)?;
         fields.serialize_field("call", &call.map(CallId::get))?;
         fields.serialize_field("query_id", query_id)?;
         fields.serialize_field("status", &reason.status().map(|status| status.as_u16()))?;
+        fields.serialize_field("grpc", &reason.grpc().map(GrpcCode::as_str))?;
         fields.serialize_field("phase", &text(fault.map(|fault| &fault.phase as _)))?;
         fields.serialize_field("cause", &text(fault.map(|fault| &fault.cause as _)))?;
         fields.serialize_field("delivery", &text(fault.map(|fault| &fault.delivery as _)))?;

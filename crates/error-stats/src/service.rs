@@ -42,6 +42,16 @@ impl<S, M> Record<S, M> {
     pub(crate) fn new(inner: S, shared: Arc<Leases>, role: Role) -> Self {
         Self { inner, shared, role, marker: PhantomData }
     }
+
+    #[inline]
+    pub(crate) fn start<B>(&mut self, mut request: Request<B>) -> (S::Future, Pending)
+    where
+        S: Service<Request<B>>,
+    {
+        // Before the inner service is called: if that panics, the call is counted all the same.
+        let pending = Pending::start(&self.shared, self.role, &mut request);
+        (self.inner.call(request), pending)
+    }
 }
 
 impl<S, M, ReqBody, ResBody> Service<Request<ReqBody>> for Record<S, M>
@@ -62,9 +72,8 @@ where
         ready
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // Before the inner service is called: if that panics, the call is counted all the same.
-        let pending = Pending::start(&self.shared, self.role, &mut request);
-        ResponseFuture::new(self.inner.call(request), pending)
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let (future, pending) = self.start(request);
+        ResponseFuture::new(future, pending)
     }
 }

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::StatusCode;
 
 use crate::count::Count;
+use crate::grpc::Codes;
 use crate::latency::Recorder;
 use crate::names::NAMES;
+use crate::outcome::Answer;
 use crate::role::Role;
 use crate::seat::{SEATS, Seat};
 use crate::seconds::Seconds;
@@ -73,6 +75,7 @@ pub(crate) struct Side {
     pub(crate) started: Count,
     /// 1xx to 5xx, above, 429.
     pub(crate) statuses: [Count; STATUSES],
+    pub(crate) grpc: Codes,
     pub(crate) cancelled: Count,
     /// Those of the cancelled that a panic ended.
     pub(crate) panicked: Count,
@@ -99,6 +102,7 @@ impl Side {
         Self {
             started: Count::default(),
             statuses: Default::default(),
+            grpc: Codes::default(),
             cancelled: Count::default(),
             panicked: Count::default(),
             not_ready: Count::default(),
@@ -116,8 +120,11 @@ impl Side {
     }
 
     #[inline]
-    pub(crate) fn answered(&self, seat: Seat, tags: Tags, status: StatusCode, failed: bool) {
-        self.statuses[status_cell(status)].add(seat);
+    pub(crate) fn answered(&self, seat: Seat, tags: Tags, answer: Answer, failed: bool) {
+        match answer {
+            Answer::Http(status) => self.statuses[status_cell(status)].add(seat),
+            Answer::Grpc(code) => self.grpc.add(seat, code),
+        }
         self.ended(seat, tags, failed);
     }
 

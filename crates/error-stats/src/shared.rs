@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{HeaderName, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response};
 use wire_fault::CallId;
 
 use crate::bell::{Bell, lock};
@@ -16,7 +16,7 @@ use crate::joins::Joins;
 use crate::latency::Latency;
 use crate::ledger::Ledger;
 use crate::names::{NAMES, Names};
-use crate::outcome::proves_health;
+use crate::outcome::Answer;
 use crate::pattern::Evidence;
 use crate::place::{CAUSES, Place, position};
 use crate::query_id::{self, QueryId};
@@ -102,6 +102,10 @@ impl Shared {
         QueryId::of_response(response, &lock(&self.query_id_header))
     }
 
+    pub(crate) fn query_id_in(&self, headers: &HeaderMap) -> Option<QueryId> {
+        QueryId::of_headers(headers, &lock(&self.query_id_header))
+    }
+
     #[inline]
     pub(crate) fn started(&self, seat: Seat, subject: &Subject) {
         let shard = self.shards.at(seat);
@@ -126,12 +130,12 @@ impl Shared {
 
     /// Counts a call that was answered, and not by a failure.
     #[inline]
-    pub(crate) fn answered(&self, subject: &Subject, status: StatusCode, now: u64) {
+    pub(crate) fn answered(&self, subject: &Subject, answer: Answer, now: u64) {
         let seat = seat::mine();
         let side = self.shards.at(seat).side(subject.role);
-        side.answered(seat, subject.tags, status, false);
+        side.answered(seat, subject.tags, answer, false);
         side.latency.record(seat, now.saturating_sub(subject.began));
-        if proves_health(status) {
+        if answer.proves_health() {
             side.succeeded_at(seat, now);
         }
         if subject.role == Role::Calls {
@@ -155,7 +159,8 @@ impl Shared {
         let seat = seat::mine();
         let side = self.shards.at(seat).side(subject.role);
         match reason {
-            Reason::Status(status) => side.answered(seat, subject.tags, *status, true),
+            Reason::Status(status) => side.answered(seat, subject.tags, Answer::Http(*status), true),
+            Reason::Grpc(code) => side.answered(seat, subject.tags, Answer::Grpc(*code), true),
             Reason::Error { fault, verdict } => {
                 self.ledger(subject.role).errors.count(*fault, *verdict);
                 side.ended(seat, subject.tags, true);

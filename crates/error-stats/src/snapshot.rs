@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wire_fault::{Cause, Delivery, Phase};
 
 use crate::failure::Failure;
+use crate::grpc::GrpcCode;
 use crate::latency::Latency;
 use crate::pattern::{Evidence, Pattern};
 use crate::wall::Moment;
@@ -63,9 +64,9 @@ impl Snapshot {
 pub struct Tally {
     /// Handed to the service.
     pub started: u64,
-    /// Answered, by anything but a 429 or a 5xx. A 404 is among them.
+    /// Answered, by anything but a 429, a 5xx or a gRPC status like them. A 404 is among them.
     pub succeeded: u64,
-    /// Ended by an error, a 429 or a 5xx.
+    /// Ended by an error, a 429, a 5xx or a gRPC status like them ([`GrpcCode`]).
     pub failed: u64,
     /// Dropped before the outcome, or ended by a panic of the service.
     pub cancelled: u64,
@@ -75,8 +76,11 @@ pub struct Tally {
     pub in_flight: u64,
     /// Errors of readiness: the service failed before it took a request. Not among the others.
     pub not_ready: u64,
-    /// The responses, by class.
+    /// The responses, by class; without those that are counted by their gRPC status.
     pub responses: Responses,
+    /// The gRPC calls that ended with a status, by code, in the order of the codes. Codes that have not come are left out.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::grpc"))]
+    pub grpc: Vec<(GrpcCode, u64)>,
     /// The errors, by what is known of them, most frequent first. Kinds that have not happened are left out.
     pub faults: Vec<FaultCount>,
     /// Errors of a phase, cause or delivery that is newer than this crate. Zero if it fits its wire-fault.

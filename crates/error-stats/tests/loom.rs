@@ -20,6 +20,10 @@ mod bell;
 mod events;
 #[path = "../src/failure.rs"]
 mod failure;
+#[path = "../src/grpc/code.rs"]
+mod grpc_code;
+#[path = "../src/outcome.rs"]
+mod outcome;
 #[path = "../src/query_id.rs"]
 mod query_id;
 #[path = "../src/role.rs"]
@@ -30,6 +34,10 @@ mod streak;
 mod wall;
 #[path = "../src/watch.rs"]
 mod watch;
+
+mod grpc {
+    pub(crate) use crate::grpc_code::GrpcCode;
+}
 
 mod sync {
     pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};

@@ -125,6 +125,42 @@ fn a_servers_requests_go_under_the_servers_names_and_its_404_is_no_error() {
     assert_eq!(told, expected.map(|(name, value)| (name.to_owned(), value)));
 }
 
+/// What is an error differs by the side: NOT_FOUND is the client's, UNAVAILABLE the server's.
+#[test]
+fn a_grpc_call_goes_by_its_code() {
+    for (side, at, not_found) in
+        [(Side::Client, "client", "error.type=NOT_FOUND "), (Side::Server, "server", "")]
+    {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        metrics::with_local_recorder(&recorder, || {
+            let stats = ErrorStats::new().with_metrics(side);
+            let mut service =
+                stats.calls().for_grpc().layer(service_fn(async |request: Request<&'static str>| {
+                    let response = Response::builder().header("grpc-status", request.into_body());
+                    Ok::<_, Infallible>(response.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap())
+                }));
+            for code in ["0", "5", "14"] {
+                let request = Request::post("/shop.Stock/Look").header("content-type", "application/grpc");
+                tokio_test::block_on(service.call(request.body(code).unwrap())).unwrap();
+            }
+        });
+        let told: Vec<_> = series(&snapshotter).into_iter().collect();
+        let duration = |labels: &str, code: &str| {
+            let name = format!("h http.{at}.request.duration {labels}http.request.method=POST");
+            (format!("{name} rpc.response.status_code={code}"), 1.0)
+        };
+        let mut expected = vec![
+            (format!("g http.{at}.active_requests http.request.method=POST"), 0.0),
+            duration("", "OK"),
+            duration(not_found, "NOT_FOUND"),
+            duration("error.type=UNAVAILABLE ", "UNAVAILABLE"),
+        ];
+        expected.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(told, expected);
+    }
+}
+
 #[test]
 fn without_being_told_to_nothing_is_told() {
     let recorder = DebuggingRecorder::new();

@@ -40,7 +40,7 @@ async fn a_snapshot_is_plain_json() {
     assert_eq!(
         json["calls"]["last_failure"],
         json!({
-            "at": 1_003.0, "call": null, "query_id": "EU.1", "status": 503,
+            "at": 1_003.0, "call": null, "query_id": "EU.1", "status": 503, "grpc": null,
             "phase": null, "cause": null, "delivery": null, "verdict": null
         })
     );

@@ -14,7 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::error::AuthError;
 use crate::exchange::{Answer, Source, exchange};
 use crate::failure::{BoxError, Failure, Seen};
-use crate::kept::{Flight, Held, Kept, Lookup};
+use crate::kept::{Held, Kept, Lookup};
 
 /// How much of the answer is read: the longest time accepted has 12 digits, and an HTML page is none.
 const ANSWER: usize = 64;
@@ -138,20 +138,25 @@ impl ServerClock {
             Lookup::Held(held) => held,
             Lookup::Fetching(flight) => flight.await.map_err(|failure| AuthError::server_time(&failure))?,
         };
-        Ok(Timestamp::of(held))
+        Ok(Timestamp::of(&held))
     }
 
     /// The time now, if it is known.
     #[must_use]
     pub fn try_now(&self) -> Option<Timestamp> {
-        self.kept.held().map(Timestamp::of)
+        self.kept.held().as_ref().map(Timestamp::of)
     }
 
     /// Forgets the time by which this timestamp was reckoned: the server rejected it.
     ///
     /// If a newer one has been fetched since, it stays, so however many calls fail by one stale time, one fetch follows.
     pub fn invalidate(&self, rejected: Timestamp) {
-        if self.kept.invalidate(rejected.generation) {
+        self.forget(rejected.generation);
+    }
+
+    /// Forgets the time that this fetch brought.
+    pub(crate) fn forget(&self, generation: u64) {
+        if self.kept.invalidate(generation) {
             tracing::debug!(target: "ovh_auth", "the server's time is stale");
         }
     }
@@ -169,11 +174,8 @@ impl ServerClock {
     }
 }
 
-/// Those who wait for the time.
-pub(crate) type TimeFlight = Flight<Anchor>;
-
 impl Timestamp {
-    pub(crate) fn of(held: Held<Anchor>) -> Self {
+    pub(crate) fn of(held: &Held<Anchor>) -> Self {
         Self { seconds: held.value.now().as_secs(), generation: held.generation }
     }
 

@@ -70,6 +70,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod authenticate;
 mod clock;
 mod config;
 mod credential_request;
@@ -81,10 +82,10 @@ mod failure;
 mod invalid_endpoint;
 mod kept;
 mod known;
-mod late;
 mod oauth2;
 mod query_id;
 mod secret;
+mod sending;
 mod sign;
 mod signature;
 mod unsigned;

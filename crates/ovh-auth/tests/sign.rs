@@ -159,6 +159,7 @@ async fn only_what_says_query_time_out_is_marked() {
         (true, 400, Some("application/json; charset=utf-8"), code),
         (true, 400, None, code),
         (false, 400, Some("text/html"), code),
+        (false, 401, json, code),
         (false, 403, json, code),
         (false, 200, json, code),
         (false, 400, json, r#"{"errorCode":"INVALID_PARAMETER","message":"QUERY_TIME_OUT"}"#),

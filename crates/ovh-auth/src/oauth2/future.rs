@@ -1,4 +1,4 @@
-//! The future of a call: a token if need be, the attempt, a look at its status.
+//! The future of a call: the attempt, a look at its status.
 
 use std::fmt;
 use std::future::Future;
@@ -12,10 +12,8 @@ use tower_service::Service;
 
 use super::holder::Holder;
 use super::token::Token;
-use crate::error::AuthError;
 use crate::failure::BoxError;
-use crate::kept::Flight;
-use crate::late::{Late, Sendable, polled_again};
+use crate::sending::Sending;
 
 pin_project! {
     /// The future of a call through [`Bearer`](crate::Bearer).
@@ -29,18 +27,8 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S, B, S::Future>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<S, B, F> {
-        Refused { error: Option<AuthError> },
-        // Boxed: it is rare, and would make every call's future larger.
-        Late { late: Box<Late<S, B, Token>>, holder: Arc<Holder> },
-        Plain { #[pin] future: F },
-        Sent { #[pin] future: F, holder: Arc<Holder>, generation: u64 },
+        sending: Sending<S, B, Token, Holder>,
+        holder: Arc<Holder>,
     }
 }
 
@@ -48,20 +36,8 @@ impl<S, B> BearerFuture<S, B>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn refused(error: AuthError) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
-    }
-
-    pub(super) fn plain(future: S::Future) -> Self {
-        Self { state: State::Plain { future } }
-    }
-
-    pub(super) fn sent(future: S::Future, holder: Arc<Holder>, generation: u64) -> Self {
-        Self { state: State::Sent { future, holder, generation } }
-    }
-
-    pub(super) fn late(service: S, holder: Arc<Holder>, request: Request<B>, flight: Flight<Token>) -> Self {
-        Self { state: State::Late { late: Box::new(Late::new(service, request, flight)), holder } }
+    pub(super) fn new(sending: Sending<S, B, Token, Holder>, holder: Arc<Holder>) -> Self {
+        Self { sending, holder }
     }
 }
 
@@ -73,36 +49,12 @@ where
     type Output = Result<Response<R>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProj::Refused { error } => {
-                    return match error.take() {
-                        Some(error) => Poll::Ready(Err(error.into())),
-                        None => polled_again(),
-                    };
-                }
-                StateProj::Late { late, holder } => {
-                    let to_error = |failure: &_| AuthError::token(failure).into();
-                    let Sendable { held, service, mut request } = ready!(late.poll_sendable(cx, to_error))?;
-                    held.value.authorise(&mut request);
-                    State::Sent {
-                        future: service.call(request),
-                        holder: holder.clone(),
-                        generation: held.generation,
-                    }
-                }
-                StateProj::Plain { future } => return future.poll(cx).map_err(Into::into),
-                StateProj::Sent { future, holder, generation } => {
-                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    if response.status() == StatusCode::UNAUTHORIZED {
-                        holder.tokens.invalidate(*generation);
-                    }
-                    return Poll::Ready(Ok(response));
-                }
-            };
-            state.set(next);
+        let this = self.project();
+        let (response, generation) = ready!(this.sending.poll(cx))?;
+        if let (Some(generation), StatusCode::UNAUTHORIZED) = (generation, response.status()) {
+            this.holder.tokens.invalidate(generation);
         }
+        Poll::Ready(Ok(response))
     }
 }
 

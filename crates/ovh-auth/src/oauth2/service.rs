@@ -1,6 +1,5 @@
 //! The service.
 
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -10,8 +9,7 @@ use tower_service::Service;
 use super::future::BearerFuture;
 use super::holder::Holder;
 use crate::failure::BoxError;
-use crate::kept::Lookup;
-use crate::unsigned::Treatment;
+use crate::sending::Sending;
 
 /// Puts `Authorization: Bearer …` on each request, marked sensitive.
 ///
@@ -64,25 +62,8 @@ where
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Into::into))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match Treatment::of(&request, &self.holder.endpoint) {
-            Err(error) => return BearerFuture::refused(error),
-            Ok(Treatment::Plain | Treatment::Application) => {
-                return BearerFuture::plain(self.inner.call(request));
-            }
-            Ok(Treatment::Authenticate) => {}
-        }
-        match self.holder.tokens.look_up() {
-            Lookup::Held(held) => {
-                held.value.authorise(&mut request);
-                BearerFuture::sent(self.inner.call(request), self.holder.clone(), held.generation)
-            }
-            Lookup::Fetching(flight) => {
-                let clone = self.inner.clone();
-                // Two clones: neither is ready, so nothing below is held while the token is fetched.
-                drop(mem::replace(&mut self.inner, clone.clone()));
-                BearerFuture::late(clone, self.holder.clone(), request, flight)
-            }
-        }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let sending = Sending::begin(&mut self.inner, &self.holder, request);
+        BearerFuture::new(sending, self.holder.clone())
     }
 }

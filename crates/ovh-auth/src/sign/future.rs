@@ -1,4 +1,4 @@
-//! The future of a call: the time if need be, the attempt, a look at a 400.
+//! The future of a call: the attempt, a look at a 400.
 
 use std::fmt;
 use std::future::Future;
@@ -18,10 +18,9 @@ use super::body::{Ahead, ResponseBody};
 use super::rejected;
 use super::signable::SignableBody;
 use super::signer::Signer;
-use crate::clock::{Anchor, TimeFlight, Timestamp};
-use crate::error::AuthError;
+use crate::clock::Anchor;
 use crate::failure::BoxError;
-use crate::late::{Late, Sendable, polled_again};
+use crate::sending::{Sending, polled_again};
 
 pin_project! {
     /// The future of a call through [`Sign`](crate::Sign).
@@ -36,19 +35,10 @@ pin_project! {
         R: Body,
     {
         #[pin]
-        state: State<S, B, S::Future, R>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    enum State<S, B, F, R: Body> {
-        Refused { error: Option<AuthError> },
-        // Boxed: it is rare, and would make every call's future larger.
-        Late { late: Box<Late<S, B, Anchor>>, signer: Arc<Signer> },
-        Unsigned { #[pin] future: F },
-        Signed { #[pin] future: F, signer: Arc<Signer>, at: Timestamp },
-        Look { look: Option<Look<R>>, signer: Arc<Signer>, at: Timestamp },
+        sending: Sending<S, B, Anchor, Signer>,
+        // Once the response is there, if it must be looked at.
+        look: Option<Look<R>>,
+        signer: Arc<Signer>,
     }
 }
 
@@ -56,6 +46,7 @@ pin_project! {
 struct Look<R: Body> {
     head: Parts,
     body: Ahead<R>,
+    generation: u64,
 }
 
 impl<S, B, R> ResponseFuture<S, B, R>
@@ -63,20 +54,8 @@ where
     S: Service<Request<B>>,
     R: Body,
 {
-    pub(crate) fn refused(error: AuthError) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
-    }
-
-    pub(crate) fn unsigned(future: S::Future) -> Self {
-        Self { state: State::Unsigned { future } }
-    }
-
-    pub(crate) fn signed(future: S::Future, signer: Arc<Signer>, at: Timestamp) -> Self {
-        Self { state: State::Signed { future, signer, at } }
-    }
-
-    pub(crate) fn late(service: S, signer: Arc<Signer>, request: Request<B>, flight: TimeFlight) -> Self {
-        Self { state: State::Late { late: Box::new(Late::new(service, request, flight)), signer } }
+    pub(crate) fn new(sending: Sending<S, B, Anchor, Signer>, signer: Arc<Signer>) -> Self {
+        Self { sending, look: None, signer }
     }
 }
 
@@ -90,49 +69,24 @@ where
     type Output = Result<Response<ResponseBody<R>>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProj::Refused { error } => {
-                    return match error.take() {
-                        Some(error) => Poll::Ready(Err(error.into())),
-                        None => polled_again(),
-                    };
-                }
-                StateProj::Late { late, signer } => {
-                    let to_error = |failure: &_| AuthError::server_time(failure).into();
-                    let Sendable { held, service, mut request } = ready!(late.poll_sendable(cx, to_error))?;
-                    // After the readiness, which may have taken its time.
-                    let at = Timestamp::of(held);
-                    signer.sign(&mut request, at)?;
-                    State::Signed { future: service.call(request), signer: signer.clone(), at }
-                }
-                StateProj::Unsigned { future } => {
-                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    return Poll::Ready(Ok(response.map(ResponseBody::untouched)));
-                }
-                StateProj::Signed { future, signer, at } => {
-                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    if !rejected::may_be(&response) {
-                        return Poll::Ready(Ok(response.map(ResponseBody::untouched)));
-                    }
-                    let (head, body) = response.into_parts();
-                    let look = Some(Look { head, body: Ahead::new(body) });
-                    State::Look { look, signer: signer.clone(), at: *at }
-                }
-                StateProj::Look { look: slot, signer, at } => {
-                    let Some(look) = slot else { polled_again() };
-                    ready!(look.body.poll_read(cx));
-                    let Some(Look { mut head, body }) = slot.take() else { polled_again() };
-                    if body.whole().is_some_and(|body| rejected::is_query_time_out(&body)) {
-                        signer.clock.invalidate(*at);
-                        head.extensions.insert(Unprocessed);
-                    }
-                    return Poll::Ready(Ok(Response::from_parts(head, ResponseBody::read(body))));
-                }
+        let this = self.project();
+        if this.look.is_none() {
+            let (response, generation) = ready!(this.sending.poll(cx))?;
+            let Some(generation) = generation.filter(|_| rejected::may_be(&response)) else {
+                return Poll::Ready(Ok(response.map(ResponseBody::untouched)));
             };
-            state.set(next);
+            let (head, body) = response.into_parts();
+            *this.look = Some(Look { head, body: Ahead::new(body), generation });
         }
+        if let Some(look) = this.look {
+            ready!(look.body.poll_read(cx));
+        }
+        let Some(Look { mut head, body, generation }) = this.look.take() else { polled_again() };
+        if body.whole().is_some_and(|body| rejected::is_query_time_out(&body)) {
+            this.signer.clock.forget(generation);
+            head.extensions.insert(Unprocessed);
+        }
+        Poll::Ready(Ok(Response::from_parts(head, ResponseBody::read(body))))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The service.
 
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -13,10 +12,8 @@ use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::signable::SignableBody;
 use super::signer::Signer;
-use crate::clock::Timestamp;
 use crate::failure::BoxError;
-use crate::kept::Lookup;
-use crate::unsigned::Treatment;
+use crate::sending::Sending;
 
 /// Signs each request with the application's secret, at the server's time.
 ///
@@ -80,33 +77,8 @@ where
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Into::into))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match Treatment::of(&request, &self.signer.endpoint) {
-            Err(error) => return ResponseFuture::refused(error),
-            Ok(Treatment::Plain) => return ResponseFuture::unsigned(self.inner.call(request)),
-            Ok(Treatment::Application) => {
-                self.signer.name_application(request.headers_mut());
-                return ResponseFuture::unsigned(self.inner.call(request));
-            }
-            Ok(Treatment::Authenticate) => {}
-        }
-        match self.signer.clock.anchor() {
-            Lookup::Held(held) => {
-                let at = Timestamp::of(held);
-                match self.signer.sign(&mut request, at) {
-                    Ok(()) => ResponseFuture::signed(self.inner.call(request), self.signer.clone(), at),
-                    Err(error) => ResponseFuture::refused(error),
-                }
-            }
-            Lookup::Fetching(flight) => {
-                if let Err(error) = self.signer.can_sign(&request) {
-                    return ResponseFuture::refused(error);
-                }
-                let clone = self.inner.clone();
-                // Two clones: neither is ready, so nothing below is held while the time is fetched.
-                drop(mem::replace(&mut self.inner, clone.clone()));
-                ResponseFuture::late(clone, self.signer.clone(), request, flight)
-            }
-        }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let sending = Sending::begin(&mut self.inner, &self.signer, request);
+        ResponseFuture::new(sending, self.signer.clone())
     }
 }

@@ -3,10 +3,13 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::signable::SignableBody;
-use crate::clock::{ServerClock, Timestamp};
+use crate::authenticate::Authenticate;
+use crate::clock::{Anchor, ServerClock, Timestamp};
 use crate::credentials::ApplicationKeys;
 use crate::endpoint::Endpoint;
 use crate::error::AuthError;
+use crate::failure::Failure;
+use crate::kept::{Held, Lookup};
 use crate::signature::signature;
 
 const APPLICATION: HeaderName = HeaderName::from_static("x-ovh-application");
@@ -22,36 +25,16 @@ pub(crate) struct Signer {
     pub(crate) clock: ServerClock,
 }
 
-impl Signer {
-    pub(crate) fn name_application(&self, headers: &mut HeaderMap) {
-        headers.insert(APPLICATION, self.keys.key.header());
+impl<B: SignableBody> Authenticate<B, Anchor> for Signer {
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
-    /// Signs what is there: method, URL and body as they are.
-    pub(crate) fn sign<B: SignableBody>(
-        &self,
-        request: &mut Request<B>,
-        at: Timestamp,
-    ) -> Result<(), AuthError> {
-        let Some(consumer) = &self.keys.consumer else {
-            return Err(AuthError::no_consumer_key(request));
-        };
-        let Some(body) = request.body().signable() else {
-            return Err(AuthError::streaming_body(request));
-        };
-        let secret = &self.keys.secret;
-        let signature = signature(secret, consumer, request.method(), request.uri(), &body, at.seconds());
-        let consumer = consumer.header();
-        let headers = request.headers_mut();
-        self.name_application(headers);
-        headers.insert(CONSUMER, consumer);
-        headers.insert(TIMESTAMP, HeaderValue::from(at.seconds()));
-        headers.insert(SIGNATURE, signature);
-        Ok(())
+    fn look_up(&self) -> Lookup<Anchor> {
+        self.clock.anchor()
     }
 
-    /// Whether [`sign`](Self::sign) would, so that nothing is fetched for a request that can't be signed.
-    pub(crate) fn can_sign<B: SignableBody>(&self, request: &Request<B>) -> Result<(), AuthError> {
+    fn check(&self, request: &Request<B>) -> Result<(), AuthError> {
         if !self.keys.has_consumer_key() {
             return Err(AuthError::no_consumer_key(request));
         }
@@ -59,5 +42,31 @@ impl Signer {
             return Err(AuthError::streaming_body(request));
         }
         Ok(())
+    }
+
+    /// Signs what is there: method, URL and body as they are.
+    fn authenticate(&self, request: &mut Request<B>, held: &Held<Anchor>) -> Result<(), AuthError> {
+        let Some(consumer) = &self.keys.consumer else {
+            return Err(AuthError::no_consumer_key(request));
+        };
+        let Some(body) = request.body().signable() else {
+            return Err(AuthError::streaming_body(request));
+        };
+        let (secret, at) = (&self.keys.secret, Timestamp::of(held).seconds());
+        let signature = signature(secret, consumer, request.method(), request.uri(), &body, at);
+        let headers = request.headers_mut();
+        headers.insert(APPLICATION, self.keys.key.header());
+        headers.insert(CONSUMER, consumer.header());
+        headers.insert(TIMESTAMP, HeaderValue::from(at));
+        headers.insert(SIGNATURE, signature);
+        Ok(())
+    }
+
+    fn name_application(&self, headers: &mut HeaderMap) {
+        headers.insert(APPLICATION, self.keys.key.header());
+    }
+
+    fn error(failure: &Failure) -> AuthError {
+        AuthError::server_time(failure)
     }
 }

@@ -1,0 +1,28 @@
+//! How a layer authenticates its calls, for what sends them.
+
+use http::{HeaderMap, Request};
+
+use crate::endpoint::Endpoint;
+use crate::error::AuthError;
+use crate::failure::Failure;
+use crate::kept::{Held, Lookup};
+
+/// Puts what was fetched, a `T`, on requests.
+pub(crate) trait Authenticate<B, T> {
+    fn endpoint(&self) -> &Endpoint;
+
+    fn look_up(&self) -> Lookup<T>;
+
+    /// Whether [`authenticate`](Self::authenticate) will do, so that nothing is fetched for a request that can't be sent.
+    fn check(&self, _: &Request<B>) -> Result<(), AuthError> {
+        Ok(())
+    }
+
+    fn authenticate(&self, request: &mut Request<B>, held: &Held<T>) -> Result<(), AuthError>;
+
+    /// For the one call that goes out with the application's name and no more.
+    fn name_application(&self, _: &mut HeaderMap) {}
+
+    /// The error of a call for which nothing could be fetched.
+    fn error(failure: &Failure) -> AuthError;
+}
