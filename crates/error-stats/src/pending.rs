@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode, header};
-use wire_fault::{AsFault, CallId};
+use wire_fault::{AsFault, CallId, QueryId};
 
 use crate::events::{self, RequestLine};
 use crate::failure::Reason;
@@ -12,7 +12,6 @@ use crate::lease::{Lease, Leases};
 #[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::outcome::{is_failure, proves_health, reason};
-use crate::query_id::QueryId;
 use crate::role::Role;
 use crate::seat;
 use crate::shard::Tags;
@@ -95,7 +94,7 @@ impl Pending {
                 self.failed(Reason::Status(response.status()), self.shared.query_id(response));
             }
             Ok(response) => self.answered(response.status()),
-            Err(error) => self.failed(reason(error), QueryId::of_error(error.as_error())),
+            Err(error) => self.failed(reason(error), QueryId::of(error.as_error())),
         }
     }
 

@@ -20,8 +20,6 @@ mod bell;
 mod events;
 #[path = "../src/failure.rs"]
 mod failure;
-#[path = "../src/query_id.rs"]
-mod query_id;
 #[path = "../src/role.rs"]
 mod role;
 #[path = "../src/streak.rs"]
