@@ -47,7 +47,7 @@ impl fmt::Display for Alarm {
                 let calls = in_a_row(*failures);
                 write!(f, "{failures} {calls} failed within {within:.1?}; the last: {}", last.reason)?;
                 match last.query_id {
-                    Some(id) => write!(f, " ({id})"),
+                    Some(id) => write!(f, " (query id {id})"),
                     None => Ok(()),
                 }
             }

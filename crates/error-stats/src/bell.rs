@@ -46,7 +46,7 @@ impl Bell {
             let hooks = lock(&self.hooks).clone();
             for hook in hooks {
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(&alarm))) {
-                    events::hook_panicked(message(&*panic));
+                    report(panic);
                 }
             }
         }
@@ -97,6 +97,15 @@ impl Drop for Turn<'_> {
         if !self.over {
             lock(&self.bell.queue).ringing = false;
         }
+    }
+}
+
+/// Reports a hook's panic. What it carries is the hook's own too, and may panic when it is dropped; what that
+/// carries is left alone, or there would be no end.
+fn report(panic: Box<dyn Any + Send>) {
+    events::hook_panicked(message(&*panic));
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
     }
 }
 

@@ -6,13 +6,12 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{Method, Request};
 use tracing::field::display;
-use wire_fault::CallId;
+use wire_fault::{CallId, QueryId};
 
 use crate::alarm::Alarm;
 use crate::failure::Reason;
 use crate::grpc::GrpcCode;
 use crate::outcome::Answer;
-use crate::query_id::QueryId;
 use crate::role::Role;
 
 const TARGET: &str = "error_stats";

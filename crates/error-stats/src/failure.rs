@@ -3,10 +3,9 @@
 use std::fmt;
 
 use http::StatusCode;
-use wire_fault::{CallId, Cause, Fault, Phase, Verdict};
+use wire_fault::{CallId, Cause, Fault, Phase, QueryId, Verdict};
 
 use crate::grpc::GrpcCode;
-use crate::query_id::QueryId;
 use crate::wall::Moment;
 
 /// A failed call or attempt.

@@ -159,7 +159,6 @@ mod outcome;
 mod pattern;
 mod pending;
 mod place;
-mod query_id;
 mod rates;
 mod report;
 mod role;
@@ -191,7 +190,6 @@ pub use crate::layer::RecordLayer;
 pub use crate::metrics::Side;
 pub use crate::pattern::{Finding, Kind, Pattern, Ratio};
 pub use crate::place::Place;
-pub use crate::query_id::QueryId;
 pub use crate::service::Record;
 pub use crate::snapshot::{
     FaultCount, GroupCount, Groups, Responses, Snapshot, StreakReport, Tally, Verdicts,

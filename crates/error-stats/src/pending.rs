@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, header};
-use wire_fault::{AsFault, CallId};
+use wire_fault::{AsFault, CallId, QueryId};
 
 use crate::events::{self, RequestLine};
 use crate::failure::Reason;
@@ -13,7 +13,6 @@ use crate::lease::{Lease, Leases};
 #[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::outcome::{Answer, reason};
-use crate::query_id::QueryId;
 use crate::role::Role;
 use crate::seat;
 use crate::shard::Tags;
@@ -95,7 +94,7 @@ impl Pending {
             Ok(response) => {
                 self.end_answer(Answer::Http(response.status()), || self.shared.query_id(response));
             }
-            Err(error) => self.failed(reason(error), QueryId::of_error(error.as_error())),
+            Err(error) => self.failed(reason(error), QueryId::of(error.as_error())),
         }
     }
 
@@ -114,7 +113,7 @@ impl Pending {
             return;
         }
         self.stage = Stage::Ended;
-        self.failed(reason(error), QueryId::of_error(error.as_error()));
+        self.failed(reason(error), QueryId::of(error.as_error()));
     }
 
     #[inline]

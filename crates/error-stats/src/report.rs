@@ -88,7 +88,7 @@ fn tally(f: &mut fmt::Formatter<'_>, tally: &Tally, now: Instant) -> fmt::Result
     if let Some(failure) = &tally.last_failure {
         write!(f, "\n  last failure {}: {}", Ago(failure.at, now), failure.reason)?;
         if let Some(id) = failure.query_id {
-            write!(f, " ({id})")?;
+            write!(f, " (query id {id})")?;
         }
     }
     if let Some(success) = tally.last_success {

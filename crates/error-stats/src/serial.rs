@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
-use wire_fault::CallId;
+use wire_fault::{CallId, QueryId};
 
 use crate::failure::{Failure, Reason};
 use crate::grpc::GrpcCode;
 use crate::label::Label;
 use crate::pattern::Evidence;
 use crate::place::Place;
-use crate::query_id::QueryId;
 use crate::wall::Moment;
 
 pub(crate) fn name<S: Serializer>(value: &impl Debug, serializer: S) -> Result<S::Ok, S::Error> {
@@ -53,12 +52,6 @@ impl Serialize for Moment {
     }
 }
 
-impl Serialize for QueryId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
 impl Serialize for Label {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -87,7 +80,7 @@ impl Serialize for Failure {
         let mut fields = serializer.serialize_struct("Failure", 9)?;
         fields.serialize_field("at", at)?;
         fields.serialize_field("call", &call.map(CallId::get))?;
-        fields.serialize_field("query_id", query_id)?;
+        fields.serialize_field("query_id", &query_id.as_ref().map(QueryId::as_str))?;
         fields.serialize_field("status", &reason.status().map(|status| status.as_u16()))?;
         fields.serialize_field("grpc", &reason.grpc().map(GrpcCode::as_str))?;
         fields.serialize_field("phase", &text(fault.map(|fault| &fault.phase as _)))?;

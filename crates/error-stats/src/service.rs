@@ -6,13 +6,12 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tower_service::Service;
-use wire_fault::AsFault;
+use wire_fault::{AsFault, QueryId};
 
 use crate::future::ResponseFuture;
 use crate::lease::Leases;
 use crate::outcome;
 use crate::pending::Pending;
-use crate::query_id::QueryId;
 use crate::role::Role;
 
 /// Counts what goes through the service it wraps, and changes nothing of it: made by a
@@ -66,7 +65,7 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let ready = self.inner.poll_ready(cx);
         if let Poll::Ready(Err(error)) = &ready {
-            let query_id = QueryId::of_error(error.as_error());
+            let query_id = QueryId::of(error.as_error());
             self.shared.not_ready(self.role, outcome::reason(error), query_id);
         }
         ready

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Response};
-use wire_fault::CallId;
+use wire_fault::{CallId, QueryId};
 
 use crate::bell::{Bell, lock};
 use crate::counters;
@@ -19,7 +19,6 @@ use crate::names::{NAMES, Names};
 use crate::outcome::Answer;
 use crate::pattern::Evidence;
 use crate::place::{CAUSES, Place, position};
-use crate::query_id::{self, QueryId};
 use crate::role::Role;
 use crate::seat::{self, Seat};
 use crate::shard::{Shards, Tags};
@@ -73,7 +72,7 @@ impl Shared {
             wall,
             history: Mutex::new(History::new()),
             attempts_seen: AtomicBool::new(false),
-            query_id_header: Mutex::new(query_id::HEADER),
+            query_id_header: Mutex::new(QueryId::HEADER),
             #[cfg(feature = "metrics")]
             metrics: crate::metrics::Switch::default(),
         }
@@ -99,11 +98,11 @@ impl Shared {
     }
 
     pub(crate) fn query_id<B>(&self, response: &Response<B>) -> Option<QueryId> {
-        QueryId::of_response(response, &lock(&self.query_id_header))
+        self.query_id_in(response.headers())
     }
 
     pub(crate) fn query_id_in(&self, headers: &HeaderMap) -> Option<QueryId> {
-        QueryId::of_headers(headers, &lock(&self.query_id_header))
+        QueryId::in_headers(headers, &lock(&self.query_id_header))
     }
 
     #[inline]

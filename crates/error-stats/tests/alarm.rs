@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::future;
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, UNIX_EPOCH};
@@ -126,6 +128,26 @@ fn a_hook_that_panics_harms_neither_the_call_nor_the_other_hooks_nor_later_alarm
     assert_eq!(short(&heard), ["R5", "C5", "R5"]);
     assert_eq!(before.load(Ordering::Relaxed), 3);
     assert_eq!(stats.snapshot().calls.failed, 10);
+}
+
+/// What a panic carries is the hook's own as well, and so is what a panic of that carries.
+#[test]
+fn a_panic_that_panics_again_when_it_is_dropped_harms_nobody_either() {
+    struct Grenade(u32);
+    impl Drop for Grenade {
+        fn drop(&mut self) {
+            if let Some(left) = self.0.checked_sub(1) {
+                panic_any(Grenade(left));
+            }
+        }
+    }
+
+    let stats = ErrorStats::new().with_threshold(1).unwrap().on_alarm(|_| panic_any(Grenade(3)));
+    let (stats, heard) = hearing(stats);
+    let escaped = catch_unwind(AssertUnwindSafe(|| call_all(&stats, &[500, 200, 500]))).map_err(forget);
+    assert_eq!(escaped, Ok(()));
+    assert_eq!(short(&heard), ["R1", "C1", "R1"]);
+    assert_eq!(stats.snapshot().calls.in_flight, 0);
 }
 
 #[test]

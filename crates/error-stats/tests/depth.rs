@@ -1,18 +1,16 @@
 //! What is told beside the totals: hosts, labels, latencies, waits, query ids, what was healed, the pattern.
 
 use std::convert::Infallible;
-use std::error::Error;
-use std::fmt;
 use std::future;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use error_stats::{Alarm, ErrorStats, Kind, Label, Place, QueryId};
+use error_stats::{Alarm, ErrorStats, Kind, Label, Place};
 use http::{HeaderName, Request, Response};
 use tower::retry::{Policy, RetryLayer};
 use tower::{Layer, Service, ServiceBuilder, service_fn};
-use wire_fault::{CallId, Cause, Delivery, Fault, Healing, Mark, Phase};
+use wire_fault::{CallId, Cause, Delivery, Fault, Healing, Mark, Phase, QueryId};
 
 const CUT: Fault = Fault::new(Phase::TlsHandshake, Delivery::NeverSent, Cause::Eof, Healing::Transient);
 
@@ -118,24 +116,8 @@ async fn latencies_are_of_calls_attempts_and_waits_and_leave_cancelled_ones_out(
     assert!(snapshot.to_string().contains("waits for the rate limit: at most 51.0µs (half)"), "{snapshot}");
 }
 
-/// An error that a layer made of a response, with the query's id among its causes.
-#[derive(Debug)]
-struct Refused(QueryId);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("refused")
-    }
-}
-
-impl Error for Refused {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.0)
-    }
-}
-
 #[test]
-fn the_last_failure_keeps_its_query_id_from_header_extension_or_chain() {
+fn the_last_failure_keeps_its_query_id_from_header_or_chain() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ear = heard.clone();
     let stats = ErrorStats::new().with_threshold(1).unwrap();
@@ -144,10 +126,7 @@ fn the_last_failure_keeps_its_query_id_from_header_extension_or_chain() {
         let response = |status| Response::builder().status(status);
         future::ready(match request.into_body() {
             "header" => Ok(response(503).header("X-Ovh-Queryid", " EU.header.1 ").body(()).unwrap()),
-            "extension" => {
-                Ok(response(503).extension(QueryId::new("EU.extension").unwrap()).body(()).unwrap())
-            }
-            "chain" => Err(Refused(QueryId::new("EU.chain").unwrap())),
+            "chain" => Err(Mark::fault(CUT).with_query_id(QueryId::new("EU.chain"))),
             "other" => Ok(response(503).header("x-request-id", "other").body(()).unwrap()),
             "unquotable" => Ok(response(503).header("X-Ovh-Queryid", "two words").body(()).unwrap()),
             _ => Ok(response(200).header("X-Ovh-Queryid", "EU.fine").body(()).unwrap()),
@@ -159,7 +138,6 @@ fn the_last_failure_keeps_its_query_id_from_header_extension_or_chain() {
         last.query_id.map(|id| id.as_str().to_owned())
     };
     assert_eq!(last("header").as_deref(), Some("EU.header.1"));
-    assert_eq!(last("extension").as_deref(), Some("EU.extension"));
     assert_eq!(last("chain").as_deref(), Some("EU.chain"));
     assert_eq!(last("fine").as_deref(), Some("EU.chain"));
     assert_eq!(last("other"), None);

@@ -24,8 +24,6 @@ mod failure;
 mod grpc_code;
 #[path = "../src/outcome.rs"]
 mod outcome;
-#[path = "../src/query_id.rs"]
-mod query_id;
 #[path = "../src/role.rs"]
 mod role;
 #[path = "../src/streak.rs"]

@@ -1,6 +1,7 @@
 //! The id that OVHcloud's support asks for.
 
 use http::HeaderMap;
+use wire_fault::QueryId;
 
 /// The `X-Ovh-Queryid` of a response, which every answer of the API carries: keep it in errors and logs.
 ///
@@ -12,5 +13,5 @@ use http::HeaderMap;
 /// ```
 #[must_use]
 pub fn query_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get("x-ovh-queryid")?.to_str().ok()
+    headers.get(QueryId::HEADER)?.to_str().ok()
 }

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, StatusCode, response};
-
-/// OVHcloud's name for one query, which its support asks for.
-const QUERY_ID: HeaderName = HeaderName::from_static("x-ovh-queryid");
+use http::{HeaderMap, StatusCode, response};
+use wire_fault::QueryId;
 
 /// The status and headers of a response whose body was cut: more than nothing, where nobody knows what became of a call.
 ///
@@ -40,7 +38,7 @@ impl ResponseHead {
     /// OVHcloud's id of the query (`X-Ovh-Queryid`), which its support asks for.
     #[must_use]
     pub fn query_id(&self) -> Option<&str> {
-        self.headers().get(QUERY_ID)?.to_str().ok()
+        self.headers().get(QueryId::HEADER)?.to_str().ok()
     }
 }
 

@@ -20,7 +20,7 @@ use retry_on_tls_eof::{
 };
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use wire_fault::{Cause, Delivery, Fault, Phase};
+use wire_fault::{Cause, Delivery, Fault, Phase, QueryId};
 
 /// Data that is not `Bytes`, and not in one piece.
 type Data = bytes::buf::Chain<Bytes, Bytes>;
@@ -291,6 +291,8 @@ async fn below_a_retry_a_get_heals_and_a_post_does_not() {
     let cut = || bodies(vec![vec![D("01"), Cut], vec![D("0"), Cut], vec![Cut]]);
     let error = call(Method::GET, cut()).await.expect_err("used up");
     assert_eq!(Exhausted::of(&*error).map(Exhausted::attempts), Some(3));
+    // Found by layers that know neither error's type.
+    assert_eq!(QueryId::of(&*error), QueryId::new("EU.ext-1.42"));
 
     let error = call(Method::POST, cut()).await.expect_err("it has landed, but how?");
     let unknown = OutcomeUnknown::of(&*error).expect("unknown");

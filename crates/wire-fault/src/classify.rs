@@ -1,5 +1,5 @@
-//! From a chain of errors to a fault, by asking each reader about each error, outermost first; and to the verdict stated in
-//! it.
+//! From a chain of errors to a fault, by asking each reader about each error, outermost first; and to the verdict and the
+//! query's id stated in it.
 
 use std::error::Error;
 use std::io;
@@ -7,6 +7,7 @@ use std::io;
 use crate::chain::{Chain, chain};
 use crate::fault::{Cause, Fault, Healing, Phase};
 use crate::mark::{Mark, Verdict};
+use crate::query_id::QueryId;
 use crate::reading::{Reach, Reading};
 use crate::text::Text;
 use crate::{h2, hyper, openssl, rustls, texts};
@@ -38,6 +39,25 @@ impl Verdict {
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         chain(error).filter_map(|node| node.downcast_ref::<Mark>()).find_map(Mark::stated_verdict)
+    }
+}
+
+impl QueryId {
+    /// The first query's id stated in an error's chain of causes, if there is one.
+    ///
+    /// ```
+    /// use wire_fault::{Mark, QueryId, Verdict};
+    ///
+    /// let (inner, outer) = (QueryId::new("EU.ext-1.2"), QueryId::new("EU.ext-1.3"));
+    /// let below = Mark::verdict(Verdict::Exhausted).with_query_id(inner);
+    /// let silent = Mark::verdict(Verdict::OutcomeUnknown).with_source(below);
+    /// assert_eq!(QueryId::of(&silent), inner);
+    /// assert_eq!(QueryId::of(&silent.with_query_id(outer)), outer);
+    /// assert_eq!(QueryId::of(&std::fmt::Error), None);
+    /// ```
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        chain(error).filter_map(|node| node.downcast_ref::<Mark>()).find_map(Mark::stated_query_id)
     }
 }
 

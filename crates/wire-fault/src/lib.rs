@@ -107,6 +107,7 @@ mod h2;
 mod hyper;
 mod mark;
 mod openssl;
+mod query_id;
 mod reading;
 mod rustls;
 mod sentence;
@@ -119,6 +120,7 @@ pub use crate::call_id::CallId;
 pub use crate::chain::{Chain, chain};
 pub use crate::fault::{Cause, Delivery, Fault, Healing, Phase};
 pub use crate::mark::{Mark, Unprocessed, Verdict};
+pub use crate::query_id::QueryId;
 pub use crate::witness::{
     Connecting, InvalidProxy, ProxyRefused, ProxyTunnel, StampLayer, Stamped, Tunneled, Tunneling, Witness,
     WitnessLayer, Witnessed, WitnessedIo,

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::fault::Fault;
+use crate::query_id::QueryId;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -39,7 +40,8 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Unprocessed;
 
-/// A link in an error's chain of causes by which a layer states what it knows: a [`Fault`], a [`Verdict`], or both.
+/// A link in an error's chain of causes by which a layer states what it knows: a [`Fault`], a [`Verdict`], or both; and the
+/// [`QueryId`], where a response had one.
 ///
 /// An error that a layer invents returns its mark from [`Error::source`]; the mark returns the error below it from
 /// its own. `Fault::of` believes the outermost fault stated.
@@ -70,6 +72,7 @@ pub struct Unprocessed;
 pub struct Mark {
     verdict: Option<Verdict>,
     fault: Option<Fault>,
+    query_id: Option<QueryId>,
     source: Option<BoxError>,
 }
 
@@ -77,19 +80,25 @@ impl Mark {
     /// States a verdict.
     #[must_use]
     pub fn verdict(verdict: Verdict) -> Self {
-        Self { verdict: Some(verdict), fault: None, source: None }
+        Self { verdict: Some(verdict), fault: None, query_id: None, source: None }
     }
 
     /// States a fault.
     #[must_use]
     pub fn fault(fault: Fault) -> Self {
-        Self { verdict: None, fault: Some(fault), source: None }
+        Self { verdict: None, fault: Some(fault), query_id: None, source: None }
     }
 
     /// States a fault beside the verdict.
     #[must_use]
     pub fn with_fault(self, fault: Fault) -> Self {
         Self { fault: Some(fault), ..self }
+    }
+
+    /// States what the server calls the query, if it said so.
+    #[must_use]
+    pub fn with_query_id(self, id: impl Into<Option<QueryId>>) -> Self {
+        Self { query_id: id.into(), ..self }
     }
 
     /// Carries the error that the statement is about.
@@ -108,6 +117,12 @@ impl Mark {
     #[must_use]
     pub const fn stated_fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// The query's id stated, if one is.
+    #[must_use]
+    pub const fn stated_query_id(&self) -> Option<QueryId> {
+        self.query_id
     }
 
     /// The error that the statement is about.

@@ -3,7 +3,7 @@ use std::fmt;
 
 use http::response;
 use tower::BoxError;
-use wire_fault::{Delivery, Fault, Mark, Phase, chain};
+use wire_fault::{Delivery, Fault, Mark, Phase, QueryId, chain};
 
 use super::range::MAX;
 use crate::head::ResponseHead;
@@ -24,7 +24,9 @@ impl BodyCut {
         // Whatever the body's error makes of it, the server had the request.
         let mut fault = Fault::of(&*error);
         (fault.phase, fault.delivery) = (Phase::Body, Delivery::Answered);
-        Self { head: ResponseHead::new(parts), received, mark: Mark::fault(fault).with_source(error) }
+        let query_id = QueryId::in_headers(&parts.headers, &QueryId::HEADER);
+        let mark = Mark::fault(fault).with_query_id(query_id).with_source(error);
+        Self { head: ResponseHead::new(parts), received, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
