@@ -16,7 +16,7 @@ use tower_service::Service;
 use tracing::Span;
 use wire_fault::AsFault;
 
-use crate::call::{After, Call};
+use crate::call::{After, Answered, Call};
 use crate::deadline::DeadlinePassed;
 use crate::reconcile::{Look, Looking, Reconciled};
 
@@ -110,7 +110,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match self.as_mut().advance(cx) {
             Poll::Ready(result) => result,
-            Poll::Pending => Err(ready!(self.as_mut().poll_deadline(cx))),
+            Poll::Pending => ready!(self.as_mut().poll_deadline(cx)),
         };
         // Whatever the attempt holds below is free before the caller goes on.
         self.project().state.set(State::Done);
@@ -140,8 +140,20 @@ where
                     }
                     match result {
                         Ok(response) => match this.call.answered(&response) {
-                            Some(wait) => After::RepeatIn(wait),
-                            None => return Poll::Ready(Ok(this.call.hand_on(response))),
+                            Answered::HandOn => return Poll::Ready(Ok(this.call.hand_on(response))),
+                            Answered::RepeatIn(wait) => After::RepeatIn(wait),
+                            Answered::Unclear => {
+                                this.state.set(State::Done);
+                                let asked = this.call.question_about(&response);
+                                match asked.and_then(|(question, until)| this.hook.look(question, until)) {
+                                    Some(looking) => {
+                                        let looking = looking.keeping(response);
+                                        this.state.set(State::Look { looking });
+                                        continue;
+                                    }
+                                    None => return Poll::Ready(Ok(this.call.hand_on(response))),
+                                }
+                            }
                         },
                         Err(error) => this.call.failed(error),
                     }
@@ -165,11 +177,26 @@ where
                     }
                     Err(error) => this.call.broken(error),
                 },
-                StateProj::Look { looking } => match ready!(looking.poll(cx)) {
-                    Reconciled::Landed(response) => return Poll::Ready(Ok(this.call.hand_on(response))),
-                    Reconciled::NotLanded => this.call.not_landed(),
-                    Reconciled::StillUnknown => After::End(this.call.unknown()),
-                },
+                StateProj::Look { looking } => {
+                    let shown = ready!(looking.poll(cx));
+                    match (shown, looking.take_answer()) {
+                        (Reconciled::Landed(response), answer) => {
+                            if answer.is_some() {
+                                this.call.landed_nevertheless();
+                            }
+                            return Poll::Ready(Ok(this.call.hand_on(response)));
+                        }
+                        (Reconciled::NotLanded, None) => this.call.not_landed(),
+                        (Reconciled::NotLanded, Some(answer)) => match this.call.not_landed_after(&answer) {
+                            Some(wait) => After::RepeatIn(wait),
+                            None => return Poll::Ready(Ok(this.call.hand_on(answer))),
+                        },
+                        (Reconciled::StillUnknown, None) => After::End(this.call.unknown()),
+                        (Reconciled::StillUnknown, Some(answer)) => {
+                            return Poll::Ready(Ok(this.call.hand_on(answer)));
+                        }
+                    }
+                }
                 StateProj::TooLate => After::End(DeadlinePassed::before_sent().into()),
                 StateProj::Done => unreachable!("polled again after it was done"),
             };
@@ -191,7 +218,7 @@ where
 
     /// Whether time is up, and what that makes of the call. `advance` was asked first: what is there when the time is up is
     /// in time.
-    fn poll_deadline(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BoxError> {
+    fn poll_deadline(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<R>, BoxError>> {
         let mut this = self.project();
         let Some(mut timer) = this.deadline.as_mut().as_pin_mut() else { return Poll::Pending };
         ready!(timer.as_mut().poll(cx));
@@ -204,9 +231,16 @@ where
             ready!(timer.poll(cx));
         }
         let _entered = this.span.enter();
-        let looking = matches!(*this.state, State::Look { .. });
+        let look = match this.state.as_mut().project() {
+            StateProj::Look { looking } => Some(looking.take_answer()),
+            _ => None,
+        };
         this.state.set(State::Done);
-        Poll::Ready(if looking { this.call.unknown() } else { this.call.cut(under_way) })
+        Poll::Ready(match look {
+            Some(Some(answer)) => Ok(this.call.hand_on(answer)),
+            Some(None) => Err(this.call.unknown()),
+            None => Err(this.call.cut(under_way)),
+        })
     }
 }
 
