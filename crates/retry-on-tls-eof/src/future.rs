@@ -16,9 +16,9 @@ use tower_service::Service;
 use tracing::Span;
 use wire_fault::AsFault;
 
-use crate::call::{After, Answered, Call};
+use crate::call::{After, Call};
 use crate::deadline::DeadlinePassed;
-use crate::reconcile::{Look, Looking, Reconciled};
+use crate::reconcile::{Look, Looking};
 
 /// How long the attempt's own time limit may take to end an attempt whose time is up.
 const GRACE: Duration = Duration::from_millis(1);
@@ -139,22 +139,7 @@ where
                         this.call.cannot_be_replayed();
                     }
                     match result {
-                        Ok(response) => match this.call.answered(&response) {
-                            Answered::HandOn => return Poll::Ready(Ok(this.call.hand_on(response))),
-                            Answered::RepeatIn(wait) => After::RepeatIn(wait),
-                            Answered::Unclear => {
-                                this.state.set(State::Done);
-                                let asked = this.call.question_about(&response);
-                                match asked.and_then(|(question, until)| this.hook.look(question, until)) {
-                                    Some(looking) => {
-                                        let looking = looking.keeping(response);
-                                        this.state.set(State::Look { looking });
-                                        continue;
-                                    }
-                                    None => return Poll::Ready(Ok(this.call.hand_on(response))),
-                                }
-                            }
-                        },
+                        Ok(response) => this.call.answered(response),
                         Err(error) => this.call.failed(error),
                     }
                 }
@@ -179,39 +164,23 @@ where
                 },
                 StateProj::Look { looking } => {
                     let shown = ready!(looking.poll(cx));
-                    match (shown, looking.take_answer()) {
-                        (Reconciled::Landed(response), answer) => {
-                            if answer.is_some() {
-                                this.call.landed_nevertheless();
-                            }
-                            return Poll::Ready(Ok(this.call.hand_on(response)));
-                        }
-                        (Reconciled::NotLanded, None) => this.call.not_landed(),
-                        (Reconciled::NotLanded, Some(answer)) => match this.call.not_landed_after(&answer) {
-                            Some(wait) => After::RepeatIn(wait),
-                            None => return Poll::Ready(Ok(this.call.hand_on(answer))),
-                        },
-                        (Reconciled::StillUnknown, None) => After::End(this.call.unknown()),
-                        (Reconciled::StillUnknown, Some(answer)) => {
-                            return Poll::Ready(Ok(this.call.hand_on(answer)));
-                        }
-                    }
+                    this.call.looked(shown, looking.take_answer())
                 }
-                StateProj::TooLate => After::End(DeadlinePassed::before_sent().into()),
+                StateProj::TooLate => After::End(Err(DeadlinePassed::before_sent().into())),
                 StateProj::Done => unreachable!("polled again after it was done"),
             };
             // Each of these drops the attempt, and with it whatever it holds below, before anything else is begun.
             match after {
                 After::RepeatIn(wait) => this.state.set(State::Wait { sleep: sleep(wait) }),
-                After::Unknown => {
+                After::Unknown(answer) => {
                     this.state.set(State::Done);
-                    let asked = this.call.question();
+                    let asked = this.call.question(answer.as_ref());
                     match asked.and_then(|(question, until)| this.hook.look(question, until)) {
-                        Some(looking) => this.state.set(State::Look { looking }),
-                        None => return Poll::Ready(Err(this.call.unknown())),
+                        Some(looking) => this.state.set(State::Look { looking: looking.keeping(answer) }),
+                        None => return Poll::Ready(this.call.unresolved(answer)),
                     }
                 }
-                After::End(error) => return Poll::Ready(Err(error)),
+                After::End(result) => return Poll::Ready(result),
             }
         }
     }
@@ -237,8 +206,7 @@ where
         };
         this.state.set(State::Done);
         Poll::Ready(match look {
-            Some(Some(answer)) => Ok(this.call.hand_on(answer)),
-            Some(None) => Err(this.call.unknown()),
+            Some(answer) => this.call.unresolved(answer),
             None => Err(this.call.cut(under_way)),
         })
     }

@@ -133,8 +133,8 @@ impl<T> Looking<T> {
         Self { look: Mutex::new(Box::pin(look)), answer: Mutex::new(None) }
     }
 
-    pub(crate) fn keeping(self, answer: T) -> Self {
-        Self { answer: Mutex::new(Some(answer)), ..self }
+    pub(crate) fn keeping(self, answer: Option<T>) -> Self {
+        Self { answer: Mutex::new(answer), ..self }
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reconciled<T>> {

@@ -12,24 +12,17 @@ use super::state::{Call, Failed};
 use crate::collect::BodyCut;
 use crate::deadline::NOT_SENT;
 use crate::history::Failure;
+use crate::reconcile::Reconciled;
 use crate::safety::RetrySafety;
 
-/// What follows from a failed attempt.
+/// What follows. `T` is the response's type.
 #[derive(Debug)]
-pub(crate) enum After {
+pub(crate) enum After<T> {
     RepeatIn(Duration),
-    /// It may have landed, and may not be repeated: somebody must look.
-    Unknown,
-    End(BoxError),
-}
-
-/// What follows from an answered one.
-#[derive(Debug)]
-pub(crate) enum Answered {
-    HandOn,
-    RepeatIn(Duration),
-    /// It says nothing of what became of the call: a hook may know more.
-    Unclear,
+    /// The call may have landed, and may not be repeated. It was not answered, or by what says nothing of that: somebody must
+    /// look.
+    Unknown(Option<T>),
+    End(Result<T, BoxError>),
 }
 
 impl Call {
@@ -39,7 +32,7 @@ impl Call {
     /// had created what they asked for, and whether a 429 leaves a POST undone is unverified. The caller may know better
     /// of some statuses. One that a layer below knows to be [`Unprocessed`] is repeated whatever the method, at once, but
     /// only once: it was refused for a reason that the layer has mended, and if it is refused again, the reason is another.
-    pub(crate) fn answered<R>(&mut self, response: &Response<R>) -> Answered {
+    pub(crate) fn answered<R>(&mut self, response: Response<R>) -> After<Response<R>> {
         let status = response.status();
         let unprocessed = response.extensions().get::<Unprocessed>().is_some();
         let declared = self.settings.refusals.contain(status);
@@ -48,11 +41,11 @@ impl Call {
         let passing = says_nothing(status) || status == StatusCode::TOO_MANY_REQUESTS;
         let repeatable = mended || declared || (passing && self.safety == RetrySafety::Idempotent);
         if !repeatable && !unclear {
-            return Answered::HandOn;
+            return After::End(Ok(self.hand_on(response)));
         }
         self.remember(Failure::Status(status));
         if repeatable && self.replayable && self.safety != RetrySafety::Never {
-            let wait = if mended { self.at_once() } else { self.next_wait(floor(response)) };
+            let wait = if mended { self.at_once() } else { self.next_wait(floor(&response)) };
             if let Some(wait) = wait.and_then(|wait| self.repeat(Failure::Status(status), wait)) {
                 self.last = None;
                 self.refused_before |= mended;
@@ -60,34 +53,18 @@ impl Call {
                     // "Not now" is no proof that nothing was done: a gateway's 504 leaves the server at work.
                     self.note(ANSWERED, None);
                 }
-                return Answered::RepeatIn(wait);
+                return After::RepeatIn(wait);
             }
         }
         if unclear && self.extensions.is_some() && self.is_consequential() {
-            Answered::Unclear
+            After::Unknown(Some(response))
         } else {
-            Answered::HandOn
+            After::End(Ok(self.hand_on(response)))
         }
-    }
-
-    /// Somebody has looked, and the call has landed, whatever that answer said.
-    pub(crate) fn landed_nevertheless(&mut self) {
-        self.note(ANSWERED, None);
-    }
-
-    /// Somebody has looked, and the call has not landed, of which this answer says nothing. `None` is: hand the answer on.
-    pub(crate) fn not_landed_after<R>(&mut self, response: &Response<R>) -> Option<Duration> {
-        self.forget_landed();
-        self.last = None;
-        if !self.replayable || self.safety == RetrySafety::Never {
-            return None;
-        }
-        let wait = self.next_wait(floor(response))?;
-        self.repeat(Failure::Status(response.status()), wait)
     }
 
     /// An attempt failed.
-    pub(crate) fn failed<E, M>(&mut self, error: E) -> After
+    pub(crate) fn failed<T, E, M>(&mut self, error: E) -> After<T>
     where
         E: AsFault<M> + Into<BoxError>,
     {
@@ -95,7 +72,7 @@ impl Call {
         self.remember(Failure::Fault(fault));
         self.note(fault, BodyCut::of(error.as_error()));
         if Verdict::of(error.as_error()) == Some(Verdict::OutcomeUnknown) {
-            return After::End(error.into());
+            return After::End(Err(error.into()));
         }
         let failed = Failed { fault, error: error.into() };
         let allowed = match self.safety {
@@ -107,7 +84,7 @@ impl Call {
     }
 
     /// The service below broke before the next attempt.
-    pub(crate) fn broken<E, M>(&mut self, error: E) -> After
+    pub(crate) fn broken<T, E, M>(&mut self, error: E) -> After<T>
     where
         E: AsFault<M> + Into<BoxError>,
     {
@@ -116,15 +93,47 @@ impl Call {
         self.stop(Failed { fault, error: error.into() }, false)
     }
 
-    /// Somebody has looked, and no attempt has landed.
-    pub(crate) fn not_landed(&mut self) -> After {
+    /// Somebody has looked. `answer` is what the call was answered, if it was.
+    pub(crate) fn looked<R>(
+        &mut self,
+        shown: Reconciled<Response<R>>,
+        answer: Option<Response<R>>,
+    ) -> After<Response<R>> {
+        match (shown, answer) {
+            (Reconciled::Landed(response), answer) => {
+                if answer.is_some() {
+                    self.note(ANSWERED, None);
+                }
+                After::End(Ok(self.hand_on(response)))
+            }
+            (Reconciled::NotLanded, None) => self.not_landed(),
+            (Reconciled::NotLanded, Some(answer)) => match self.not_landed_after(&answer) {
+                Some(wait) => After::RepeatIn(wait),
+                None => After::End(Ok(self.hand_on(answer))),
+            },
+            (Reconciled::StillUnknown, answer) => After::End(self.unresolved(answer)),
+        }
+    }
+
+    fn not_landed<T>(&mut self) -> After<T> {
         self.forget_landed();
         let failed = self.last_failure(NOT_SENT);
         let allowed = self.safety != RetrySafety::Never && failed.fault.healing != Healing::Permanent;
         self.go_on_or_stop(failed, allowed)
     }
 
-    fn go_on_or_stop(&mut self, failed: Failed, allowed: bool) -> After {
+    /// `None` is: hand the answer on.
+    fn not_landed_after<R>(&mut self, answer: &Response<R>) -> Option<Duration> {
+        self.forget_landed();
+        self.last = None;
+        if !self.replayable || self.safety == RetrySafety::Never {
+            return None;
+        }
+        let wait = self.next_wait(floor(answer))?;
+        self.repeat(Failure::Status(answer.status()), wait)
+    }
+
+    fn go_on_or_stop<T>(&mut self, failed: Failed, allowed: bool) -> After<T> {
         if allowed {
             if let Some(wait) = self.try_again(failed.fault) {
                 self.last = Some(failed);
@@ -144,14 +153,14 @@ impl Call {
     }
 
     /// The call ends here, unless it may have landed. `could_heal`: another attempt could have helped.
-    fn stop(&mut self, failed: Failed, could_heal: bool) -> After {
+    fn stop<T>(&mut self, failed: Failed, could_heal: bool) -> After<T> {
         if self.may_have_landed.is_some() {
             self.last = Some(failed);
-            After::Unknown
+            After::Unknown(None)
         } else if could_heal && self.replayable {
-            After::End(self.exhausted(failed))
+            After::End(Err(self.exhausted(failed)))
         } else {
-            After::End(failed.error)
+            After::End(Err(failed.error))
         }
     }
 

@@ -44,45 +44,35 @@ impl Call {
         }
     }
 
-    /// The error of a call that may have landed.
-    pub(crate) fn unknown(&mut self) -> BoxError {
+    /// Nobody can tell whether the call has landed: its answer is the end, if there is one.
+    pub(crate) fn unresolved<R>(&mut self, answer: Option<Response<R>>) -> Result<Response<R>, BoxError> {
+        if let Some(answer) = answer {
+            return Ok(self.hand_on(answer));
+        }
         let landed = self.may_have_landed.unwrap_or(Fault::UNKNOWN);
         let failed = self.last_failure(landed);
-        self.outcome_unknown(landed, failed)
+        Err(self.outcome_unknown(landed, failed))
     }
 
-    /// What there is to ask a hook, and until when it may take to answer; `None` if no time is left.
-    pub(crate) fn question(&self) -> Option<(MayHaveLanded, Instant)> {
-        self.ask(self.may_have_landed?, |_| {})
-    }
-
-    /// The same of an answer that says nothing of what became of the call.
-    pub(crate) fn question_about<R>(&self, answer: &Response<R>) -> Option<(MayHaveLanded, Instant)> {
-        self.ask(ANSWERED, |question| {
-            question.status = Some(answer.status());
-            question.head = Some(ResponseHead::of(answer));
-        })
-    }
-
-    fn ask(&self, fault: Fault, add: impl FnOnce(&mut MayHaveLanded)) -> Option<(MayHaveLanded, Instant)> {
+    /// What there is to ask a hook, and until when it may take to answer; `None` if there is none, or no time left for it.
+    pub(crate) fn question<R>(&self, answer: Option<&Response<R>>) -> Option<(MayHaveLanded, Instant)> {
         let extensions = self.extensions.as_ref()?;
         let now = Instant::now();
         let until = self.pace.until.unwrap_or(now + LOOK_WITHOUT_DEADLINE);
         if now >= until {
             return None;
         }
-        let mut question = MayHaveLanded {
+        let question = MayHaveLanded {
             id: self.id,
             method: self.method.clone(),
             uri: self.uri.clone(),
             extensions: extensions.clone(),
-            fault,
-            status: None,
+            fault: if answer.is_some() { ANSWERED } else { self.may_have_landed? },
+            status: answer.map(Response::status),
             attempts: self.attempt.get(),
             elapsed: self.pace.elapsed(),
-            head: self.head.clone(),
+            head: answer.map(ResponseHead::of).or_else(|| self.head.clone()),
         };
-        add(&mut question);
         Some((question, until))
     }
 

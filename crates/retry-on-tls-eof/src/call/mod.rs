@@ -5,5 +5,5 @@ mod ending;
 mod record;
 mod state;
 
-pub(crate) use self::decide::{After, Answered};
+pub(crate) use self::decide::After;
 pub(crate) use self::state::Call;
