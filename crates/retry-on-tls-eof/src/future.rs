@@ -151,8 +151,8 @@ where
                 StateProj::Ready => match ready!(this.service.poll_ready(cx)) {
                     Ok(()) => {
                         let Some(request) = this.copy.take() else {
-                            // Only a call that kept a copy is repeated.
-                            unreachable!("a call without a copy is not repeated");
+                            // It was given to the service, which panicked, and the call is polled all the same.
+                            return Poll::Ready(this.call.unresolved(None));
                         };
                         this.call.go_on();
                         let (copy, future) = send(this.service, this.call, request);

@@ -265,3 +265,43 @@ async fn a_panic_below_stays_in_its_call() {
     service.oneshot(request(Method::POST)).await.expect("healed");
     assert_eq!(budget.permits(), 3);
 }
+
+/// A service that panics when it is given a repeat, and a caller that polls on regardless: nobody knows what it has done.
+#[tokio::test(start_paused = true)]
+async fn a_repeat_that_panics_in_the_service_is_unknown() {
+    #[derive(Clone)]
+    struct Panicking(Arc<AtomicU32>);
+
+    impl Service<Request<String>> for Panicking {
+        type Response = Response<&'static str>;
+        type Error = BoxError;
+        type Future = std::future::Ready<Answer>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<String>) -> Self::Future {
+            assert_eq!(self.0.fetch_add(1, Ordering::Relaxed), 0, "the second attempt");
+            std::future::ready(Err(never_sent()))
+        }
+    }
+
+    let sent = Arc::new(AtomicU32::new(0));
+    let budget = RetryBudget::new(1, 100).expect("in range").with_reserve(5..=5).expect("in range");
+    let mut service = layer(3).with_budget(budget.clone()).layer(Panicking(Arc::clone(&sent)));
+    let mut call = pin!(service.ready().await.expect("ready").call(request(Method::POST)));
+    let mut panics = 0;
+    let error = poll_fn(|cx| {
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| {
+            panics += 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    })
+    .await
+    .expect_err("no answer");
+    assert!(OutcomeUnknown::of(&*error).is_some(), "{error:?}");
+    assert_eq!((panics, sent.load(Ordering::Relaxed), budget.permits()), (1, 2, 4));
+}
