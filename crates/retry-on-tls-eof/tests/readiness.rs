@@ -3,7 +3,7 @@
 mod common;
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -233,6 +233,41 @@ async fn cut_anywhere_it_leaves_everything_whole() {
             }
         }
     }
+}
+
+/// Begun in one task and ended in another, from every state: whoever polled last is woken.
+#[tokio::test(start_paused = true)]
+async fn it_moves_from_task_to_task() {
+    let script = Script::timed([
+        (ms(10), Err(never_sent())),
+        (ms(10), Err(cut())),
+        (ms(10), Ok(status(503))),
+        (ms(10), ok()),
+    ]);
+    let (strict, _) = Strict::new(script.clone(), 3 * S);
+    let looking = layer(4).with_reconcile(async |_: MayHaveLanded| {
+        tokio::time::sleep(ms(100)).await;
+        Ok(Reconciled::NotLanded)
+    });
+    let mut service = looking.layer(strict);
+    let service = ServiceExt::<Request<String>>::ready(&mut service).await.expect("ready");
+    let mut call: Pin<Box<dyn Future<Output = Answer> + Send>> =
+        Box::pin(service.call(request(Method::POST)));
+    let mut tasks = 0;
+    let response = loop {
+        // Each task polls it twice, and is woken once more.
+        let polled = tokio::spawn(async move {
+            let polled = at_most(2, call.as_mut()).await;
+            (polled, call)
+        });
+        let (polled, back) = tokio::time::timeout(60 * S, polled).await.expect("woken").expect("no panic");
+        (call, tasks) = (back, tasks + 1);
+        if let Some(result) = polled {
+            break result.expect("healed");
+        }
+    };
+    assert_eq!((*response.body(), script.at().len()), ("ok", 4));
+    assert!(tasks > 4, "{tasks}");
 }
 
 /// A panic below ends its call, and leaves the service, its permit and the budget to the next.
