@@ -107,8 +107,8 @@ impl Buyer {
     /// # Errors
     ///
     /// If a call fails. There may be an order if that is the checkout and the error has
-    /// [`OutcomeUnknown`](retry_on_tls_eof::OutcomeUnknown) in its chain, or if the checkout was answered with a 5xx or with
-    /// what can't be read: the hook is not asked about answers, and the wire of this example makes neither.
+    /// [`OutcomeUnknown`](retry_on_tls_eof::OutcomeUnknown) in its chain, or if the checkout was answered with a 408 or 5xx
+    /// of which no look could show more, or with a 200 that can't be read: of that the hook is not asked.
     pub async fn buy(&self) -> Result<Purchase, BoxError> {
         let cart = self.fill().await?;
         let checkout = format!("{cart}/checkout");

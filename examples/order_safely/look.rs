@@ -14,7 +14,8 @@
 //! `NotLanded` is a promise that the call can't land any more, either. It is sound here where the *server* ended the
 //! connection, because of what `flaky-tls` guarantees: a request that was read in full is handed to the API, and the API
 //! has answered, *before* the connection is cut; one that was not read by then never is. What a look after the cut does
-//! not find, will never be.
+//! not find, will never be. So it is with an answer that something went wrong (a 500, a 504): here it comes from the API
+//! itself, which has carried out the call by then, or never will.
 //!
 //! Of an attempt that ran out of time this is not known: the request may still be under way in the server. There a look that
 //! finds nothing proves nothing, and the hook goes on looking until the call's deadline. Then the call ends as unknown.
@@ -79,7 +80,7 @@ pub(crate) async fn look(api: Client, call: MayHaveLanded) -> Result<Answer, Box
     }
 }
 
-/// Whether the server has done with the call: see above. The last failure speaks for those before it, because none of
+/// Whether the server has done with the call (it has answered, or ended the connection): see above. The last failure speaks for those before it, because none of
 /// them was followed by a repeat without this proof.
 fn is_settled(fault: Fault) -> bool {
     fault.delivery == Delivery::Answered

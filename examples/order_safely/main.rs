@@ -8,7 +8,8 @@
 //!
 //! An API on loopback (`fake-ovh`) stands behind a TLS server (`flaky-tls`) that cuts every connection sooner or later:
 //! while it is being made, or at its first to fourth request, before the request was read, after it was carried out, in the
-//! answer's head or body; by FIN, RST or `close_notify`. Each run buys one server: a cart, the plan, an option, the
+//! answer's head or body; by FIN, RST or `close_notify`. And the API answers 408, 500, 502, 503 or 504 now and then, having
+//! carried out the call or not. Each run buys one server: a cart, the plan, an option, the
 //! datacenter, assignment, checkout. Every one of these calls is a POST, some are cut before they land and some after, and
 //! from the error alone nobody can tell which.
 //!

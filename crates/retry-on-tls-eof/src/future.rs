@@ -18,7 +18,7 @@ use wire_fault::AsFault;
 
 use crate::call::{After, Call};
 use crate::deadline::DeadlinePassed;
-use crate::reconcile::{Look, Looking, Reconciled};
+use crate::reconcile::{Look, Looking};
 
 /// How long the attempt's own time limit may take to end an attempt whose time is up.
 const GRACE: Duration = Duration::from_millis(1);
@@ -110,7 +110,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let result = match self.as_mut().advance(cx) {
             Poll::Ready(result) => result,
-            Poll::Pending => Err(ready!(self.as_mut().poll_deadline(cx))),
+            Poll::Pending => ready!(self.as_mut().poll_deadline(cx)),
         };
         // Whatever the attempt holds below is free before the caller goes on.
         self.project().state.set(State::Done);
@@ -139,10 +139,7 @@ where
                         this.call.cannot_be_replayed();
                     }
                     match result {
-                        Ok(response) => match this.call.answered(&response) {
-                            Some(wait) => After::RepeatIn(wait),
-                            None => return Poll::Ready(Ok(this.call.hand_on(response))),
-                        },
+                        Ok(response) => this.call.answered(response),
                         Err(error) => this.call.failed(error),
                     }
                 }
@@ -154,8 +151,8 @@ where
                 StateProj::Ready => match ready!(this.service.poll_ready(cx)) {
                     Ok(()) => {
                         let Some(request) = this.copy.take() else {
-                            // Only a call that kept a copy is repeated.
-                            unreachable!("a call without a copy is not repeated");
+                            // It was given to the service, which panicked, and the call is polled all the same.
+                            return Poll::Ready(this.call.unresolved(None));
                         };
                         this.call.go_on();
                         let (copy, future) = send(this.service, this.call, request);
@@ -165,33 +162,32 @@ where
                     }
                     Err(error) => this.call.broken(error),
                 },
-                StateProj::Look { looking } => match ready!(looking.poll(cx)) {
-                    Reconciled::Landed(response) => return Poll::Ready(Ok(this.call.hand_on(response))),
-                    Reconciled::NotLanded => this.call.not_landed(),
-                    Reconciled::StillUnknown => After::End(this.call.unknown()),
-                },
-                StateProj::TooLate => After::End(DeadlinePassed::before_sent().into()),
+                StateProj::Look { looking } => {
+                    let shown = ready!(looking.poll(cx));
+                    this.call.looked(shown, looking.take_answer())
+                }
+                StateProj::TooLate => After::End(Err(DeadlinePassed::before_sent().into())),
                 StateProj::Done => unreachable!("polled again after it was done"),
             };
             // Each of these drops the attempt, and with it whatever it holds below, before anything else is begun.
             match after {
                 After::RepeatIn(wait) => this.state.set(State::Wait { sleep: sleep(wait) }),
-                After::Unknown => {
+                After::Unknown(answer) => {
                     this.state.set(State::Done);
-                    let asked = this.call.question();
+                    let asked = this.call.question(answer.as_ref());
                     match asked.and_then(|(question, until)| this.hook.look(question, until)) {
-                        Some(looking) => this.state.set(State::Look { looking }),
-                        None => return Poll::Ready(Err(this.call.unknown())),
+                        Some(looking) => this.state.set(State::Look { looking: looking.keeping(answer) }),
+                        None => return Poll::Ready(this.call.unresolved(answer)),
                     }
                 }
-                After::End(error) => return Poll::Ready(Err(error)),
+                After::End(result) => return Poll::Ready(result),
             }
         }
     }
 
     /// Whether time is up, and what that makes of the call. `advance` was asked first: what is there when the time is up is
     /// in time.
-    fn poll_deadline(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BoxError> {
+    fn poll_deadline(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<R>, BoxError>> {
         let mut this = self.project();
         let Some(mut timer) = this.deadline.as_mut().as_pin_mut() else { return Poll::Pending };
         ready!(timer.as_mut().poll(cx));
@@ -204,9 +200,15 @@ where
             ready!(timer.poll(cx));
         }
         let _entered = this.span.enter();
-        let looking = matches!(*this.state, State::Look { .. });
+        let look = match this.state.as_mut().project() {
+            StateProj::Look { looking } => Some(looking.take_answer()),
+            _ => None,
+        };
         this.state.set(State::Done);
-        Poll::Ready(if looking { this.call.unknown() } else { this.call.cut(under_way) })
+        Poll::Ready(match look {
+            Some(answer) => this.call.unresolved(answer),
+            None => Err(this.call.cut(under_way)),
+        })
     }
 }
 

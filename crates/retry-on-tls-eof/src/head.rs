@@ -1,12 +1,13 @@
-//! The head of a response that came without its body.
+//! The head of a response that says too little by itself.
 
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode, response};
+use http::{HeaderMap, Response, StatusCode, response};
 use wire_fault::QueryId;
 
-/// The status and headers of a response whose body was cut: more than nothing, where nobody knows what became of a call.
+/// The status and headers of a response whose body was cut, or that doesn't say what became of the call: more than
+/// nothing, where nobody knows.
 ///
 /// `Debug` shows no header's value.
 ///
@@ -21,6 +22,10 @@ pub struct ResponseHead {
 impl ResponseHead {
     pub(crate) fn new(parts: response::Parts) -> Self {
         Self { head: Arc::new((parts.status, parts.headers)) }
+    }
+
+    pub(crate) fn of<B>(response: &Response<B>) -> Self {
+        Self { head: Arc::new((response.status(), response.headers().clone())) }
     }
 
     /// The status.

@@ -123,11 +123,17 @@ impl<M, H> RetryOnTlsEofLayer<M, H> {
         self.set(|settings| settings.on_retry = Some(Arc::new(hook)))
     }
 
-    /// Looks at the server before a call ends as [`OutcomeUnknown`](crate::OutcomeUnknown): lists the orders, say.
+    /// Looks at the server where an answer does not tell whether the call has landed: lists the orders, say.
+    ///
+    /// Asked before a call ends as [`OutcomeUnknown`](crate::OutcomeUnknown), and before a call that changes something ends
+    /// with an answer 408, 500, 502, 503 or 504 ([`MayHaveLanded::status`]): a gateway's 504 leaves the server at work, and
+    /// OVHcloud's API has answered 500 to calls that had created what they asked for. Not about a status that is declared a
+    /// refusal ([`repeat_refused`](Self::repeat_refused)). Idempotent calls are repeated first.
     ///
     /// `T` is the response's type. Only [`Reconciled::NotLanded`] permits a repeat, within the limits, and not of a
-    /// call that is [`RetrySafety::Never`](crate::RetrySafety::Never): that ends with the failure itself.
-    /// A hook that fails, panics or does not answer before the call's deadline (90 s where there is none) has shown nothing.
+    /// call that is [`RetrySafety::Never`](crate::RetrySafety::Never): that ends with the failure itself, or the answer.
+    /// A hook that fails, panics or does not answer before the call's deadline (90 s where there is none) has shown
+    /// nothing: the call ends as it would have without the hook.
     ///
     /// The hook should not go through this layer: it would wait for itself to be asked.
     ///

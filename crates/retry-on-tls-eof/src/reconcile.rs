@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Extensions, Method, Uri};
+use http::{Extensions, Method, StatusCode, Uri};
 use tokio::time::{Instant, timeout_at};
 use tower::BoxError;
 use wire_fault::{CallId, Fault};
@@ -26,11 +26,13 @@ pub enum Reconciled<T> {
     /// This is a promise. An attempt that timed out may still be on its way through the server; a hook that can't rule that
     /// out answers [`StillUnknown`](Self::StillUnknown).
     NotLanded,
-    /// The look has not shown it. The call ends as [`OutcomeUnknown`](crate::OutcomeUnknown).
+    /// The look has not shown it. The call ends as [`OutcomeUnknown`](crate::OutcomeUnknown), or, if it was answered, with
+    /// that answer.
     StillUnknown,
 }
 
-/// The question to a hook: a call that may have landed, and is not answered.
+/// The question to a hook: a call that may have landed, and is not answered, or answered by a
+/// [`status`](Self::status) that says nothing of it.
 ///
 /// `Debug` shows neither the URI's query nor the extensions.
 #[derive(Clone)]
@@ -40,6 +42,7 @@ pub struct MayHaveLanded {
     pub(crate) uri: Uri,
     pub(crate) extensions: Extensions,
     pub(crate) fault: Fault,
+    pub(crate) status: Option<StatusCode>,
     pub(crate) attempts: u32,
     pub(crate) elapsed: Duration,
     pub(crate) head: Option<ResponseHead>,
@@ -71,10 +74,17 @@ impl MayHaveLanded {
         &self.extensions
     }
 
-    /// How the last attempt failed that may have landed.
+    /// How the last attempt failed that may have landed. If it was answered, that is all this tells
+    /// ([`Delivery::Answered`](wire_fault::Delivery::Answered)).
     #[must_use]
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// The status with which it was answered in full, if it was: 408, 500, 502, 503 or 504.
+    #[must_use]
+    pub const fn status(&self) -> Option<StatusCode> {
+        self.status
     }
 
     /// How many attempts were made: 1 or more.
@@ -89,7 +99,7 @@ impl MayHaveLanded {
         self.elapsed
     }
 
-    /// The head of the last response whose body was cut, if there was one.
+    /// The head of that answer, or else of the last response whose body was cut, if there was one.
     #[must_use]
     pub const fn response_head(&self) -> Option<&ResponseHead> {
         self.head.as_ref()
@@ -103,18 +113,36 @@ impl fmt::Debug for MayHaveLanded {
             .field("method", &self.method)
             .field("path", &self.uri.path())
             .field("fault", &self.fault)
+            .field("status", &self.status)
             .field("attempts", &self.attempts)
             .field("elapsed", &self.elapsed)
             .finish_non_exhaustive()
     }
 }
 
-/// A look under way. The mutex is never locked: it lets the call's future be `Sync`, without asking that of a hook's.
-pub struct Looking<T>(Mutex<Pin<Box<dyn Future<Output = Reconciled<T>> + Send>>>);
+/// A look under way. The mutexes are never locked: they let the call's future be `Sync`, without asking that of a hook's
+/// or of a response.
+pub struct Looking<T> {
+    look: Mutex<Pin<Box<dyn Future<Output = Reconciled<T>> + Send>>>,
+    /// What the call was answered, if it was: handed on unless the look shows more.
+    answer: Mutex<Option<T>>,
+}
 
 impl<T> Looking<T> {
+    fn new(look: impl Future<Output = Reconciled<T>> + Send + 'static) -> Self {
+        Self { look: Mutex::new(Box::pin(look)), answer: Mutex::new(None) }
+    }
+
+    pub(crate) fn keeping(self, answer: Option<T>) -> Self {
+        Self { answer: Mutex::new(answer), ..self }
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reconciled<T>> {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll(cx)
+        self.look.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll(cx)
+    }
+
+    pub(crate) fn take_answer(&mut self) -> Option<T> {
+        self.answer.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -179,7 +207,7 @@ impl<T> Sealed for Reconcile<T> {
 impl<T: 'static> Look<T> for Reconcile<T> {
     fn look(&self, question: MayHaveLanded, until: Instant) -> Option<Looking<T>> {
         let (id, hook) = (question.id, Arc::clone(&self.hook));
-        Some(Looking(Mutex::new(Box::pin(async move {
+        Some(Looking::new(async move {
             match timeout_at(until, unpanicked(move || hook(question))).await {
                 Ok(Some(Ok(reconciled))) => return reconciled,
                 // Its text may name what the caller would not have in a log.
@@ -190,7 +218,7 @@ impl<T: 'static> Look<T> for Reconcile<T> {
                 Err(_) => tracing::warn!(call = %id, "the reconcile hook did not answer in time"),
             }
             Reconciled::StillUnknown
-        }))))
+        }))
     }
 }
 

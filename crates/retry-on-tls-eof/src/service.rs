@@ -37,7 +37,8 @@ use crate::settings::Settings;
 /// - [`OutcomeUnknown`](crate::OutcomeUnknown) if the call may have landed;
 /// - [`Exhausted`](crate::Exhausted) if it could have been repeated, but the limits were used up, or if its deadline passed;
 /// - [`DeadlinePassed`](crate::DeadlinePassed) if it passed before the call began: nothing was sent;
-/// - else the error of the service below, untouched. After a last answer of the kinds above, that answer is handed on.
+/// - else the error of the service below, untouched. One from its `poll_ready` between two attempts ends the call, attempts
+///   left or not: by tower's contract such a service is to be discarded. After a last answer of the kinds above, that answer is handed on.
 ///
 /// # Cancellation
 ///
@@ -54,7 +55,8 @@ use crate::settings::Settings;
 ///
 /// One copy of the request per call while an attempt is under way that may be followed by another. Bodies of shared bytes
 /// ([`bytes::Bytes`]) are not copied; [`Untouched`](jittered_backoff::Untouched) streams aren't either. Beside it the last
-/// error of the service below, the last 16 attempts in a few words each, and, with a hook, the request's extensions.
+/// error of the service below, the last 16 attempts in a few words each, and, with a hook, the request's extensions and, while
+/// it looks, the answer in question.
 pub struct RetryOnTlsEof<S, M, H = NoReconcile> {
     inner: S,
     settings: Arc<Settings>,

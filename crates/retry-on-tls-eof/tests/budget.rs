@@ -5,7 +5,7 @@ mod common;
 use common::{S, Script, cut, layer, ok, request, status};
 use http::{Method, Request, Response};
 use jittered_backoff::RetryBudget;
-use retry_on_tls_eof::{Exhausted, OutcomeUnknown, RetryOnTlsEofLayer};
+use retry_on_tls_eof::{EarlierFault, Exhausted, OutcomeUnknown, RetryOnTlsEofLayer};
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, ServiceExt};
 use tower_test::mock;
@@ -96,6 +96,18 @@ async fn a_put_that_finds_no_permit_is_unknown() {
     let script = Script::new([Err(cut()), Err(cut())]);
     let error = bounded(&budget).layer(script).oneshot(request(Method::PUT)).await.expect_err("no permit");
     assert_eq!(OutcomeUnknown::of(&*error).map(OutcomeUnknown::attempts), Some(2));
+}
+
+/// The answer that could not be repeated for want of a permit is the caller's, and no earlier attempt's.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_finds_no_permit_is_no_earlier_one() {
+    let budget = budget(1);
+    for (answers, earlier) in [(vec![Ok(status(503)), Ok(status(503))], true), (vec![Ok(status(503))], false)]
+    {
+        let script = Script::new(answers);
+        let response = bounded(&budget).layer(script).oneshot(request(Method::PUT)).await.expect("handed on");
+        assert_eq!(response.extensions().get::<EarlierFault>().is_some(), earlier);
+    }
 }
 
 /// In the wait, and while the service is not ready: the repeat was not sent, and is not paid for.

@@ -217,6 +217,67 @@ async fn a_cut_within_the_limit_fails_the_call() {
     }
 }
 
+/// Collects an answer of this status and these headers to this method.
+async fn answered(
+    method: Method,
+    status: u16,
+    headers: &[(&'static str, &'static str)],
+    body: Steps,
+) -> Result<Response<CollectedBody<Steps>>, BoxError> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, *value);
+    }
+    let mut response = Some(response.body(body)?);
+    let client = service_fn(move |_: Request<String>| {
+        std::future::ready(Ok::<_, BoxError>(response.take().expect("one call")))
+    });
+    CollectBodyLayer::new(100)?.layer(client).oneshot(common::request(method)).await
+}
+
+#[tokio::test]
+async fn a_body_short_of_what_it_announced_was_cut() {
+    for (headers, body) in [
+        (&[][..], Steps::announcing([D("01"), D("23")], 10)),
+        (&[], Steps::announcing([D("0123"), Trailers("1")], 10)),
+        (&[("content-length", "10")], Steps::new([D("0123")])),
+        (&[("content-length", "10"), ("content-length", "10")], Steps::new([D("0123")])),
+    ] {
+        let error = answered(Method::GET, 200, headers, body).await.expect_err("short");
+        assert_eq!(error.to_string(), "the body of a response 200 OK was cut after 4 of 10 bytes");
+        let fault = Fault::of(&*error);
+        assert_eq!((fault.phase, fault.delivery, fault.cause), (Phase::Body, Delivery::Answered, Cause::Eof));
+        assert!(fault.may_repeat(true) && !fault.may_repeat(false));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_may_be_shorter_is_whole() {
+    let length = ("content-length", "10");
+    let four = || Steps::new([D("0123")]);
+    let none = || Steps::new([]);
+    for (method, status, headers, body) in [
+        // These have none, whatever their head says.
+        (Method::HEAD, 200, vec![length], none()),
+        (Method::HEAD, 200, vec![], Steps::announcing([], 10)),
+        (Method::CONNECT, 200, vec![length], none()),
+        (Method::GET, 204, vec![length], none()),
+        (Method::GET, 304, vec![length], none()),
+        (Method::GET, 304, vec![], Steps::announcing([], 10)),
+        // The header is not of this body: one that is coded, or decoded and knows its length.
+        (Method::GET, 200, vec![length, ("content-encoding", "gzip")], four()),
+        (Method::GET, 200, vec![length, ("transfer-encoding", "chunked")], four()),
+        (Method::GET, 200, vec![length], Steps::announcing([D("0123")], 4)),
+        // Nor is it one.
+        (Method::GET, 200, vec![length, ("content-length", "4")], four()),
+        (Method::GET, 200, vec![("content-length", "ten")], four()),
+        // More than was announced.
+        (Method::GET, 200, vec![("content-length", "3")], four()),
+    ] {
+        answered(method, status, &headers, body).await.expect("whole");
+    }
+}
+
 #[tokio::test]
 async fn a_dropped_call_holds_nothing() {
     let body = Steps::new([D("0123"), Silence]);

@@ -3,7 +3,7 @@
 mod common;
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -151,6 +151,7 @@ async fn dropped_at_any_point_it_leaves_everything_whole() {
         let script = Script::timed([
             (ms(10), Err(never_sent())),
             (ms(10), Err(cut())),
+            (ms(10), Ok(status(503))),
             (ms(10), Err(never_sent())),
             (ms(10), ok()),
         ]);
@@ -158,7 +159,7 @@ async fn dropped_at_any_point_it_leaves_everything_whole() {
         let budget = RetryBudget::new(1, 1_000_000).expect("in range").with_reserve(9..=9).expect("in range");
         let (hook, body) = (Arc::new(()), Arc::new(()));
         let held = Arc::clone(&hook);
-        let looking = layer(4).with_budget(budget.clone()).with_reconcile(move |_: MayHaveLanded| {
+        let looking = layer(5).with_budget(budget.clone()).with_reconcile(move |_: MayHaveLanded| {
             let held = Arc::clone(&held);
             async move {
                 tokio::time::sleep(ms(100)).await;
@@ -186,14 +187,14 @@ async fn dropped_at_any_point_it_leaves_everything_whole() {
         ready(&mut service).await;
         assert_eq!(taken.load(Ordering::Relaxed), sent);
         if let Some(result) = result {
-            assert_eq!((result.expect("healed").into_body(), sent), ("ok", 4));
+            assert_eq!((result.expect("healed").into_body(), sent), ("ok", 5));
             break;
         }
         seen.push(sent);
     }
     // One attempt at least was dropped in each place.
     seen.dedup();
-    assert_eq!(seen, [1, 2, 3, 4]);
+    assert_eq!(seen, [1, 2, 3, 4, 5]);
 }
 
 /// The same where the call ends by its deadline, and the caller still listens: nothing is left behind either.
@@ -234,6 +235,41 @@ async fn cut_anywhere_it_leaves_everything_whole() {
     }
 }
 
+/// Begun in one task and ended in another, from every state: whoever polled last is woken.
+#[tokio::test(start_paused = true)]
+async fn it_moves_from_task_to_task() {
+    let script = Script::timed([
+        (ms(10), Err(never_sent())),
+        (ms(10), Err(cut())),
+        (ms(10), Ok(status(503))),
+        (ms(10), ok()),
+    ]);
+    let (strict, _) = Strict::new(script.clone(), 3 * S);
+    let looking = layer(4).with_reconcile(async |_: MayHaveLanded| {
+        tokio::time::sleep(ms(100)).await;
+        Ok(Reconciled::NotLanded)
+    });
+    let mut service = looking.layer(strict);
+    let service = ServiceExt::<Request<String>>::ready(&mut service).await.expect("ready");
+    let mut call: Pin<Box<dyn Future<Output = Answer> + Send>> =
+        Box::pin(service.call(request(Method::POST)));
+    let mut tasks = 0;
+    let response = loop {
+        // Each task polls it twice, and is woken once more.
+        let polled = tokio::spawn(async move {
+            let polled = at_most(2, call.as_mut()).await;
+            (polled, call)
+        });
+        let (polled, back) = tokio::time::timeout(60 * S, polled).await.expect("woken").expect("no panic");
+        (call, tasks) = (back, tasks + 1);
+        if let Some(result) = polled {
+            break result.expect("healed");
+        }
+    };
+    assert_eq!((*response.body(), script.at().len()), ("ok", 4));
+    assert!(tasks > 4, "{tasks}");
+}
+
 /// A panic below ends its call, and leaves the service, its permit and the budget to the next.
 #[tokio::test(start_paused = true)]
 async fn a_panic_below_stays_in_its_call() {
@@ -263,4 +299,44 @@ async fn a_panic_below_stays_in_its_call() {
     assert_eq!(budget.permits(), 4, "the repeat was sent");
     service.oneshot(request(Method::POST)).await.expect("healed");
     assert_eq!(budget.permits(), 3);
+}
+
+/// A service that panics when it is given a repeat, and a caller that polls on regardless: nobody knows what it has done.
+#[tokio::test(start_paused = true)]
+async fn a_repeat_that_panics_in_the_service_is_unknown() {
+    #[derive(Clone)]
+    struct Panicking(Arc<AtomicU32>);
+
+    impl Service<Request<String>> for Panicking {
+        type Response = Response<&'static str>;
+        type Error = BoxError;
+        type Future = std::future::Ready<Answer>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<String>) -> Self::Future {
+            assert_eq!(self.0.fetch_add(1, Ordering::Relaxed), 0, "the second attempt");
+            std::future::ready(Err(never_sent()))
+        }
+    }
+
+    let sent = Arc::new(AtomicU32::new(0));
+    let budget = RetryBudget::new(1, 100).expect("in range").with_reserve(5..=5).expect("in range");
+    let mut service = layer(3).with_budget(budget.clone()).layer(Panicking(Arc::clone(&sent)));
+    let mut call = pin!(service.ready().await.expect("ready").call(request(Method::POST)));
+    let mut panics = 0;
+    let error = poll_fn(|cx| {
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| {
+            panics += 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    })
+    .await
+    .expect_err("no answer");
+    assert!(OutcomeUnknown::of(&*error).is_some(), "{error:?}");
+    assert_eq!((panics, sent.load(Ordering::Relaxed), budget.permits()), (1, 2, 4));
 }

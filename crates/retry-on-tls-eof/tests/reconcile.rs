@@ -95,7 +95,7 @@ async fn still_unknown_is_unknown() {
 async fn it_is_asked_only_where_nobody_knows() {
     for (method, answers) in [
         (Method::POST, vec![ok()]),
-        (Method::POST, vec![Ok(status(500))]),
+        (Method::POST, vec![Ok(status(400))]),
         (Method::POST, vec![Err(never_sent()), ok()]),
         (Method::POST, vec![Err(certificate())]),
         (Method::GET, vec![Err(cut()), Err(cut()), Err(cut())]),

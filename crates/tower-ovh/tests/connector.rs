@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tower::service_fn;
 use tower_ovh::{Connector, Roots};
-use wire_fault::{Cause, Delivery, Fault, Healing, Phase, Verdict};
+use wire_fault::{Cause, Delivery, Fault, Healing, Phase, Verdict, Witness};
 
 async fn server() -> flaky_tls::Running {
     FlakyTls::new().serve(service_fn(ok)).await.unwrap()
@@ -168,6 +168,14 @@ fn times_out_of_range_are_refused() {
         let refused = connector.with_connect_timeout(time).unwrap_err().to_string();
         assert!(refused.contains(&format!("{time:?}")) && refused.contains("1ms to 3600s"), "{refused}");
     }
+}
+
+/// What proves that a request was never written, where a time limit asks for it.
+#[tokio::test]
+async fn its_connections_have_a_witness() {
+    let server = server().await;
+    let response = trusting(&server).client().request(get(server.url())).await.unwrap();
+    assert!(response.extensions().get().is_some_and(|witness: &Witness| witness.writes() > 0));
 }
 
 #[tokio::test]

@@ -3,19 +3,28 @@ use std::fmt;
 
 use http::response;
 use tower::BoxError;
-use wire_fault::{Delivery, Fault, Mark, Phase, QueryId, chain};
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, QueryId, chain};
 
 use super::range::MAX;
 use crate::head::ResponseHead;
 
 /// A response came, and its body was cut.
 ///
-/// The body's own error is its source.
+/// The body's own error is its source, unless the body ended as if it were whole.
 #[derive(Debug)]
 pub struct BodyCut {
     head: ResponseHead,
     received: usize,
+    /// More than that, if the body ended as if it were whole.
+    announced: Option<u64>,
     mark: Mark,
+}
+
+/// Of a body that ended in order, but too soon.
+const SHORT: Fault = Fault::new(Phase::Body, Delivery::Answered, Cause::Eof, Healing::Transient);
+
+fn query_id(parts: &response::Parts) -> Option<QueryId> {
+    QueryId::in_headers(&parts.headers, &QueryId::HEADER)
 }
 
 impl BodyCut {
@@ -24,9 +33,14 @@ impl BodyCut {
         // Whatever the body's error makes of it, the server had the request.
         let mut fault = Fault::of(&*error);
         (fault.phase, fault.delivery) = (Phase::Body, Delivery::Answered);
-        let query_id = QueryId::in_headers(&parts.headers, &QueryId::HEADER);
-        let mark = Mark::fault(fault).with_query_id(query_id).with_source(error);
-        Self { head: ResponseHead::new(parts), received, mark }
+        let mark = Mark::fault(fault).with_query_id(query_id(&parts)).with_source(error);
+        Self { head: ResponseHead::new(parts), received, announced: None, mark }
+    }
+
+    /// It ended in order, but too soon.
+    pub(super) fn short(parts: response::Parts, received: usize, announced: u64) -> Self {
+        let mark = Mark::fault(SHORT).with_query_id(query_id(&parts));
+        Self { head: ResponseHead::new(parts), received, announced: Some(announced), mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -50,7 +64,11 @@ impl BodyCut {
 
 impl fmt::Display for BodyCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the body of a response {} was cut after {} bytes", self.head.status(), self.received)
+        write!(f, "the body of a response {} was cut after {}", self.head.status(), self.received)?;
+        if let Some(announced) = self.announced {
+            write!(f, " of {announced}")?;
+        }
+        f.write_str(" bytes")
     }
 }
 

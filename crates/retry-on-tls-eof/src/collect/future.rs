@@ -12,6 +12,7 @@ use tower::BoxError;
 use super::body::CollectedBody;
 use super::error::BodyCut;
 use super::held::Held;
+use super::length::announced;
 
 pin_project! {
     /// The future of a call through [`CollectBody`](crate::CollectBody).
@@ -19,6 +20,7 @@ pin_project! {
         #[pin]
         state: State<F, B>,
         limit: usize,
+        can_have_body: bool,
     }
 }
 
@@ -35,11 +37,13 @@ struct Collecting<B> {
     parts: response::Parts,
     body: B,
     held: Held,
+    // What the body must have at least.
+    announced: u64,
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(future: F, limit: usize) -> Self {
-        Self { state: State::Head { future }, limit }
+    pub(super) fn new(future: F, limit: usize, can_have_body: bool) -> Self {
+        Self { state: State::Head { future }, limit, can_have_body }
     }
 }
 
@@ -58,16 +62,20 @@ where
             match this.state.as_mut().project() {
                 StateProj::Head { future } => {
                     let (parts, body) = ready!(future.poll(cx)).map_err(Into::into)?.into_parts();
-                    let collecting = Some(Collecting { parts, body, held: Held::default() });
+                    let announced = if *this.can_have_body { announced(&parts, &body) } else { 0 };
+                    let collecting = Some(Collecting { parts, body, held: Held::default(), announced });
                     this.state.set(State::Body { collecting });
                 }
                 StateProj::Body { collecting } => {
                     let Some(part) = collecting else { unreachable!("polled again after it was done") };
                     let end = ready!(part.poll_end(cx, *this.limit));
-                    let Some(Collecting { parts, body, held }) = collecting.take() else {
+                    let Some(Collecting { parts, body, held, announced }) = collecting.take() else {
                         unreachable!("it was there a line ago");
                     };
                     return Poll::Ready(match end {
+                        End::Whole(_) if (held.len() as u64) < announced => {
+                            Err(BodyCut::short(parts, held.len(), announced).into())
+                        }
                         End::Whole(trailers) => {
                             Ok(Response::from_parts(parts, CollectedBody::whole(held.into_bytes(), trailers)))
                         }
@@ -95,8 +103,8 @@ impl<B: Body + Unpin> Collecting<B> {
             if self.body.is_end_stream() {
                 return Poll::Ready(End::Whole(None));
             }
-            let announced = self.body.size_hint().lower();
-            if announced > limit.saturating_sub(self.held.len()) as u64 {
+            let left = self.body.size_hint().lower();
+            if left > limit.saturating_sub(self.held.len()) as u64 {
                 return Poll::Ready(End::OverLimit);
             }
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
@@ -106,7 +114,7 @@ impl<B: Body + Unpin> Collecting<B> {
             };
             match frame.into_data() {
                 Ok(data) => {
-                    let left = announced.saturating_sub(data.remaining() as u64);
+                    let left = left.saturating_sub(data.remaining() as u64);
                     self.held.push(data, left);
                     if self.held.len() > limit {
                         return Poll::Ready(End::OverLimit);

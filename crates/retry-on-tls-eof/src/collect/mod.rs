@@ -5,6 +5,7 @@ mod error;
 mod future;
 mod held;
 mod layer;
+mod length;
 mod range;
 mod service;
 

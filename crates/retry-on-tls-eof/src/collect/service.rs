@@ -7,6 +7,7 @@ use tower_service::Service;
 
 use super::body::CollectedBody;
 use super::future::ResponseFuture;
+use super::length::can_have_body;
 
 /// Reads each response's body before it hands the response on, so that a connection cut in the body fails the call.
 ///
@@ -16,6 +17,9 @@ use super::future::ResponseFuture;
 /// A body larger than the limit is not held back: what has been read of it is handed on first, and then the rest as it
 /// comes. So does one that announces such a size. A cut in it is the body's own error, as without this layer.
 ///
+/// A body that ends in order, but short of what it has announced, was cut, too: over HTTP/2 `RST_STREAM(NO_ERROR)` ends
+/// one so, and hyper takes it for its end.
+///
 /// What it can't see: an HTTP/1 body of no stated length ends with its connection, and where the client takes any end for
 /// that (OpenSSL without `close_notify`), half a body looks whole.
 ///
@@ -23,7 +27,7 @@ use super::future::ResponseFuture;
 ///
 /// # Errors
 ///
-/// [`BodyCut`](crate::BodyCut) if the body ends in an error within the limit; else the error of the service below, untouched.
+/// [`BodyCut`](crate::BodyCut) if the body ends in an error within the limit, or too soon; else the error of the service below, untouched.
 ///
 /// # Memory
 ///
@@ -67,6 +71,7 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        ResponseFuture::new(self.inner.call(request), self.limit)
+        let can_have_body = can_have_body(request.method());
+        ResponseFuture::new(self.inner.call(request), self.limit, can_have_body)
     }
 }

@@ -16,7 +16,7 @@ pub struct AttemptTimedOut {
 }
 
 impl AttemptTimedOut {
-    pub(super) fn before_connected(after: Duration) -> Self {
+    pub(super) fn before_sent(after: Duration) -> Self {
         Self::new(after, NOT_SENT)
     }
 

@@ -45,7 +45,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(attempt) = this.attempt.as_mut().as_pin_mut() else {
-            return Poll::Ready(Err(AttemptTimedOut::before_connected(*this.after).into()));
+            return Poll::Ready(Err(AttemptTimedOut::before_sent(*this.after).into()));
         };
         // The answer first: one that is here when the time is up is an answer.
         if let Poll::Ready(result) = attempt.poll(cx) {
@@ -54,14 +54,14 @@ where
         ready!(this.sleep.poll(cx));
         let mut drop_attempt = || this.attempt.set(None);
         let unsent = match this.note {
-            Some(note) => note.proves_unsent(drop_attempt),
+            Some(note) => note.give_up(drop_attempt),
             None => {
                 drop_attempt();
                 false
             }
         };
         let error = if unsent {
-            AttemptTimedOut::before_connected(*this.after)
+            AttemptTimedOut::before_sent(*this.after)
         } else {
             AttemptTimedOut::in_flight(*this.after)
         };

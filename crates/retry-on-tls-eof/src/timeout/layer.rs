@@ -52,9 +52,16 @@ impl AttemptTimeoutLayer {
     /// may be repeated. The proof is the client's own note ([`capture_connection`]); other clients (reqwest, say) write
     /// none, so without this declaration a missing note proves nothing, and every timeout is "perhaps".
     ///
+    /// Over a connector with a [`WitnessLayer`](wire_fault::WitnessLayer) that holds for a new connection, too, to which
+    /// nothing had been written when the time was up: it is sealed, so that nothing will be.
+    ///
+    /// A connection over which an attempt ran out of time is given no further request, since it may have stalled: the
+    /// repeat goes over another one, with HTTP/2 as well. The calls that it carries go on.
+    ///
     /// It must hold that dropping the attempt stops it: nothing between here and the client may send the request from a
-    /// task of its own, or send another one in its stead. What can be seen of that is looked at (the note must have been
-    /// held by the attempt, up to the end), and where it is not so, the timeout is "perhaps".
+    /// task of its own, or send another one in its stead or after it (a redirect, say). What can be seen of that is looked
+    /// at (the note must have been held by the attempt, up to the end, and by no copy of the request), and where it is not
+    /// so, the timeout is "perhaps".
     ///
     /// The note is a request extension, and there is one place for it: two of these layers share it, and a
     /// `capture_connection` of the caller's own gets nothing through them.

@@ -163,6 +163,10 @@ impl Connector {
     }
 
     /// Speaks HTTP/2 where the server takes it, and else HTTP/1.1.
+    ///
+    /// A connection that stalls is given no further call once an attempt's time has run out over it
+    /// ([`OvhLayer::over_hyper_util`](crate::OvhLayer::over_hyper_util)); the calls that it has wait for their own. A client of
+    /// your own finds it out sooner by `http2_keep_alive_interval`.
     #[cfg(feature = "http2")]
     #[must_use]
     pub fn with_http2(mut self) -> Self {

@@ -8,18 +8,19 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::{Connected, Connection};
+use wire_fault::WitnessedIo;
 
 use super::route::Leg;
 
-/// A connection that a [`Connector`](crate::Connector) has made.
-pub struct Stream(MaybeHttpsStream<Leg>);
+/// A connection that a [`Connector`](crate::Connector) has made, with a [`Witness`](wire_fault::Witness) of its writes.
+pub struct Stream(WitnessedIo<MaybeHttpsStream<Leg>>);
 
 impl Stream {
     pub(super) fn new(stream: MaybeHttpsStream<Leg>) -> Self {
-        Self(stream)
+        Self(WitnessedIo::new(stream))
     }
 
-    fn inner(self: Pin<&mut Self>) -> Pin<&mut MaybeHttpsStream<Leg>> {
+    fn inner(self: Pin<&mut Self>) -> Pin<&mut WitnessedIo<MaybeHttpsStream<Leg>>> {
         Pin::new(&mut self.get_mut().0)
     }
 }

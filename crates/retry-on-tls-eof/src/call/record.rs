@@ -1,0 +1,62 @@
+//! Remembers how the attempts ended, and tells of the repeats.
+
+use std::time::Duration;
+
+use tracing::field;
+use wire_fault::Fault;
+
+use super::state::Call;
+use crate::collect::BodyCut;
+use crate::history::{Failure, PastAttempt};
+
+impl Call {
+    /// Remembers how the attempt under way ended.
+    pub(super) fn remember(&mut self, failure: Failure) {
+        let began = self.sent.saturating_duration_since(self.pace.started);
+        self.history.push(PastAttempt { attempt: self.attempt, failure, began, wait: None });
+        match failure {
+            Failure::Fault(fault) => self.span.record("fault", field::display(fault)),
+            Failure::Status(status) => self.span.record("status", status.as_u16()),
+        };
+    }
+
+    /// Remembers a failure after which the server may have acted, if that matters to anybody.
+    pub(super) fn note(&mut self, fault: Fault, cut: Option<&BodyCut>) {
+        if self.is_consequential() && fault.may_have_landed() {
+            self.may_have_landed = Some(fault);
+            if let Some(cut) = cut {
+                self.head = Some(cut.head().clone());
+            }
+        }
+    }
+
+    /// A hook has promised that no attempt so far has landed.
+    pub(super) fn forget_landed(&mut self) {
+        self.may_have_landed = None;
+        self.head = None;
+    }
+
+    /// Pays for a repeat and tells of it. `None` if there is no permit.
+    pub(super) fn repeat(&mut self, failure: Failure, wait: Duration) -> Option<Duration> {
+        let paid = self.pace.pay(&self.settings);
+        let Self { id, method, attempt, .. } = self;
+        let path = self.uri.path();
+        if !paid {
+            tracing::debug!(call = %id, %method, path, %attempt, "not repeated: the budget is used up");
+            return None;
+        }
+        match failure {
+            Failure::Fault(fault) => {
+                tracing::warn!(call = %id, %method, path, %attempt, ?wait, %fault, "repeating the call");
+            }
+            Failure::Status(status) => {
+                let status = status.as_u16();
+                tracing::warn!(call = %id, %method, path, %attempt, ?wait, status, "repeating the call");
+            }
+        }
+        self.span.record("wait", field::debug(wait));
+        self.history.waits(wait);
+        self.settings.tell_of_retry(failure, wait, self.attempt);
+        Some(wait)
+    }
+}
