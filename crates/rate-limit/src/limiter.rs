@@ -173,7 +173,7 @@ impl Limiter {
             };
             Err(RateLimited::new(queue.quotas().clone(), wait, bound))
         })?;
-        Ok(Permit::new(at, cost, Arc::clone(&self.shared)))
+        Ok(Permit::new(at, Duration::ZERO, cost, Arc::clone(&self.shared)))
     }
 
     /// Other quotas hold from now on, for all clones, and for those who wait.
