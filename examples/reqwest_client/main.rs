@@ -17,6 +17,7 @@ use flaky_tls::{CutBy, CutPoint, FlakyTls, Mix, RequestFault, RequestPoint, Runn
 use http::Method;
 use jittered_backoff::{Backoff, Limits};
 use ovh_auth::{ApplicationKeys, Config, Credentials};
+use retry_on_tls_eof::RetryOnTlsEofLayer;
 use serde::Deserialize;
 use tower_ovh::{OvhClient, OvhStack, ReqwestTransport};
 use wire_fault::Delivery;
@@ -91,7 +92,8 @@ fn client(server: &Running) -> Result<OvhClient, Box<dyn Error>> {
     let config = Config::new(endpoint, Some(Credentials::Application(keys)))?;
 
     let backoff = Backoff::exponential(Duration::from_millis(5)..=Duration::from_millis(50))?;
-    let stack = OvhStack::new().with_backoff(backoff).with_limits(Limits::new().with_attempts(8)?);
+    let retry = RetryOnTlsEofLayer::new(backoff).with_limits(Limits::new().with_attempts(8)?);
+    let stack = OvhStack::new().with_retry(retry);
     let tls = server.authority().client_config()?;
     let transport =
         ReqwestTransport::new(reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls))?;

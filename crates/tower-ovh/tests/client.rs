@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use jittered_backoff::Backoff;
 use ovh_auth::{ApplicationKeys, Config, Credentials};
-use retry_on_tls_eof::RetrySafety;
+use retry_on_tls_eof::{RetryOnTlsEofLayer, RetrySafety};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::{BoxError, service_fn};
@@ -174,7 +174,8 @@ async fn an_outcome_nobody_can_know_reaches_the_caller_and_a_safe_call_heals() {
     let script = Script::list([Scenario::Healthy, cut, cut], Scenario::Healthy);
     let server = FlakyTls::new().with_script(script).serve(api.router()).await.unwrap();
     let wait = Duration::from_millis(1);
-    let stack = OvhStack::new().with_backoff(Backoff::exponential(wait..=wait).unwrap());
+    let stack =
+        OvhStack::new().with_retry(RetryOnTlsEofLayer::new(Backoff::exponential(wait..=wait).unwrap()));
     let connector = trusting(&server).with_idle_per_host(0);
     let ovh = OvhClient::connect(&config(&format!("{}/1.0", server.url())), stack, &connector).unwrap();
 

@@ -18,11 +18,11 @@ use http_body_util::StreamBody;
 use jittered_backoff::Backoff;
 use ovh_auth::{ApplicationKeys, Config, Credentials, OAuth2Client, Secret};
 use rate_limit::{Limiter, Quota, RateLimited};
-use retry_on_tls_eof::{Attempt, Exhausted, OutcomeUnknown};
+use retry_on_tls_eof::{Attempt, CollectBodyLayer, Exhausted, OutcomeUnknown, RetryOnTlsEofLayer};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
-use tower_ovh::{BodyTooLong, Ovh, OvhLayer, OvhStack};
+use tower_ovh::{BodyTooLong, Ovh, OvhAttempt, OvhLayer, OvhStack};
 use wire_fault::Fault;
 
 const BASE: &str = "https://eu.api.ovh.com/1.0";
@@ -40,7 +40,7 @@ fn config(credentials: Credentials) -> Config {
 
 fn quick() -> OvhStack {
     let wait = Duration::from_millis(1);
-    OvhStack::new().with_backoff(Backoff::exponential(wait..=wait).unwrap())
+    OvhStack::new().with_retry(RetryOnTlsEofLayer::new(Backoff::exponential(wait..=wait).unwrap()))
 }
 
 fn signed(stack: &OvhStack) -> OvhStack {
@@ -295,8 +295,8 @@ async fn a_body_that_is_cut_on_the_wire() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_too_long_is_not_asked_for_again() {
-    for (limit, fits) in [(6, true), (5, false), (3, false), (0, false)] {
-        let stack = OvhStack::new().with_body_limit(limit);
+    for (limit, fits) in [(6, true), (5, false), (3, false), (1, false)] {
+        let stack = OvhStack::new().with_body_limit(limit).unwrap();
         let result = stack.layer().layer(cut_bodies(0)).oneshot(get(STOCK)).await;
         match result {
             Ok(response) => assert!(fits && response.body() == "abcdef", "{limit}"),
@@ -311,7 +311,8 @@ async fn a_body_that_is_too_long_is_not_asked_for_again() {
     // One that says so itself is not read at all.
     let api =
         service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::from("abcdef"))) });
-    let error = OvhStack::new().with_body_limit(5).layer().layer(api).oneshot(get(STOCK)).await.unwrap_err();
+    let error =
+        OvhStack::new().with_body_limit(5).unwrap().layer().layer(api).oneshot(get(STOCK)).await.unwrap_err();
     assert!(error.is::<BodyTooLong>());
 }
 
@@ -375,7 +376,9 @@ async fn the_presets_do_what_they_say() {
 
 #[test]
 fn settings_out_of_range_are_refused() {
-    assert!(OvhStack::new().with_alarm_at(0).is_err());
+    for bytes in [0, CollectBodyLayer::MAX + 1] {
+        assert!(OvhStack::new().with_body_limit(bytes).is_err());
+    }
     for time in [Duration::ZERO, Duration::from_secs(3601)] {
         assert!(OvhStack::new().with_attempt_timeout(time).is_err());
     }
@@ -392,12 +395,12 @@ fn everything_is_send_sync_and_clone() {
     type Over = tower_test::mock::Mock<Request<Body>, Response<Body>>;
     all::<OvhStack>();
     all::<OvhLayer<Body>>();
-    all::<Ovh<Over>>();
-    all::<Ovh<tower_ovh::HyperClient<Body>>>();
-    all::<Ovh<tower_ovh::ReqwestTransport>>();
+    all::<Ovh<OvhAttempt<Over>>>();
+    all::<Ovh<OvhAttempt<tower_ovh::HyperClient<Body>>>>();
+    all::<Ovh<OvhAttempt<tower_ovh::ReqwestTransport>>>();
     all::<tower_ovh::OvhClient>();
     all::<tower_ovh::Connector>();
-    future::<Ovh<Over>>();
-    future::<Ovh<tower_ovh::HyperClient<Body>>>();
-    future::<Ovh<tower_ovh::ReqwestTransport>>();
+    future::<Ovh<OvhAttempt<Over>>>();
+    future::<Ovh<OvhAttempt<tower_ovh::HyperClient<Body>>>>();
+    future::<Ovh<OvhAttempt<tower_ovh::ReqwestTransport>>>();
 }

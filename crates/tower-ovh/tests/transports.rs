@@ -16,7 +16,7 @@ use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use jittered_backoff::Backoff;
-use retry_on_tls_eof::{Attempt, Exhausted, OutcomeUnknown};
+use retry_on_tls_eof::{Attempt, Exhausted, OutcomeUnknown, RetryOnTlsEofLayer};
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -87,7 +87,8 @@ where
     R::Error: Into<BoxError>,
 {
     let wait = Duration::from_millis(1);
-    let stack = OvhStack::new().with_backoff(Backoff::exponential(wait..=wait).unwrap());
+    let stack =
+        OvhStack::new().with_retry(RetryOnTlsEofLayer::new(Backoff::exponential(wait..=wait).unwrap()));
     let layer: OvhLayer<Body> = stack.with_attempt_timeout(LIMIT).unwrap().layer();
     let layer = if ours { layer.over_hyper_util() } else { layer };
     let request = Request::builder().method(&script.method).uri(url).body(Body::from("{}")).unwrap();
