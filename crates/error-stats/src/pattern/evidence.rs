@@ -1,6 +1,6 @@
 //! Reads the history: asks each test, and decides what says most.
 
-use crate::history::{History, Span};
+use crate::history::History;
 use crate::pattern::base::base;
 use crate::pattern::constant::constant;
 use crate::pattern::day::{day, includes};
@@ -26,7 +26,7 @@ impl Evidence {
     /// A pure function.
     pub(crate) fn pattern(&self) -> Pattern {
         let minutes = self.history.minutes();
-        let base = base(sum(&minutes));
+        let base = base(Ratio::over(&minutes));
         let day = day(&self.history.hours());
         let this_hour = hour(self.now.wall);
         let constant = constant(&minutes, self.beginning);
@@ -50,13 +50,4 @@ impl Evidence {
         let main = found.remove(0);
         Pattern { main, also: found }
     }
-}
-
-pub(crate) fn sum(spans: &[Span]) -> Ratio {
-    let mut ratio = Ratio::default();
-    for span in spans {
-        ratio.failed += span.failed;
-        ratio.of += span.ended;
-    }
-    ratio
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::history::Span;
+
 /// How many of how many failed.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,14 @@ pub struct Ratio {
 impl Ratio {
     pub(crate) const fn new(failed: u64, of: u64) -> Self {
         Self { failed, of }
+    }
+
+    /// All of the spans together.
+    pub(crate) fn over(spans: &[Span]) -> Self {
+        Self {
+            failed: spans.iter().map(|span| span.failed).sum(),
+            of: spans.iter().map(|span| span.ended).sum(),
+        }
     }
 
     /// The share that failed: 0 to 1. Zero of none.
