@@ -83,7 +83,7 @@ where
     S::Future: Send,
     S::Error: Into<BoxError>,
     R: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-    R::Error: Into<BoxError>,
+    R::Error: Into<BoxError> + Send,
 {
     let stack = OvhStack::new().with_retry(common::quick_retry());
     let layer: OvhLayer<Body> = stack.with_attempt_timeout(LIMIT).unwrap().layer();
