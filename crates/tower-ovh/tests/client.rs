@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Body, trusting};
@@ -12,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use ovh_auth::{ApplicationKeys, Config, Credentials};
-use retry_on_tls_eof::{RetryOnTlsEofLayer, RetrySafety};
+use retry_on_tls_eof::RetrySafety;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::{BoxError, service_fn};

@@ -95,8 +95,7 @@ async fn an_attempt_layer_stands_above_the_time_limit_and_below_the_statistics()
     let error = stack.layer().layer(silent).oneshot(post(BASE)).await.unwrap_err();
     assert!(OutcomeUnknown::of(&*error).is_some());
     let timed_out = wire_fault::chain(&*error).find_map(|error| error.downcast_ref::<AttemptTimedOut>());
-    let log = spy.0.lock().unwrap();
-    assert_eq!(log[0].2, Err(timed_out.unwrap().to_string()));
+    assert_eq!(spy.0.lock().unwrap()[0].2, Err(timed_out.unwrap().to_string()));
 
     // An error that the layer makes is an attempt's, and the retry reads it.
     let refuse = tower::util::MapErrLayer::new(|_: BoxError| {
@@ -161,13 +160,7 @@ async fn a_reconcile_hook_decides_what_nobody_can_know() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_retrys_own_knobs_are_the_stacks() {
-    let down = || {
-        service_fn(|_: Request<Body>| async {
-            Err::<Response<Body>, _>(io::Error::from(io::ErrorKind::ConnectionRefused))
-        })
-    };
-    // Told of each repeat.
+async fn repeats_are_told_of() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&told);
     let retry = OvhStack::watcher().retry().clone().on_retry(move |failure, wait, attempt| {
@@ -175,7 +168,7 @@ async fn the_retrys_own_knobs_are_the_stacks() {
     });
     let stack = OvhStack::watcher().with_retry(retry);
     let begun = Instant::now();
-    stack.layer().layer(down()).oneshot(get(BASE)).await.unwrap_err();
+    stack.layer().layer(service_fn(down)).oneshot(get(BASE)).await.unwrap_err();
     let told = told.lock().unwrap();
     assert_eq!(told.iter().map(|(.., attempt)| *attempt).collect::<Vec<_>>(), [1, 2]);
     let waited: Duration = told.iter().map(|(_, wait, _)| *wait).sum();
@@ -184,12 +177,20 @@ async fn the_retrys_own_knobs_are_the_stacks() {
         begun.elapsed().as_millis(),
         waited.as_millis() + u128::from(waited.subsec_nanos() % 1_000_000 > 0)
     );
+}
 
-    // A budget, limits and rules.
+async fn down(_: Request<Body>) -> io::Result<Response<Body>> {
+    Err(io::ErrorKind::ConnectionRefused.into())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_retrys_own_knobs_are_the_stacks() {
+    // Limits, rules and a budget.
     let attempts = |retry| {
         let stack = OvhStack::new().with_retry(retry);
         async move {
-            let _ = stack.layer().layer(down()).oneshot(post(format!("{BASE}/me/order/1/pay"))).await;
+            let _ =
+                stack.layer().layer(service_fn(down)).oneshot(post(format!("{BASE}/me/order/1/pay"))).await;
             stack.stats().snapshot().attempts.started
         }
     };
@@ -199,7 +200,7 @@ async fn the_retrys_own_knobs_are_the_stacks() {
     let budget = RetryBudget::new(1, 1_000).unwrap();
     let stack = OvhStack::new().with_retry(quick_retry().with_budget(budget));
     for _ in 0..50 {
-        stack.layer().layer(down()).oneshot(get(BASE)).await.unwrap_err();
+        stack.layer().layer(service_fn(down)).oneshot(get(BASE)).await.unwrap_err();
     }
     let started = stack.stats().snapshot().attempts.started;
     assert!((50..100).contains(&started), "{started}, and without the budget 150");

@@ -3,8 +3,8 @@
 mod common;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -173,30 +173,37 @@ async fn a_call_that_is_dropped_anywhere_leaves_both_limiters_whole() {
 }
 
 /// An API that answers the first `refusals` requests 429, with 5 s to wait, and says when each request came.
-fn refusing(
+#[derive(Clone, Default)]
+struct Refusing {
     refusals: usize,
-) -> (
-    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send,
-    Arc<std::sync::Mutex<Vec<Instant>>>,
-) {
-    let (count, times) = (Arc::new(AtomicUsize::new(0)), Arc::<std::sync::Mutex<Vec<Instant>>>::default());
-    let log = Arc::clone(&times);
-    let service = service_fn(move |request: Request<Body>| {
-        log.lock().unwrap().push(Instant::now());
+    count: Arc<AtomicUsize>,
+    times: Arc<Mutex<Vec<Instant>>>,
+}
+
+impl Refusing {
+    fn new(refusals: usize) -> Self {
+        Self { refusals, ..Self::default() }
+    }
+
+    fn answer(&self, request: &Request<Body>) -> Response<Body> {
+        self.times.lock().unwrap().push(Instant::now());
         let mut response = Response::new(Body::from("1700000000"));
-        if request.uri().path() != "/1.0/auth/time" && count.fetch_add(1, Ordering::Relaxed) < refusals {
+        let counts = request.uri().path() != "/1.0/auth/time";
+        if counts && self.count.fetch_add(1, Ordering::Relaxed) < self.refusals {
             *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             response.headers_mut().insert("retry-after", http::HeaderValue::from_static("5"));
         }
-        std::future::ready(Ok(response))
-    });
-    (service, times)
+        response
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_429_pauses_everything_once_whoever_it_was_answered_to() {
     for request in [me, || get(STOCK)] {
-        let (api, times) = refusing(1);
+        let refusing = Refusing::new(1);
+        let times = Arc::clone(&refusing.times);
+        let api =
+            service_fn(move |request| std::future::ready(Ok::<_, Infallible>(refusing.answer(&request))));
         let stack = signed(OvhStack::new()).with_retry(quick_retry());
         let ovh = stack.layer().layer(api);
         // The clock has its time, so that what follows is one attempt each.
@@ -223,7 +230,8 @@ async fn a_429_pauses_everything_once_whoever_it_was_answered_to() {
 
 #[tokio::test(start_paused = true)]
 async fn how_long_a_pause_may_be_is_set() {
-    let (api, _) = refusing(1);
+    let refusing = Refusing::new(1);
+    let api = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(refusing.answer(&request))));
     let stack = OvhStack::new().with_pauses(Pauses::default().with_most(Duration::from_secs(2)));
     let ovh = stack.layer().layer(api);
     assert_eq!(ovh.clone().oneshot(common::post(STOCK)).await.unwrap().status(), 429);
