@@ -264,6 +264,23 @@ impl Limiter {
         self.shared.with(|state, now| state.queue.standings(now))
     }
 
+    /// Whether the two are clones, with one quota and one queue.
+    ///
+    /// ```
+    /// use rate_limit::{Limiter, Quota};
+    ///
+    /// # fn main() -> Result<(), rate_limit::InvalidQuota> {
+    /// let limiter = Limiter::new(Quota::per_second(10)?);
+    /// assert!(limiter.same_limiter(&limiter.clone().with_max_queue(5)));
+    /// assert!(!limiter.same_limiter(&Limiter::new(Quota::per_second(10)?)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn same_limiter(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     pub(crate) fn into_waiter(self, cost: u32) -> Waiter {
         Waiter::new(self.shared, self.bounds, cost)
     }

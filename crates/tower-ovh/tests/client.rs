@@ -2,7 +2,6 @@
 
 mod common;
 
-
 use bytes::Bytes;
 use common::{Body, trusting};
 use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY, ErrorShape, Failure, FakeOvh};

@@ -280,6 +280,23 @@ async fn a_limiter_of_the_callers_own_is_shared() {
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
+/// One limiter for both roles is one permit an attempt, and no call waits for itself.
+#[tokio::test(start_paused = true)]
+async fn the_same_limiter_twice_is_one_limit() {
+    let api = FakeOvh::new();
+    let limiter = Limiter::new(Quota::per_second(1).unwrap().spaced());
+    let stack = signed(OvhStack::new()).with_limiter(limiter.clone()).with_signed_limiter(limiter);
+    let ovh = stack.layer().layer(api.router());
+    let begun = Instant::now();
+    let mut calls = JoinSet::new();
+    spawn(&mut calls, &ovh, 3, me);
+    spawn(&mut calls, &ovh, 3, || get(STOCK));
+    while let Some(done) = calls.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!((api.tally().calls, begun.elapsed()), (7, 6 * SECOND));
+}
+
 /// A deadline that ends a POST in a limiter's queue has provably kept it from being sent.
 #[tokio::test(start_paused = true)]
 async fn a_deadline_in_the_queue_is_no_unknown_outcome() {

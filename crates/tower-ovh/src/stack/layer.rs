@@ -113,8 +113,9 @@ where
                     Auth::Sign { layer, .. } => Either::Left(collect.layer(layer.layer(transport))),
                     Auth::Bearer(layer) => Either::Right(Either::Left(collect.layer(layer.layer(transport)))),
                 });
+                let common = (!limiter.same_limiter(signed_limiter)).then(|| limiter.clone());
                 let twice_paced = limit(signed_limiter, Some(limiter.clone()))
-                    .layer(Permitted::new(attempted.clone(), limiter.clone()));
+                    .layer(Permitted::new(attempted.clone(), common));
                 let toll = Toll { endpoint: endpoint.clone(), clock };
                 Gate::new(paced.layer(attempted), Some((toll, twice_paced)))
             }

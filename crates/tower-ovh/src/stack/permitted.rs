@@ -19,7 +19,8 @@ use tower_service::Service;
 /// A clone is never ready.
 pub(crate) struct Permitted<S> {
     inner: S,
-    limiter: Limiter,
+    /// `None`: the limit above is the same limiter, and a call takes one permit of it.
+    limiter: Option<Limiter>,
     acquire: Option<Acquire>,
     permit: Option<Permit>,
     /// Its turn had come, but the inner service was not ready. It waits for that one now.
@@ -27,7 +28,7 @@ pub(crate) struct Permitted<S> {
 }
 
 impl<S> Permitted<S> {
-    pub(super) fn new(inner: S, limiter: Limiter) -> Self {
+    pub(super) fn new(inner: S, limiter: Option<Limiter>) -> Self {
         Self { inner, limiter, acquire: None, permit: None, unready: false }
     }
 }
@@ -41,13 +42,14 @@ where
     type Future = S::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let Some(limiter) = &self.limiter else { return self.inner.poll_ready(cx) };
         if self.permit.is_some() {
             return Poll::Ready(Ok(()));
         }
         if self.unready {
             ready!(self.inner.poll_ready(cx))?;
         }
-        let acquire = self.acquire.get_or_insert_with(|| self.limiter.acquire());
+        let acquire = self.acquire.get_or_insert_with(|| limiter.acquire());
         let Poll::Ready(permit) = Pin::new(acquire).poll(cx) else {
             if mem::take(&mut self.unready) {
                 // Ready, but no permit: what it holds of the inner service others can use meanwhile.

@@ -183,7 +183,7 @@ impl<H, L> OvhStack<H, L> {
     }
 
     /// Paces the attempts of authenticated calls by this limiter, too: one for each consumer key. Others neither wait for it nor
-    /// count.
+    /// count. If it is [`limiter`](Self::limiter) itself, each attempt takes one permit of it.
     #[must_use]
     pub fn with_signed_limiter(self, limiter: Limiter) -> Self {
         Self { signed_limiter: limiter, ..self }
@@ -203,7 +203,8 @@ impl<H, L> OvhStack<H, L> {
     /// It is put around an [`OvhAttempt`](crate::OvhAttempt). Its services answer `Response<Bytes>` or a
     /// [`BoxError`](tower::BoxError), and are `Clone`; [`OvhStack::layer`] asks for that. Several go in as a
     /// [`ServiceBuilder`](tower::ServiceBuilder). It must not send a request in any way but through the service it is put
-    /// around, or the time limit's proof that nothing was sent would be none.
+    /// around, or the time limit's proof that nothing was sent would be none. Nor may one attempt wait for another, as with a
+    /// `GlobalConcurrencyLimitLayer`: one that waits for a token holds its place while the token is fetched.
     ///
     /// ```
     /// use bytes::Bytes;
