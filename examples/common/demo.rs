@@ -8,6 +8,7 @@ use flaky_tls::{FlakyTls, Mix, Running, Script};
 use http::Method;
 use jittered_backoff::{Backoff, Limits};
 use ovh_auth::{ApplicationKeys, Config, Credentials};
+use retry_on_tls_eof::RetryOnTlsEofLayer;
 use serde::Deserialize;
 use tower_ovh::{OvhClient, OvhStack};
 
@@ -75,7 +76,8 @@ impl Demo {
     /// For none of the fixed values here.
     pub fn stack(&self) -> Result<OvhStack, Box<dyn Error>> {
         let backoff = Backoff::exponential(Duration::from_millis(5)..=Duration::from_millis(50))?;
-        Ok(OvhStack::new().with_backoff(backoff).with_limits(Limits::new().with_attempts(8)?))
+        let retry = RetryOnTlsEofLayer::new(backoff).with_limits(Limits::new().with_attempts(8)?);
+        Ok(OvhStack::new().with_retry(retry))
     }
 
     /// Makes some signed calls and accounts for them.

@@ -1,7 +1,7 @@
 //! Signed calls through `OvhClient`, over reqwest, to an API that keeps cutting connections.
 //!
 //! ```text
-//! cargo run --example reqwest_client
+//! cargo run -p reqwest-client-example --example reqwest_client
 //! ```
 //!
 //! The API is a fake on loopback, behind a TLS server that ends every connection sooner or later, most of them before the

@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use http::{Request, Response, StatusCode};
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
@@ -169,34 +168,12 @@ where
 
 // === the connector ===
 
-/// A connector that tells the attempt under way which port its connection has.
+/// Tells the attempt under way which port its connection has.
 ///
 /// With no idle pool, each connection is made by the task of the attempt that uses it, and by no other.
-#[derive(Clone, Debug)]
-pub(crate) struct PortRecorder<C>(pub(crate) C);
-
-impl<C> Service<Uri> for PortRecorder<C>
-where
-    C: Service<Uri, Response = TokioIo<TcpStream>>,
-    C::Future: Send + 'static,
-{
-    type Response = C::Response;
-    type Error = C::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<C::Response, C::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
-        Box::pin(async move {
-            let stream = connecting.await?;
-            let port = stream.inner().local_addr().as_ref().map(SocketAddr::port).ok();
-            let connected = port.map(|port| Connected { port, at: Instant::now() });
-            // Outside an attempt there is nobody to tell.
-            let _ = CURRENT.try_with(|ticket| ticket.update(|attempt| attempt.connected = connected));
-            Ok(stream)
-        })
-    }
+pub(crate) fn note_connection(stream: &TcpStream) {
+    let port = stream.local_addr().as_ref().map(SocketAddr::port).ok();
+    let connected = port.map(|port| Connected { port, at: Instant::now() });
+    // Outside an attempt there is nobody to tell.
+    let _ = CURRENT.try_with(|ticket| ticket.update(|attempt| attempt.connected = connected));
 }

@@ -15,7 +15,6 @@ mod line;
 mod live;
 mod run;
 mod screen;
-mod shelf;
 mod stack;
 mod stock;
 mod summary;

@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use error_stats::ErrorStats;
-use rate_limit::Quota;
+use rate_limit::Quotas;
 use tokio::time::{self, Instant, MissedTickBehavior};
 
 use crate::attempts::{Attempts, End};
@@ -35,7 +35,7 @@ pub(crate) struct Live {
     pub(crate) calls: Calls,
     pub(crate) attempts: Attempts,
     pub(crate) stats: ErrorStats,
-    pub(crate) quota: Quota,
+    pub(crate) quotas: Quotas,
     pub(crate) start: Instant,
     pub(crate) seconds: Duration,
     pub(crate) colour: bool,
@@ -84,7 +84,7 @@ impl Live {
             streak: snapshot.calls.streak.current,
             waiting: open.iter().filter(|(call, _)| waits(call)).count(),
             last_second: attempts.iter().filter(|attempt| attempt.released > second).count(),
-            quota: self.quota.n(),
+            quota: self.quotas.most(),
         }
     }
 }

@@ -24,13 +24,13 @@ use crate::attempts::Attempts;
 use crate::board::Board;
 use crate::calls::Calls;
 use crate::clock::Clock;
+use crate::demo;
 use crate::endpoint::Endpoint;
 use crate::live::{self, Live};
 use crate::screen::{Log, Screen};
-use crate::stack::{Settings, stack};
+use crate::stack::Settings;
 use crate::summary::Summary;
 use crate::watch::{PATH, Watch, query};
-use crate::{demo, shelf};
 
 /// How long a call that is under way at the end may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -102,18 +102,18 @@ async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>
         }
     };
     let settings = match &server {
-        Some(server) => Settings::demo(args.seed, server.authority().client_config()?)?,
+        Some(server) => Settings::demo(args.seed, server)?,
         None => Settings::real(args.seed)?,
     };
     let interval = args.interval.unwrap_or(Duration::from_millis(if server.is_some() { 250 } else { 5000 }));
     let plans = match &*args.plans {
-        [] => shelf::PLANS.map(String::from).to_vec(),
+        [] => demo::PLANS.map(String::from).to_vec(),
         given => given.to_vec(),
     };
     introduce(args, &plans, interval, &endpoint, server.as_ref())?;
 
-    let (quota, clock) = (settings.quota, Clock::new(start));
-    let api = stack(settings, &stats, &attempts)?;
+    let (quotas, clock) = (settings.quotas(), Clock::new(start));
+    let api = settings.stack(&stats, &attempts);
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     // Polled once, it listens from now on.
     tokio::select! {
@@ -127,7 +127,7 @@ async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>
         calls: calls.clone(),
         attempts: attempts.clone(),
         stats: stats.clone(),
-        quota,
+        quotas: quotas.clone(),
         start: start.instant,
         seconds: args.seconds,
         colour: live::colour(),
@@ -161,7 +161,7 @@ async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>
     };
     let elapsed = start.instant.elapsed();
     let snapshot = stats.snapshot();
-    let summary = Summary::new(elapsed, clock, calls.counts(), &attempts, quota, &snapshot, truth.as_ref());
+    let summary = Summary::new(elapsed, clock, calls.counts(), &attempts, quotas, &snapshot, truth.as_ref());
     write!(io::stdout(), "{summary}")?;
     Ok(summary.is_good())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use error_stats::Snapshot;
 use flaky_tls::{Scenario, Truth};
-use rate_limit::Quota;
+use rate_limit::Quotas;
 use wire_fault::{Cause, Delivery, Phase};
 
 use crate::attempts::{Attempt, Attempts, End};
@@ -24,7 +24,7 @@ pub(crate) struct Summary {
     clock: Clock,
     calls: Counts,
     attempts: Vec<Attempt>,
-    quota: Quota,
+    quotas: Quotas,
     /// The most releases within any second.
     busiest: usize,
     /// Of the demo only.
@@ -47,7 +47,7 @@ impl Summary {
         clock: Clock,
         calls: Counts,
         attempts: &Attempts,
-        quota: Quota,
+        quotas: Quotas,
         stats: &Snapshot,
         truth: Option<&Truth>,
     ) -> Self {
@@ -55,11 +55,11 @@ impl Summary {
         let attempts = attempts.list();
         let mut problems = differences(&calls, &attempts, stats);
         let busiest = busiest(attempts.iter().map(|attempt| attempt.released), SECOND);
-        if busiest > quota.n() as usize {
-            problems.push(format!("{busiest} releases within a second, at a quota of {quota}"));
+        if busiest > quotas.most() as usize {
+            problems.push(format!("{busiest} releases within a second, at a quota of {quotas}"));
         }
         let server = truth.map(|truth| Server::new(&attempts, truth, &mut problems));
-        Self { elapsed, clock, calls, attempts, quota, busiest, server, problems }
+        Self { elapsed, clock, calls, attempts, quotas, busiest, server, problems }
     }
 
     /// Whether something was watched, and everything adds up.
@@ -142,8 +142,8 @@ impl fmt::Display for Summary {
         writeln!(f, "\nsummary after {:.1?}", self.elapsed)?;
         self.calls(f)?;
         self.attempts(f)?;
-        let quota = &self.quota;
-        write!(f, "pace: quota {quota}; most releases in any sliding second: {}", self.busiest)?;
+        let quotas = &self.quotas;
+        write!(f, "pace: quota {quotas}; most releases in any sliding second: {}", self.busiest)?;
         if let Some(server) = &self.server {
             write!(f, "; most arrivals at the server: {}", server.busiest)?;
             if server.busiest > self.busiest {
@@ -250,8 +250,8 @@ mod tests {
         let stats = ErrorStats::new().snapshot();
         let attempts = Attempts::of(attempts);
         let clock = Clock::new(stats.at);
-        let quota = Quota::per_second(quota).unwrap();
-        let summary = Summary::new(SECOND, clock, Counts::default(), &attempts, quota, &stats, None);
+        let quotas = rate_limit::Quota::per_second(quota).unwrap().into();
+        let summary = Summary::new(SECOND, clock, Counts::default(), &attempts, quotas, &stats, None);
         assert!(!summary.is_good(), "no call succeeded");
         for problem in &summary.problems {
             assert!(summary.to_string().contains(&format!("does not add up: {problem}")), "{summary}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
-use http_body_util::Empty;
+use http_body_util::Full;
 use retry_on_tls_eof::Exhausted;
 use tokio::sync::watch;
 use tokio::time::{self, Instant, MissedTickBehavior};
@@ -92,7 +92,7 @@ impl Watch {
     }
 
     async fn ask(&self, id: CallId) -> Result<Stock, String> {
-        let mut request = Request::new(Empty::<Bytes>::new());
+        let mut request = Request::new(Full::<Bytes>::default());
         *request.uri_mut() = self.url.clone();
         request.extensions_mut().insert(id);
         let response = self.api.clone().oneshot(request).await.map_err(|error| reason(&error))?;

@@ -79,7 +79,7 @@ impl FakeOvh {
     }
 
     /// How long an entry of the stock keeps its value, from 1 ms to 365 days; then it is drawn anew, and changes in
-    /// about two of three cases. The turns are spread: of one plan's 224 entries, with the default of 480 s, one is
+    /// about one of three cases. The turns are spread: of one plan's 224 entries, with the default of 480 s, one is
     /// drawn every 2.1 s. The age counts from [`new`](Self::new), on tokio's clock.
     ///
     /// # Errors

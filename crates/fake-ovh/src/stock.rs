@@ -7,9 +7,10 @@ use serde::Serialize;
 use crate::draw::draw;
 use crate::hardware::{DATACENTERS, MEMORIES, PLANS, STORAGES};
 
-/// What an entry may say, and how often in a thousand. The values are the real ones, the weights are made up.
-const VALUES: [(&str, u64); 13] = [
-    ("unavailable", 560),
+const UNAVAILABLE: &str = "unavailable";
+
+/// What else an entry may say, and its weight in the draw. The values are the real ones, the weights are made up.
+const VALUES: [(&str, u64); 12] = [
     ("1H-low", 120),
     ("1H-high", 110),
     ("24H", 40),
@@ -23,6 +24,15 @@ const VALUES: [(&str, u64); 13] = [
     ("comingSoon", 15),
     ("unknown", 10),
 ];
+
+/// The sum of those weights.
+const WHOLE: u64 = 440;
+
+/// What "unavailable" weighs beside them: each plan is scarcer in some datacenters than in others, as real ones are.
+const SCARCITIES: [u64; 4] = [560, 560, 6_000, 30_000];
+
+/// Keeps the draw of scarcities apart from that of values.
+const SEED_OF_SCARCITIES: u64 = 0x51;
 
 /// The stock at one moment. It is a function of seed, period and age, and has no memory: whoever asks, and however
 /// often, the history is the same.
@@ -117,9 +127,11 @@ impl Stock {
         let own = draw(self.seed, entry);
         let period = self.period.as_nanos().max(1);
         let turn = (self.age.as_nanos() + u128::from(own) % period) / period;
-        let whole: u64 = VALUES.iter().map(|(_, weight)| weight).sum();
+        let scarcity = self.scarcity(entry);
         // Which turn it is wraps around after 2^64 of them.
-        let mut at = draw(own, turn as u64) % whole;
+        let Some(mut at) = (draw(own, turn as u64) % (scarcity + WHOLE)).checked_sub(scarcity) else {
+            return UNAVAILABLE;
+        };
         for (value, weight) in VALUES {
             if at < weight {
                 return value;
@@ -127,6 +139,14 @@ impl Stock {
             at -= weight;
         }
         "unknown" // `at` starts below the sum of all weights, so the loop has returned.
+    }
+
+    /// That of the entry's plan in its datacenter.
+    fn scarcity(&self, entry: u64) -> u64 {
+        let places = DATACENTERS.len() as u64;
+        let plan = entry / (places * (MEMORIES.len() * STORAGES.len()) as u64);
+        let drawn = draw(self.seed ^ SEED_OF_SCARCITIES, plan * places + entry % places);
+        SCARCITIES[(drawn % SCARCITIES.len() as u64) as usize]
     }
 }
 
@@ -149,9 +169,24 @@ mod tests {
     #[test]
     fn all_values_come_about_as_often_as_their_weights_say() {
         let values = values(stock(1, 0));
-        assert_eq!(values.iter().collect::<HashSet<_>>().len(), VALUES.len());
+        assert_eq!(VALUES.iter().map(|(_, weight)| weight).sum::<u64>(), WHOLE);
+        assert_eq!(values.iter().collect::<HashSet<_>>().len(), VALUES.len() + 1);
         let unavailable = values.iter().filter(|value| **value == "unavailable").count();
-        assert!((5_300..5_900).contains(&unavailable), "{unavailable}");
+        assert!((7_000..8_200).contains(&unavailable), "{unavailable}");
+    }
+
+    #[test]
+    fn a_plan_is_scarce_in_some_datacenters_and_not_in_others() {
+        let values = values(stock(1, 0));
+        let available = |plan: usize, place: usize| {
+            let of_plan = &values[plan * 224..(plan + 1) * 224];
+            of_plan.iter().skip(place).step_by(8).filter(|value| **value != "unavailable").count()
+        };
+        let plans: Vec<Vec<_>> =
+            (0..40).map(|plan| (0..8).map(|place| available(plan, place)).collect()).collect();
+        let places = || plans.iter().flatten();
+        assert!(places().filter(|one| **one <= 1).count() > 50, "{plans:?}");
+        assert!(places().filter(|one| **one >= 8).count() > 100, "{plans:?}");
     }
 
     #[test]
@@ -161,9 +196,9 @@ mod tests {
             old.iter().zip(new).filter(|(old, new)| **old != *new).count()
         };
         assert_eq!(changes(0, 0), 0);
-        // A hundredth of the entries is drawn each second, and two draws in three differ.
-        assert!((30..110).contains(&changes(0, 1)), "{}", changes(0, 1));
-        assert!((5_500..7_500).contains(&changes(0, 100)), "{}", changes(0, 100));
+        // A hundredth of the entries is drawn each second, and one draw in three differs.
+        assert!((15..70).contains(&changes(0, 1)), "{}", changes(0, 1));
+        assert!((3_000..4_500).contains(&changes(0, 100)), "{}", changes(0, 100));
         assert_ne!(values(stock(1, 0)), values(stock(2, 0)));
     }
 

@@ -15,6 +15,7 @@ use crate::limiter::pause;
 use crate::listen::{Deaf, Listen};
 use crate::rooms::Room;
 use crate::shared::Shared;
+use crate::told::Told;
 use crate::waiter::Waiter;
 
 pin_project! {
@@ -31,6 +32,7 @@ pin_project! {
         #[pin]
         state: State<S, Req, S::Future>,
         listen: L,
+        told: Told,
     }
 }
 
@@ -47,12 +49,23 @@ pin_project! {
 }
 
 impl<S: Service<Req>, Req, L> ResponseFuture<S, Req, L> {
-    pub(crate) fn new(inner: S, request: Req, waiter: Waiter, room: Option<Room>, listen: L) -> Self {
-        Self { state: State::Waiting { waiter, room, inner, request: Some(request), unready: false }, listen }
+    pub(crate) fn new(
+        inner: S,
+        request: Req,
+        waiter: Waiter,
+        room: Option<Room>,
+        listen: L,
+        told: Told,
+    ) -> Self {
+        Self {
+            state: State::Waiting { waiter, room, inner, request: Some(request), unready: false },
+            listen,
+            told,
+        }
     }
 
     pub(crate) fn refused(refused: RateLimited, listen: L) -> Self {
-        Self { state: State::Refused { refused: Some(refused) }, listen }
+        Self { state: State::Refused { refused: Some(refused) }, listen, told: Told::default() }
     }
 }
 
@@ -71,7 +84,7 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Waiting { waiter, inner, request, unready, .. } => {
-                    match ready!(poll_release(waiter, inner, request, unready, cx)) {
+                    match ready!(poll_release(waiter, inner, request, unready, this.told, cx)) {
                         Ok(response) => {
                             let shared = Arc::clone(waiter.shared());
                             state.set(State::Released { response, shared });
@@ -108,6 +121,7 @@ fn poll_release<S, Req>(
     inner: &mut S,
     request: &mut Option<Req>,
     unready: &mut bool,
+    told: &Told,
     cx: &mut Context<'_>,
 ) -> Poll<Result<S::Future, BoxError>>
 where
@@ -136,8 +150,10 @@ where
         }
     }
     let Some(request) = request.take() else { panic!("a call was polled after its service had panicked") };
-    turn.release();
-    Poll::Ready(Ok(inner.call(request)))
+    let (_, waited) = turn.release();
+    let response = inner.call(request);
+    told.tell(waited);
+    Poll::Ready(Ok(response))
 }
 
 impl<S: Service<Req>, Req, L> fmt::Debug for ResponseFuture<S, Req, L> {

@@ -62,6 +62,7 @@ pub mod server;
 mod service;
 mod shared;
 mod sync;
+mod told;
 mod waiter;
 mod wakes;
 

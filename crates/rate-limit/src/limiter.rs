@@ -173,7 +173,7 @@ impl Limiter {
             };
             Err(RateLimited::new(queue.quotas().clone(), wait, bound))
         })?;
-        Ok(Permit::new(at, cost, Arc::clone(&self.shared)))
+        Ok(Permit::new(at, Duration::ZERO, cost, Arc::clone(&self.shared)))
     }
 
     /// Other quotas hold from now on, for all clones, and for those who wait.
@@ -262,6 +262,23 @@ impl Limiter {
     #[cfg(feature = "server")]
     pub(crate) fn standings(&self) -> Vec<Standing> {
         self.shared.with(|state, now| state.queue.standings(now))
+    }
+
+    /// Whether the two are clones, with one quota and one queue.
+    ///
+    /// ```
+    /// use rate_limit::{Limiter, Quota};
+    ///
+    /// # fn main() -> Result<(), rate_limit::InvalidQuota> {
+    /// let limiter = Limiter::new(Quota::per_second(10)?);
+    /// assert!(limiter.same_limiter(&limiter.clone().with_max_queue(5)));
+    /// assert!(!limiter.same_limiter(&Limiter::new(Quota::per_second(10)?)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn same_limiter(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     pub(crate) fn into_waiter(self, cost: u32) -> Waiter {

@@ -21,6 +21,8 @@ pub(crate) struct Waiter {
     shared: Arc<Shared>,
     bounds: Bounds,
     cost: u32,
+    /// When it was first polled.
+    arrived: Option<Instant>,
     seat: Option<Seat>,
     /// The alarm it relies on: that of the runtime it was last polled in.
     home: Option<Arc<Alarm<Shared>>>,
@@ -58,7 +60,7 @@ pub(crate) struct Turn<'a> {
 
 impl Waiter {
     pub(crate) fn new(shared: Arc<Shared>, bounds: Bounds, cost: u32) -> Self {
-        Self { shared, bounds, cost, seat: None, home: None }
+        Self { shared, bounds, cost, arrived: None, seat: None, home: None }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -103,9 +105,10 @@ impl Waiter {
 
     /// Takes its permits if it is its turn; if not, takes a seat if it has the means to wait in it.
     fn step(&mut self, means: &mut Option<Means>, replaced: &mut Replaced) -> Step {
-        let Self { shared, bounds, cost, seat, home } = self;
+        let Self { shared, bounds, cost, arrived, seat, home } = self;
         let cost = *cost;
         shared.with(|state, now| {
+            arrived.get_or_insert(now);
             match *seat {
                 Some(taken) => match state.queue.come(taken, now) {
                     Coming::Turn(ticket, waker) => {
@@ -185,11 +188,13 @@ impl Drop for Waiter {
 }
 
 impl Turn<'_> {
-    /// The call is released: the permit is used. Returns when it was recorded.
-    pub(crate) fn release(self) -> Instant {
+    /// The call is released: the permit is used. Returns when it was recorded, and how long after its arrival.
+    pub(crate) fn release(self) -> (Instant, Duration) {
         let at = self.at;
+        let waited =
+            self.waiter.arrived.map_or(Duration::ZERO, |arrived| at.saturating_duration_since(arrived));
         mem::forget(self);
-        at
+        (at, waited)
     }
 
     /// The call can't be released yet: the permit goes to the next, and the waiter keeps its place, to be

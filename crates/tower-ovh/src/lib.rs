@@ -42,7 +42,7 @@ pub use crate::connector::{
 #[cfg(feature = "reqwest")]
 pub use crate::reqwest::{ReqwestFuture, ReqwestTransport, UrlChanged};
 pub use crate::setup_error::{SetupError, UnknownCredentials};
-pub use crate::stack::{BodyTooLong, Ovh, OvhLayer, OvhStack, ResponseFuture};
+pub use crate::stack::{BodyTooLong, Ovh, OvhAttempt, OvhAttemptFuture, OvhLayer, OvhStack, ResponseFuture};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use common::{Body, trusting};
 use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY, ErrorShape, Failure, FakeOvh};
@@ -11,7 +9,6 @@ use flaky_tls::{CutBy, CutPoint, FlakyTls, Scenario, Script};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
-use jittered_backoff::Backoff;
 use ovh_auth::{ApplicationKeys, Config, Credentials};
 use retry_on_tls_eof::RetrySafety;
 use serde::Deserialize;
@@ -173,8 +170,7 @@ async fn an_outcome_nobody_can_know_reaches_the_caller_and_a_safe_call_heals() {
     let cut = Scenario::Cut { at: CutPoint::Request, by: CutBy::Fin };
     let script = Script::list([Scenario::Healthy, cut, cut], Scenario::Healthy);
     let server = FlakyTls::new().with_script(script).serve(api.router()).await.unwrap();
-    let wait = Duration::from_millis(1);
-    let stack = OvhStack::new().with_backoff(Backoff::exponential(wait..=wait).unwrap());
+    let stack = OvhStack::new().with_retry(common::quick_retry());
     let connector = trusting(&server).with_idle_per_host(0);
     let ovh = OvhClient::connect(&config(&format!("{}/1.0", server.url())), stack, &connector).unwrap();
 

@@ -6,11 +6,11 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{get, ok, post, trusting};
-use flaky_tls::{BadCertificate, CutPoint, FlakyTls, Scenario, Script, TlsVersions};
+use flaky_tls::{BadCertificate, CutBy, CutPoint, FlakyTls, Scenario, Script, TlsVersions};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -176,6 +176,34 @@ async fn its_connections_have_a_witness() {
     let server = server().await;
     let response = trusting(&server).client().request(get(server.url())).await.unwrap();
     assert!(response.extensions().get().is_some_and(|witness: &Witness| witness.writes() > 0));
+}
+
+/// Told of each connection, whatever becomes of it; a panic is the hook's own affair.
+#[tokio::test]
+async fn tcp_connections_are_told_of_before_tls() {
+    let cut = Scenario::Cut { at: CutPoint::ClientHello, by: CutBy::Fin };
+    let script = Script::list([cut], Scenario::Healthy);
+    let server = FlakyTls::new().with_script(script).serve(service_fn(ok)).await.unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let connector = trusting(&server)
+        .on_tcp(move |stream| {
+            tell.lock().unwrap().push((stream.local_addr().unwrap(), stream.peer_addr().unwrap()));
+            panic!("not the call's");
+        })
+        // What is set later leaves the hook in its place.
+        .with_connect_timeout(Duration::from_secs(60))
+        .unwrap()
+        .with_addresses("localhost", [Ipv4Addr::LOCALHOST.into()])
+        .with_idle_per_host(0);
+    let client = connector.client();
+    assert!(client.request(post(server.url())).await.is_err());
+    assert_eq!(client.request(post(server.url())).await.unwrap().status(), 200);
+    let peer = (Ipv4Addr::LOCALHOST, server.port()).into();
+    let truth = server.shutdown().await;
+    let accepted: Vec<_> = truth.connections().iter().map(|connection| (connection.client, peer)).collect();
+    assert_eq!((*told.lock().unwrap()).clone(), accepted);
+    assert_eq!(accepted.len(), 2);
 }
 
 #[tokio::test]

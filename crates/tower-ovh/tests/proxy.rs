@@ -9,7 +9,6 @@ use std::time::Duration;
 use common::{Connect, Doing, get, ok, post, trusting};
 use flaky_tls::FlakyTls;
 use http::StatusCode;
-use jittered_backoff::{Backoff, Limits};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_ovh::{Connector, OvhStack, Proxy, ProxyError, Roots};
 use wire_fault::{Cause, Delivery, Fault, Healing, Phase};
@@ -131,9 +130,8 @@ async fn the_retry_goes_by_the_proxys_status() {
     for (words, attempts) in [("HTTP/1.1 503 x\r\n\r\n", 3), ("HTTP/1.1 403 x\r\n\r\n", 1)] {
         let proxy = common::Proxy::new(Doing::Say(words)).await;
         let client = trusting(&server).with_proxy(Proxy::new(proxy.url()).unwrap()).client();
-        let wait = Duration::from_millis(1);
-        let stack = OvhStack::new().with_backoff(Backoff::exponential(wait..=wait).unwrap());
-        let ovh = stack.with_limits(Limits::new()).layer().over_hyper_util().layer(client);
+        let stack = OvhStack::new().with_retry(common::quick_retry());
+        let ovh = stack.layer().over_hyper_util().layer(client);
         let error = ovh.oneshot(post(server.url())).await.unwrap_err();
         assert!(ProxyError::of(&*error).is_some(), "{error:?}");
         assert_eq!(proxy.connects().len(), attempts, "{words}");

@@ -13,7 +13,8 @@ use fake_ovh::{FakeOvh, RetryAfter, Throttle};
 use flaky_tls::{BadCertificate, CutBy, CutPoint, FlakyTls, Scenario, Script};
 use jittered_backoff::{Backoff, Limits};
 use ovh_auth::{ApplicationKeys, Config, Credentials, OAuth2Client, Secret, Setting, Sources};
-use rate_limit::{Limiter, Quota};
+use rate_limit::{Limiter, Pauses, Quota};
+use retry_on_tls_eof::RetryOnTlsEofLayer;
 use serde_json::{Value, json};
 use tower_ovh::{CallError, Connector, OvhClient, OvhStack, Proxy, ReqwestTransport, Roots};
 use tracing_subscriber::fmt::MakeWriter;
@@ -71,9 +72,11 @@ fn keys() -> Credentials {
 
 fn quick() -> OvhStack {
     let wait = Duration::from_millis(1);
+    let limits = Limits::new().with_deadline(Duration::from_secs(2));
     OvhStack::new()
-        .with_backoff(Backoff::exponential(wait..=wait).unwrap())
-        .with_limits(Limits::new().with_deadline(Duration::from_secs(2)))
+        .with_retry(RetryOnTlsEofLayer::new(Backoff::exponential(wait..=wait).unwrap()).with_limits(limits))
+        // A pause that is asked for would be waited for in real time.
+        .with_pauses(Pauses::default().with_most(Duration::from_millis(5)))
         .with_limiter(Limiter::new(Quota::per_second(1_000).unwrap()))
         .with_signed_limiter(Limiter::new(Quota::per_second(1_000).unwrap()))
 }

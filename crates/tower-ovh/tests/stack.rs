@@ -9,23 +9,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Body, get, ok, post, trusting};
+use common::{BASE, Body, get, ok, post, quick_retry, signed, trusting};
 use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY, FakeOvh};
 use flaky_tls::{CutBy, CutPoint, FlakyTls, Scenario, Script};
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use jittered_backoff::Backoff;
 use ovh_auth::{ApplicationKeys, Config, Credentials, OAuth2Client, Secret};
 use rate_limit::{Limiter, Quota, RateLimited};
-use retry_on_tls_eof::{Attempt, Exhausted, OutcomeUnknown};
+use retry_on_tls_eof::{Attempt, CollectBodyLayer, Exhausted, OutcomeUnknown};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
-use tower_ovh::{BodyTooLong, Ovh, OvhLayer, OvhStack};
+use tower_ovh::{BodyTooLong, Ovh, OvhAttempt, OvhLayer, OvhStack};
 use wire_fault::Fault;
 
-const BASE: &str = "https://eu.api.ovh.com/1.0";
 const STOCK: &str =
     "https://eu.api.ovh.com/1.0/dedicated/server/datacenter/availabilities?planCode=24adv01-v3";
 
@@ -39,12 +37,7 @@ fn config(credentials: Credentials) -> Config {
 }
 
 fn quick() -> OvhStack {
-    let wait = Duration::from_millis(1);
-    OvhStack::new().with_backoff(Backoff::exponential(wait..=wait).unwrap())
-}
-
-fn signed(stack: &OvhStack) -> OvhStack {
-    stack.clone().with_config(&config(keys())).unwrap()
+    OvhStack::new().with_retry(quick_retry())
 }
 
 async fn status<S>(service: S, request: Request<Body>) -> StatusCode
@@ -66,7 +59,7 @@ fn cart() -> Request<Body> {
 #[tokio::test(start_paused = true)]
 async fn a_hundred_first_calls_fetch_the_time_once_paced_and_counted() {
     let api = FakeOvh::new().with_skew(3_600);
-    let stack = signed(&OvhStack::new());
+    let stack = signed(OvhStack::new());
     let ovh = stack.layer().layer(api.router());
     let mut calls = JoinSet::new();
     for _ in 0..100 {
@@ -93,7 +86,7 @@ async fn a_hundred_first_calls_fetch_the_time_once_paced_and_counted() {
 async fn a_clock_that_is_off_jumps_or_goes_back_costs_one_fetch_an_event() {
     for skew in [3_600, -3_600] {
         let api = FakeOvh::new().with_skew(skew);
-        let stack = signed(&OvhStack::new());
+        let stack = signed(OvhStack::new());
         let ovh = stack.layer().layer(api.router());
         let mut fetches = 0;
         for jump in [skew, 0, -7_200, 7_200, 90_000] {
@@ -114,7 +107,7 @@ async fn a_clock_that_is_off_jumps_or_goes_back_costs_one_fetch_an_event() {
 #[tokio::test(start_paused = true)]
 async fn many_calls_that_fail_by_one_stale_time_cause_one_fetch() {
     let api = FakeOvh::new();
-    let stack = signed(&OvhStack::new());
+    let stack = signed(OvhStack::new());
     let ovh = stack.layer().layer(api.router());
     assert_eq!(status(ovh.clone(), me()).await, 200);
     api.set_skew(-3_600);
@@ -130,7 +123,7 @@ async fn many_calls_that_fail_by_one_stale_time_cause_one_fetch() {
 async fn a_fetch_that_fails_is_repeated_with_its_call() {
     let api = FakeOvh::new();
     api.fail_next("/auth/time", fake_ovh::Failure::Unavailable);
-    let stack = signed(&OvhStack::new());
+    let stack = signed(OvhStack::new());
     assert_eq!(status(stack.layer().layer(api.router()), cart()).await, 200);
     let snapshot = stack.stats().snapshot();
     assert_eq!((snapshot.calls.succeeded, snapshot.attempts.succeeded, snapshot.attempts.failed), (1, 2, 1));
@@ -160,7 +153,7 @@ async fn unsigned_calls_wait_for_no_clock_and_no_consumer() {
     let api = FakeOvh::new();
     let nobody = Limiter::new(Quota::per_minute(1).unwrap());
     nobody.try_acquire().unwrap();
-    let stack = signed(&OvhStack::new()).with_signed_limiter(nobody);
+    let stack = signed(OvhStack::new()).with_signed_limiter(nobody);
     let ovh = stack.layer().layer(api.router());
     let begun = Instant::now();
     for _ in 0..5 {
@@ -177,7 +170,7 @@ async fn unsigned_calls_wait_for_no_clock_and_no_consumer() {
 #[tokio::test(start_paused = true)]
 async fn the_fetch_waits_its_turn_in_nobodys_time() {
     let api = FakeOvh::new();
-    let stack = signed(&OvhStack::new());
+    let stack = signed(OvhStack::new());
     let ovh = stack.layer().layer(api.router());
     let mut looks = JoinSet::new();
     for _ in 0..400 {
@@ -194,7 +187,7 @@ async fn the_fetch_waits_its_turn_in_nobodys_time() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_dropped_in_the_gate_leaves_nothing_behind() {
     let api = FakeOvh::new();
-    let stack = signed(&OvhStack::new());
+    let stack = signed(OvhStack::new());
     let ovh = stack.layer().layer(api.router());
     for waiting in [Duration::ZERO, Duration::from_millis(1)] {
         let busy: Vec<_> = std::iter::from_fn(|| stack.limiter().try_acquire().ok()).collect();
@@ -295,8 +288,8 @@ async fn a_body_that_is_cut_on_the_wire() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_is_too_long_is_not_asked_for_again() {
-    for (limit, fits) in [(6, true), (5, false), (3, false), (0, false)] {
-        let stack = OvhStack::new().with_body_limit(limit);
+    for (limit, fits) in [(6, true), (5, false), (3, false), (1, false)] {
+        let stack = OvhStack::new().with_body_limit(limit).unwrap();
         let result = stack.layer().layer(cut_bodies(0)).oneshot(get(STOCK)).await;
         match result {
             Ok(response) => assert!(fits && response.body() == "abcdef", "{limit}"),
@@ -311,7 +304,8 @@ async fn a_body_that_is_too_long_is_not_asked_for_again() {
     // One that says so itself is not read at all.
     let api =
         service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::from("abcdef"))) });
-    let error = OvhStack::new().with_body_limit(5).layer().layer(api).oneshot(get(STOCK)).await.unwrap_err();
+    let error =
+        OvhStack::new().with_body_limit(5).unwrap().layer().layer(api).oneshot(get(STOCK)).await.unwrap_err();
     assert!(error.is::<BodyTooLong>());
 }
 
@@ -375,7 +369,9 @@ async fn the_presets_do_what_they_say() {
 
 #[test]
 fn settings_out_of_range_are_refused() {
-    assert!(OvhStack::new().with_alarm_at(0).is_err());
+    for bytes in [0, CollectBodyLayer::MAX + 1] {
+        assert!(OvhStack::new().with_body_limit(bytes).is_err());
+    }
     for time in [Duration::ZERO, Duration::from_secs(3601)] {
         assert!(OvhStack::new().with_attempt_timeout(time).is_err());
     }
@@ -392,12 +388,12 @@ fn everything_is_send_sync_and_clone() {
     type Over = tower_test::mock::Mock<Request<Body>, Response<Body>>;
     all::<OvhStack>();
     all::<OvhLayer<Body>>();
-    all::<Ovh<Over>>();
-    all::<Ovh<tower_ovh::HyperClient<Body>>>();
-    all::<Ovh<tower_ovh::ReqwestTransport>>();
+    all::<Ovh<OvhAttempt<Over>>>();
+    all::<Ovh<OvhAttempt<tower_ovh::HyperClient<Body>>>>();
+    all::<Ovh<OvhAttempt<tower_ovh::ReqwestTransport>>>();
     all::<tower_ovh::OvhClient>();
     all::<tower_ovh::Connector>();
-    future::<Ovh<Over>>();
-    future::<Ovh<tower_ovh::HyperClient<Body>>>();
-    future::<Ovh<tower_ovh::ReqwestTransport>>();
+    future::<Ovh<OvhAttempt<Over>>>();
+    future::<Ovh<OvhAttempt<tower_ovh::HyperClient<Body>>>>();
+    future::<Ovh<OvhAttempt<tower_ovh::ReqwestTransport>>>();
 }

@@ -15,7 +15,6 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use jittered_backoff::Backoff;
 use retry_on_tls_eof::{Attempt, Exhausted, OutcomeUnknown};
 use rustls::CertificateError;
 use tokio::sync::Semaphore;
@@ -83,11 +82,10 @@ where
     S: Service<Request<Body>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
-    R: http_body::Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<BoxError>,
+    R: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    R::Error: Into<BoxError> + Send,
 {
-    let wait = Duration::from_millis(1);
-    let stack = OvhStack::new().with_backoff(Backoff::exponential(wait..=wait).unwrap());
+    let stack = OvhStack::new().with_retry(common::quick_retry());
     let layer: OvhLayer<Body> = stack.with_attempt_timeout(LIMIT).unwrap().layer();
     let layer = if ours { layer.over_hyper_util() } else { layer };
     let request = Request::builder().method(&script.method).uri(url).body(Body::from("{}")).unwrap();

@@ -25,6 +25,10 @@ fn watch(args: &[&str]) -> Command {
     );
     let mut command = Command::new(binary);
     command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
+    // The program goes through the proxy that these name.
+    for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env_remove(proxy);
+    }
     command
 }
 

@@ -9,15 +9,16 @@ use http_body::Body;
 use http_body_util::Full;
 use ovh_auth::{Config, Endpoint, ServerClock};
 use rate_limit::Limiter;
+use retry_on_tls_eof::Look;
 use tower::BoxError;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::api::Api;
 use super::call::Call;
-use crate::connector::Connector;
+use crate::connector::{Connector, HyperClient};
 use crate::setup_error::{SetupError, UnknownCredentials};
-use crate::stack::{OvhLayer, OvhStack};
+use crate::stack::{OvhAttempt, OvhLayer, OvhStack};
 
 /// A client of the API: paths in, types out, through the recommended stack.
 ///
@@ -82,11 +83,20 @@ impl OvhClient {
     /// # Errors
     ///
     /// If the configuration's credentials are of a kind that this version does not know.
-    pub fn connect(
+    pub fn connect<H, L>(
         config: &Config,
-        stack: OvhStack,
+        stack: OvhStack<H, L>,
         connector: &Connector,
-    ) -> Result<Self, UnknownCredentials> {
+    ) -> Result<Self, UnknownCredentials>
+    where
+        H: Look<Response<Bytes>> + Send + Sync + 'static,
+        L: Layer<OvhAttempt<HyperClient<Full<Bytes>>>> + Clone,
+        L::Service: Service<Request<Full<Bytes>>, Response = Response<Bytes>, Error = BoxError, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
         let stack = stack.with_config(config)?;
         let layer = stack.layer().over_hyper_util();
         Ok(Self::layered(config, &stack, &layer, connector.client()))
@@ -102,7 +112,7 @@ impl OvhClient {
         S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + Sync + 'static,
         S::Future: Send,
         S::Error: Into<BoxError>,
-        R: Body<Data = Bytes> + Send + 'static,
+        R: Body<Data = Bytes> + Send + Unpin + 'static,
         R::Error: Into<BoxError> + Send,
     {
         Self::with_stack(config, OvhStack::new(), transport)
@@ -113,30 +123,41 @@ impl OvhClient {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
-    pub fn with_stack<S, R>(
+    pub fn with_stack<S, H, L>(
         config: &Config,
-        stack: OvhStack,
+        stack: OvhStack<H, L>,
         transport: S,
     ) -> Result<Self, UnknownCredentials>
     where
-        S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + Sync + 'static,
-        S::Future: Send,
-        S::Error: Into<BoxError>,
-        R: Body<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError> + Send,
+        S: Clone,
+        H: Look<Response<Bytes>> + Send + Sync + 'static,
+        L: Layer<OvhAttempt<S>> + Clone,
+        L::Service: Service<Request<Full<Bytes>>, Response = Response<Bytes>, Error = BoxError, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
     {
         let stack = stack.with_config(config)?;
         let layer = stack.layer();
         Ok(Self::layered(config, &stack, &layer, transport))
     }
 
-    fn layered<S, R>(config: &Config, stack: &OvhStack, layer: &OvhLayer<Full<Bytes>>, transport: S) -> Self
+    fn layered<S, H, L>(
+        config: &Config,
+        stack: &OvhStack<H, L>,
+        layer: &OvhLayer<Full<Bytes>, H, L>,
+        transport: S,
+    ) -> Self
     where
-        S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + Sync + 'static,
-        S::Future: Send,
-        S::Error: Into<BoxError>,
-        R: Body<Data = Bytes> + Send + 'static,
-        R::Error: Into<BoxError> + Send,
+        S: Clone,
+        H: Look<Response<Bytes>> + Send + Sync + 'static,
+        L: Layer<OvhAttempt<S>>,
+        L::Service: Service<Request<Full<Bytes>>, Response = Response<Bytes>, Error = BoxError, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
     {
         let service = layer.layer(transport);
         Self {

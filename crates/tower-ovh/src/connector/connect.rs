@@ -10,9 +10,9 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper_rustls::{DefaultServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
 use tower::BoxError;
 use tower_service::Service;
 
@@ -23,6 +23,7 @@ use super::resolver::Resolver;
 use super::roots::Roots;
 use super::route::Route;
 use super::stream::Stream;
+use super::tcp::Tcp;
 use crate::setup_error::SetupError;
 
 /// hyper-util's pooled client over a [`Connector`].
@@ -114,7 +115,7 @@ impl Connector {
         let count = roots.len();
         let tls = Arc::new(tls(roots.into_store()).map_err(SetupError::tls)?);
         let (resolver, connect_timeout) = (Resolver::new(), Duration::from_secs(10));
-        let tcp = tcp(resolver.clone(), connect_timeout);
+        let tcp = Tcp::new(resolver.clone(), connect_timeout);
         Ok(Self {
             route: Route { tcp, proxy: Proxy::none(), proxy_tls: Arc::clone(&tls) },
             resolver,
@@ -148,7 +149,7 @@ impl Connector {
             return Err(InvalidConnectTimeout(limit));
         }
         self.connect_timeout = limit;
-        self.route.tcp = tcp(self.resolver.clone(), limit);
+        self.route.tcp.set(self.resolver.clone(), limit);
         Ok(self)
     }
 
@@ -158,7 +159,30 @@ impl Connector {
     #[must_use]
     pub fn with_addresses(mut self, host: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
         self.resolver.know(host, addresses);
-        self.route.tcp = tcp(self.resolver.clone(), self.connect_timeout);
+        self.route.tcp.set(self.resolver.clone(), self.connect_timeout);
+        self
+    }
+
+    /// Tells of each TCP connection that stands, to the server or to a proxy, before TLS: its addresses, say. Or sets an option of its
+    /// socket.
+    ///
+    /// The hook runs in the task that connects, which is that of the call where the client keeps no idle connections, and must not
+    /// block. Its panics are caught and logged. A second hook replaces the first.
+    ///
+    /// ```
+    /// use tower_ovh::{Connector, Roots};
+    ///
+    /// let connector = Connector::trusting(Roots::none())?.on_tcp(|stream| {
+    ///     if let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) {
+    ///         println!("{local} is connected to {peer}");
+    ///     }
+    /// });
+    /// # drop(connector);
+    /// # Ok::<(), tower_ovh::SetupError>(())
+    /// ```
+    #[must_use]
+    pub fn on_tcp(mut self, hook: impl Fn(&TcpStream) + Send + Sync + 'static) -> Self {
+        self.route.tcp.tell(hook);
         self
     }
 
@@ -221,15 +245,6 @@ impl Connector {
 
 /// As ALPN writes it.
 const HTTP_1_1: &[u8] = b"http/1.1";
-
-/// TCP may use half of a connection's time.
-fn tcp(resolver: Resolver, limit: Duration) -> HttpConnector<Resolver> {
-    let mut tcp = HttpConnector::new_with_resolver(resolver);
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(limit / 2));
-    tcp
-}
 
 fn tls(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     // The provider is named, for rustls panics where it has to choose between two.

@@ -11,6 +11,7 @@ mod resolver;
 mod roots;
 mod route;
 mod stream;
+mod tcp;
 mod tunnel;
 
 pub use self::connect::{Connector, HyperClient};

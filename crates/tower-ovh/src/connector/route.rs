@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use http::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
@@ -16,7 +15,7 @@ use tower_service::Service;
 
 use super::proxy::Proxy;
 use super::proxy_error::ProxyError;
-use super::resolver::Resolver;
+use super::tcp::Tcp;
 use super::tunnel;
 
 /// A TCP connection to the server or the proxy; to a proxy it may carry TLS of its own.
@@ -24,7 +23,7 @@ pub(super) type Leg = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Route {
-    pub(super) tcp: HttpConnector<Resolver>,
+    pub(super) tcp: Tcp,
     pub(super) proxy: Proxy,
     /// For a proxy that is itself reached by TLS. It speaks HTTP/1.1.
     pub(super) proxy_tls: Arc<ClientConfig>,

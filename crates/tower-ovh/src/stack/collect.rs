@@ -1,31 +1,30 @@
-//! Collects response bodies, so that a cut in one is seen by the retry above.
+//! Collects response bodies, so that a cut in one is seen by the retry above, and refuses those that are too long.
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::response::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
+use retry_on_tls_eof::{CollectBody, CollectBodyLayer, CollectedBody, InvalidBodyLimit};
 use tower::BoxError;
 use tower_layer::Layer;
 use tower_service::Service;
-use wire_fault::{Delivery, Fault, Mark, Phase};
 
 use super::body_too_long::BodyTooLong;
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CollectLayer {
+pub(super) struct CollectLayer {
+    layer: CollectBodyLayer,
     limit: usize,
 }
 
 impl CollectLayer {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit }
+    pub(super) fn new(limit: usize) -> Result<Self, InvalidBodyLimit> {
+        Ok(Self { layer: CollectBodyLayer::new(limit)?, limit })
     }
 }
 
@@ -33,14 +32,14 @@ impl<S> Layer<S> for CollectLayer {
     type Service = Collect<S>;
 
     fn layer(&self, inner: S) -> Collect<S> {
-        Collect { inner, limit: self.limit }
+        Collect { inner: self.layer.layer(inner), limit: self.limit }
     }
 }
 
-/// A response is one once its body has been read.
+/// A response is one once its body has been read, all of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Collect<S> {
-    inner: S,
+    inner: CollectBody<S>,
     limit: usize,
 }
 
@@ -48,111 +47,48 @@ impl<S, B, R> Service<Request<B>> for Collect<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: Into<BoxError>,
-    R: Body<Data = Bytes>,
+    R: Body + Unpin,
     R::Error: Into<BoxError>,
 {
     type Response = Response<Bytes>;
     type Error = BoxError;
-    type Future = CollectFuture<S::Future, R>;
+    type Future = CollectFuture<<CollectBody<S> as Service<Request<B>>>::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Into::into))
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        CollectFuture { state: State::Head { future: self.inner.call(request) }, limit: self.limit }
+        CollectFuture { inner: self.inner.call(request), limit: self.limit }
     }
 }
 
 pin_project! {
-    pub(crate) struct CollectFuture<F, R: Body> {
+    pub(crate) struct CollectFuture<F> {
         #[pin]
-        state: State<F, R>,
+        inner: F,
         limit: usize,
     }
 }
 
-pin_project! {
-    #[project = StateProj]
-    enum State<F, R: Body> {
-        Head { #[pin] future: F },
-        Body { head: Option<Parts>, #[pin] body: R, read: Chunks },
-    }
-}
-
-impl<F, R, E> Future for CollectFuture<F, R>
+impl<F, R> Future for CollectFuture<F>
 where
-    F: Future<Output = Result<Response<R>, E>>,
-    E: Into<BoxError>,
-    R: Body<Data = Bytes>,
-    R::Error: Into<BoxError>,
+    F: Future<Output = Result<Response<CollectedBody<R>>, BoxError>>,
 {
     type Output = Result<Response<Bytes>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            match this.state.as_mut().project() {
-                StateProj::Head { future } => {
-                    let (head, body) = ready!(future.poll(cx)).map_err(Into::into)?.into_parts();
-                    // Not one byte of a body that says itself that it is too long.
-                    if body.size_hint().lower() > *this.limit as u64 {
-                        return Poll::Ready(Err(BodyTooLong::new(*this.limit).into()));
-                    }
-                    this.state.set(State::Body { head: Some(head), body, read: Chunks::default() });
-                }
-                StateProj::Body { head, body, read } => match ready!(body.poll_frame(cx)) {
-                    Some(Ok(frame)) => {
-                        // Trailers are let go: nothing in this stack reads them.
-                        let Ok(chunk) = frame.into_data() else { continue };
-                        if chunk.len() > *this.limit - read.len {
-                            return Poll::Ready(Err(BodyTooLong::new(*this.limit).into()));
-                        }
-                        read.push(chunk);
-                    }
-                    Some(Err(error)) => return Poll::Ready(Err(cut(error.into()))),
-                    None => {
-                        return match head.take() {
-                            Some(head) => Poll::Ready(Ok(Response::from_parts(head, read.join()))),
-                            None => Poll::Pending, // Polled after it was done.
-                        };
-                    }
-                },
-            }
-        }
+        let this = self.project();
+        let (head, body) = ready!(this.inner.poll(cx))?.into_parts();
+        // Trailers are let go: nothing in this stack reads them.
+        Poll::Ready(match body.as_whole() {
+            Some(body) => Ok(Response::from_parts(head, body.clone())),
+            None => Err(BodyTooLong::new(*this.limit).into()),
+        })
     }
 }
 
-/// What has been read of a body.
-#[derive(Default)]
-struct Chunks {
-    chunks: Vec<Bytes>,
-    len: usize,
-}
-
-impl Chunks {
-    fn push(&mut self, chunk: Bytes) {
-        self.len += chunk.len();
-        self.chunks.push(chunk);
-    }
-
-    /// A single chunk is not copied.
-    fn join(&mut self) -> Bytes {
-        match &mut *self.chunks {
-            [] => Bytes::new(),
-            [chunk] => mem::take(chunk),
-            chunks => chunks.concat().into(),
-        }
-    }
-}
-
-/// The head had come, so whatever the body's error says of itself, the server had the request.
-fn cut(error: BoxError) -> BoxError {
-    let Fault { cause, healing, .. } = Fault::of(&*error);
-    Mark::fault(Fault::new(Phase::Body, Delivery::Answered, cause, healing)).with_source(error).into()
-}
-
-impl<F, R: Body> fmt::Debug for CollectFuture<F, R> {
+impl<F> fmt::Debug for CollectFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CollectFuture").field("limit", &self.limit).finish_non_exhaustive()
     }

@@ -1,158 +1,141 @@
-//! What a signed call waits for before it queues: the server's time, and its consumer's turn.
+//! Which limits a call waits at, and what a signed one waits for first: the server's time.
 //!
 //! The signing layer would fetch the time itself, but below the rate limit and within the attempt's time, where the fetch would stand
 //! behind the very calls that wait for it.
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::Request;
+use bytes::Bytes;
+use error_stats::Record;
+use http::{Request, Response};
 use ovh_auth::{AuthError, Endpoint, ServerClock, Timestamp};
 use pin_project_lite::pin_project;
-use rate_limit::{Acquire, Limiter};
+use rate_limit::{Limiter, RateLimit};
 use tower::BoxError;
 use tower_service::Service;
+use wire_fault::Boxed;
+
+use super::pausing::Pausing;
+use super::permitted::Permitted;
+
+/// What every attempt passes.
+pub(super) type Paced<T> = RateLimit<Record<T, Boxed>, Limiter, Pausing>;
+/// What the attempts of authenticated calls pass: two limits that release in one poll.
+pub(super) type TwicePaced<T> = RateLimit<Permitted<Record<T, Boxed>>, Limiter, Pausing>;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Gate<S> {
-    inner: S,
-    /// `None`: nothing is signed.
-    toll: Option<Arc<Toll>>,
+pub(crate) struct Gate<T> {
+    plain: Paced<T>,
+    /// `None`: nothing is authenticated.
+    signed: Option<(Arc<Toll>, TwicePaced<T>)>,
 }
 
-/// What a signed call needs.
+/// Which calls are authenticated, and what they need.
 #[derive(Debug)]
-pub(crate) struct Toll {
-    pub(crate) endpoint: Endpoint,
+pub(super) struct Toll {
+    pub(super) endpoint: Endpoint,
     /// `None`: calls carry a token.
-    pub(crate) clock: Option<ServerClock>,
-    pub(crate) limiter: Limiter,
+    pub(super) clock: Option<ServerClock>,
 }
 
-impl<S> Gate<S> {
-    pub(crate) fn new(inner: S, toll: Option<Toll>) -> Self {
-        Self { inner, toll: toll.map(Arc::new) }
+impl<T> Gate<T> {
+    pub(super) fn new(plain: Paced<T>, signed: Option<(Toll, TwicePaced<T>)>) -> Self {
+        Self { plain, signed: signed.map(|(toll, signed)| (Arc::new(toll), signed)) }
     }
 
-    pub(crate) fn clock(&self) -> Option<&ServerClock> {
-        self.toll.as_ref()?.clock.as_ref()
+    pub(super) fn clock(&self) -> Option<&ServerClock> {
+        self.signed.as_ref()?.0.clock.as_ref()
     }
 }
 
-impl<S, B> Service<Request<B>> for Gate<S>
+impl<T, B> Service<Request<B>> for Gate<T>
 where
-    S: Service<Request<B>, Error = BoxError> + Clone,
+    T: Service<Request<B>, Response = Response<Bytes>, Error = BoxError> + Clone,
 {
-    type Response = S::Response;
+    type Response = Response<Bytes>;
     type Error = BoxError;
-    type Future = GateFuture<S, B>;
+    type Future = GateFuture<T, B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx)
+    /// Always, as its limits are.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(toll) = self.toll.as_ref().filter(|toll| toll.endpoint.authenticates(&request)) else {
-            return GateFuture { state: State::Open { future: self.inner.call(request) } };
-        };
-        // Two clones: neither is ready, so nothing below is held while the call waits here.
-        let service = self.inner.clone();
-        drop(mem::replace(&mut self.inner, service.clone()));
-        let waiting = Waiting { service, request: Some(request) };
-        let known = toll.clock.as_ref().is_none_or(|clock| clock.try_now().is_some());
-        let state = if known {
-            State::Turn { acquire: toll.limiter.acquire(), waiting }
-        } else {
-            State::Time { time: time(toll), toll: Arc::clone(toll), waiting }
+        let state = match &mut self.signed {
+            Some((toll, signed)) if toll.endpoint.authenticates(&request) => match &toll.clock {
+                Some(clock) if clock.try_now().is_none() => {
+                    State::Time { time: time(clock.clone()), signed: signed.clone(), request: Some(request) }
+                }
+                _ => State::Signed { future: signed.call(request) },
+            },
+            _ => State::Plain { future: self.plain.call(request) },
         };
         GateFuture { state }
     }
 }
 
-type Time = Pin<Box<dyn Future<Output = Result<Option<Timestamp>, AuthError>> + Send>>;
+type Time = Pin<Box<dyn Future<Output = Result<Timestamp, AuthError>> + Send>>;
 
 /// Boxed: it is rare.
-fn time(toll: &Arc<Toll>) -> Time {
-    let clock = toll.clock.clone();
-    Box::pin(async move {
-        match clock {
-            Some(clock) => clock.now().await.map(Some),
-            None => Ok(None),
-        }
-    })
+fn time(clock: ServerClock) -> Time {
+    Box::pin(async move { clock.now().await })
 }
 
-struct Waiting<S, B> {
-    service: S,
-    request: Option<Request<B>>,
-}
+type FutureOf<S, B> = <S as Service<Request<B>>>::Future;
 
 pin_project! {
-    pub(crate) struct GateFuture<S, B>
+    pub(crate) struct GateFuture<T, B>
     where
-        S: Service<Request<B>>,
+        Paced<T>: Service<Request<B>>,
+        TwicePaced<T>: Service<Request<B>>,
     {
         #[pin]
-        state: State<S, B, S::Future>,
+        state: State<TwicePaced<T>, Request<B>, FutureOf<Paced<T>, B>, FutureOf<TwicePaced<T>, B>>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    #[project_replace = StateOwned]
-    enum State<S, B, F> {
-        Time { time: Time, toll: Arc<Toll>, waiting: Waiting<S, B> },
-        Turn { #[pin] acquire: Acquire, waiting: Waiting<S, B> },
-        Ready { waiting: Waiting<S, B> },
-        Open { #[pin] future: F },
-        Gone,
+    enum State<S, Req, F, G> {
+        Time { time: Time, signed: S, request: Option<Req> },
+        Signed { #[pin] future: G },
+        Plain { #[pin] future: F },
     }
 }
 
-impl<S, B> Future for GateFuture<S, B>
+impl<T, B> Future for GateFuture<T, B>
 where
-    S: Service<Request<B>, Error = BoxError>,
+    T: Service<Request<B>, Response = Response<Bytes>, Error = BoxError> + Clone,
 {
-    type Output = Result<S::Response, BoxError>;
+    type Output = Result<Response<Bytes>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProj::Time { time, .. } => {
+                StateProj::Time { time, signed, request } => {
                     ready!(time.as_mut().poll(cx))?;
-                    if let StateOwned::Time { toll, waiting, .. } =
-                        state.as_mut().project_replace(State::Gone)
-                    {
-                        state.set(State::Turn { acquire: toll.limiter.acquire(), waiting });
-                    }
+                    ready!(signed.poll_ready(cx))?;
+                    let Some(request) = request.take() else { return Poll::Pending }; // Its call has panicked.
+                    let future = signed.call(request);
+                    state.set(State::Signed { future });
                 }
-                StateProj::Turn { acquire, .. } => {
-                    ready!(acquire.poll(cx))?;
-                    if let StateOwned::Turn { waiting, .. } = state.as_mut().project_replace(State::Gone) {
-                        state.set(State::Ready { waiting });
-                    }
-                }
-                StateProj::Ready { waiting } => {
-                    ready!(waiting.service.poll_ready(cx))?;
-                    let Some(request) = waiting.request.take() else { return Poll::Pending };
-                    let future = waiting.service.call(request);
-                    state.set(State::Open { future });
-                }
-                StateProj::Open { future } => return future.poll(cx),
-                StateProj::Gone => return Poll::Pending, // Polled after it was done.
+                StateProj::Signed { future } => return future.poll(cx),
+                StateProj::Plain { future } => return future.poll(cx),
             }
         }
     }
 }
 
-impl<S, B> fmt::Debug for GateFuture<S, B>
+impl<T, B> fmt::Debug for GateFuture<T, B>
 where
-    S: Service<Request<B>>,
+    Paced<T>: Service<Request<B>>,
+    TwicePaced<T>: Service<Request<B>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GateFuture").finish_non_exhaustive()

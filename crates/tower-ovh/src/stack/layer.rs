@@ -5,57 +5,56 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
 use http_body_util::Full;
 use ovh_auth::{BearerLayer, Endpoint, ServerClock, SignLayer, Tokens};
-use rate_limit::RateLimitLayer;
-use retry_on_tls_eof::RetryOnTlsEofLayer;
+use rate_limit::{Limiter, RateLimitLayer};
+use retry_on_tls_eof::NoReconcile;
 use tower::util::Either;
-use tower::{BoxError, ServiceBuilder, ServiceExt as _};
-use tower_layer::Layer;
+use tower::{BoxError, ServiceExt as _};
+use tower_layer::{Identity as NoLayer, Layer};
 use tower_service::Service;
+use wire_fault::Boxed;
 
-use super::collect::CollectLayer;
+use super::attempt::{Authenticated, OvhAttempt};
 use super::gate::{Gate, Toll};
-use super::service::{Attempted, Ovh};
-use super::settings::{Identity, OvhStack};
+use super::identity::Identity;
+use super::pausing::Pausing;
+use super::permitted::Permitted;
+use super::service::Ovh;
+use super::settings::OvhStack;
 
 /// Puts a transport under the recommended stack: made by [`OvhStack::layer`].
 ///
-/// `B` is the body of the requests.
+/// `B` is the body of the requests; `H` and `L` are [`OvhStack`]'s.
 ///
 /// # Clone
 ///
 /// Each service that it makes has a clock of its own, or tokens; limiters and statistics are the stack's.
-pub struct OvhLayer<B> {
-    stack: OvhStack,
+pub struct OvhLayer<B, H = NoReconcile, L = NoLayer> {
+    stack: OvhStack<H, L>,
     over_hyper_util: bool,
     body: PhantomData<fn(B)>,
 }
 
-impl OvhStack {
+impl<H: Clone, L: Clone> OvhStack<H, L> {
     /// The layer, for any transport of requests whose bodies are `Full<Bytes>`.
     ///
     /// Over hyper-util's client say [`OvhLayer::over_hyper_util`], and an attempt that ran out of time before it had a
     /// connection is known to be unsent.
     #[must_use]
-    pub fn layer(&self) -> OvhLayer<Full<Bytes>> {
+    pub fn layer(&self) -> OvhLayer<Full<Bytes>, H, L> {
         self.layer_for()
     }
 
     /// The layer, for requests with other bodies: what implements [`Replay`](jittered_backoff::Replay) and
     /// [`SignableBody`](ovh_auth::SignableBody), has a default (the empty body), and can be made from bytes.
     #[must_use]
-    pub fn layer_for<B>(&self) -> OvhLayer<B> {
-        OvhLayer::new(self.clone())
+    pub fn layer_for<B>(&self) -> OvhLayer<B, H, L> {
+        OvhLayer { stack: self.clone(), over_hyper_util: false, body: PhantomData }
     }
 }
 
-impl<B> OvhLayer<B> {
-    fn new(stack: OvhStack) -> Self {
-        Self { stack, over_hyper_util: false, body: PhantomData }
-    }
-
+impl<B, H, L> OvhLayer<B, H, L> {
     /// Declares that the requests end in hyper-util's client, such as that of
     /// [`Connector::client`](crate::Connector::client): then an attempt that ran out of time before it had a connection
     /// was provably never sent.
@@ -68,58 +67,62 @@ impl<B> OvhLayer<B> {
     }
 }
 
-impl<S, B, R> Layer<S> for OvhLayer<B>
+impl<S, B, H, L> Layer<S> for OvhLayer<B, H, L>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<BoxError>,
+    S: Clone,
     B: Default + From<Bytes> + Send + 'static,
-    R: Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<BoxError>,
+    H: Clone,
+    L: Layer<OvhAttempt<S>>,
+    L::Service: Service<Request<B>, Response = Response<Bytes>, Error = BoxError, Future: Send>
+        + Clone
+        + Send
+        + 'static,
 {
-    type Service = Ovh<S>;
+    type Service = Ovh<L::Service, H>;
 
-    fn layer(&self, transport: S) -> Ovh<S> {
-        let OvhStack { stats, limiter, .. } = &self.stack;
+    fn layer(&self, transport: S) -> Self::Service {
+        let OvhStack { stats, retry, limiter, signed_limiter, pauses, attempt_layer, collect, .. } =
+            &self.stack;
         let timeout = match self.over_hyper_util {
             true => self.stack.attempt_timeout.over_hyper_util(),
             false => self.stack.attempt_timeout,
         };
+        let attempt = |authenticated: Authenticated<S>| {
+            let timed = OvhAttempt::new(timeout.layer(authenticated));
+            stats.attempts::<Boxed>().layer(attempt_layer.layer(timed))
+        };
+        let limit = |by: &Limiter, also: Option<Limiter>| {
+            let stats = stats.clone();
+            RateLimitLayer::from(by.clone())
+                .with_listener(Pausing::new(*pauses, also))
+                .on_wait(move |waited| stats.record_wait(waited))
+        };
         // What every attempt passes, and what is fetched for it, too.
-        let paced = ServiceBuilder::new()
-            .layer(RateLimitLayer::from(limiter.clone()))
-            .layer(stats.attempts())
-            .layer(timeout);
+        let paced = limit(limiter, None);
+        let open = || Either::Right(Either::Right(collect.layer(transport.clone())));
 
-        let collect = CollectLayer::new(self.stack.body_limit);
-        let (auth, toll) = match &self.stack.auth {
-            None => (Auth::None, None),
+        let gate = match &self.stack.auth {
+            None => Gate::new(paced.layer(attempt(open())), None),
             Some((endpoint, identity)) => {
-                // Its body is within the time limit, too: everybody waits for it.
-                let fetch =
-                    paced.service(collect.layer(transport.clone())).map_response(into_body as IntoBody);
+                // The fetch's body is within the time limit, too: everybody waits for it.
+                let fetch = paced.layer(attempt(open())).map_response(into_body as IntoBody);
                 let auth = Auth::new(endpoint, identity, fetch);
                 // Without a consumer key nothing is signed, and no time is needed.
                 let clock = auth.clock().filter(|_| identity.can_sign()).cloned();
-                let toll =
-                    Toll { endpoint: endpoint.clone(), clock, limiter: self.stack.signed_limiter.clone() };
-                (auth, Some(toll))
+                let attempted = attempt(match auth {
+                    Auth::Sign { layer, .. } => Either::Left(collect.layer(layer.layer(transport))),
+                    Auth::Bearer(layer) => Either::Right(Either::Left(collect.layer(layer.layer(transport)))),
+                });
+                let common = (!limiter.same_limiter(signed_limiter)).then(|| limiter.clone());
+                let twice_paced = limit(signed_limiter, Some(limiter.clone()))
+                    .layer(Permitted::new(attempted.clone(), common));
+                let toll = Toll { endpoint: endpoint.clone(), clock };
+                Gate::new(paced.layer(attempted), Some((toll, twice_paced)))
             }
         };
-
-        let attempted: Attempted<S> = match auth {
-            Auth::Sign { layer, .. } => Either::Left(collect.layer(layer.layer(transport))),
-            Auth::Bearer(layer) => Either::Right(Either::Left(collect.layer(layer.layer(transport)))),
-            Auth::None => Either::Right(Either::Right(collect.layer(transport))),
-        };
-
-        let gate = Gate::new(paced.service(attempted), toll);
         let clock = gate.clock().cloned();
-        let retry = RetryOnTlsEofLayer::new(self.stack.backoff)
-            .with_limits(self.stack.limits)
-            .with_seeds(self.stack.seeds.clone());
-        let inner = ServiceBuilder::new().layer(stats.calls()).layer(retry).service(gate);
-        Ovh::new(inner, clock)
+        let retry = retry.clone().over_attempt_timeout();
+        Ovh::new(stats.calls().layer(retry.layer(gate)), clock)
     }
 }
 
@@ -131,7 +134,6 @@ fn into_body(response: Response<Bytes>) -> Response<Full<Bytes>> {
 
 /// By what calls are authenticated.
 enum Auth {
-    None,
     Sign { layer: SignLayer, clock: ServerClock },
     Bearer(BearerLayer),
 }
@@ -161,19 +163,19 @@ impl Auth {
     fn clock(&self) -> Option<&ServerClock> {
         match self {
             Self::Sign { clock, .. } => Some(clock),
-            _ => None,
+            Self::Bearer(_) => None,
         }
     }
 }
 
 // By hand, because `B` need not be `Clone` or `Debug`.
-impl<B> Clone for OvhLayer<B> {
+impl<B, H: Clone, L: Clone> Clone for OvhLayer<B, H, L> {
     fn clone(&self) -> Self {
         Self { stack: self.stack.clone(), over_hyper_util: self.over_hyper_util, body: PhantomData }
     }
 }
 
-impl<B> fmt::Debug for OvhLayer<B> {
+impl<B, H: fmt::Debug, L> fmt::Debug for OvhLayer<B, H, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { stack, over_hyper_util, .. } = self;
         f.debug_struct("OvhLayer").field("stack", stack).field("over_hyper_util", over_hyper_util).finish()

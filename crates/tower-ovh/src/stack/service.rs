@@ -8,26 +8,22 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use error_stats::Record;
 use http::{Request, Response};
-use http_body::Body;
 use jittered_backoff::Replay;
-use ovh_auth::{Bearer, ServerClock, Sign, SignableBody};
+use ovh_auth::ServerClock;
 use pin_project_lite::pin_project;
-use rate_limit::RateLimit;
-use retry_on_tls_eof::{AttemptTimeout, RetryOnTlsEof};
+use retry_on_tls_eof::{Look, NoReconcile, RetryOnTlsEof};
 use tower::BoxError;
-use tower::util::Either;
 use tower_service::Service;
 use wire_fault::Boxed;
 
-use super::collect::Collect;
 use super::gate::Gate;
 
-/// One attempt, below its time limit.
-pub(super) type Attempted<S> = Either<Collect<Sign<S>>, Either<Collect<Bearer<S>>, Collect<S>>>;
-type Paced<S> = RateLimit<Record<AttemptTimeout<S>, Boxed>>;
-type Inner<S> = Record<RetryOnTlsEof<Gate<Paced<Attempted<S>>>, Boxed>, Boxed>;
+type Inner<T, H> = Record<RetryOnTlsEof<Gate<T>, Boxed, H>, Boxed>;
 
 /// A transport under the recommended stack: made by [`OvhLayer`](crate::OvhLayer).
+///
+/// `T` makes one attempt: an [`OvhAttempt`](crate::OvhAttempt), in the caller's own layer if there is one. `H` says whether a hook
+/// looks at the server ([`with_reconcile`](retry_on_tls_eof::RetryOnTlsEofLayer::with_reconcile)).
 ///
 /// # Errors
 ///
@@ -43,13 +39,13 @@ type Inner<S> = Record<RetryOnTlsEof<Gate<Paced<Attempted<S>>>, Boxed>, Boxed>;
 /// # Clone
 ///
 /// A clone shares everything, and is never ready.
-pub struct Ovh<S> {
-    inner: Inner<S>,
+pub struct Ovh<T, H = NoReconcile> {
+    inner: Inner<T, H>,
     clock: Option<ServerClock>,
 }
 
-impl<S> Ovh<S> {
-    pub(super) fn new(inner: Inner<S>, clock: Option<ServerClock>) -> Self {
+impl<T, H> Ovh<T, H> {
+    pub(super) fn new(inner: Inner<T, H>, clock: Option<ServerClock>) -> Self {
         Self { inner, clock }
     }
 
@@ -60,17 +56,15 @@ impl<S> Ovh<S> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Ovh<S>
+impl<T, H, B> Service<Request<B>> for Ovh<T, H>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    B: Replay + SignableBody,
-    R: Body<Data = Bytes>,
-    R::Error: Into<BoxError>,
+    T: Service<Request<B>, Response = Response<Bytes>, Error = BoxError> + Clone,
+    H: Look<Response<Bytes>>,
+    B: Replay,
 {
     type Response = Response<Bytes>;
     type Error = BoxError;
-    type Future = ResponseFuture<S, B>;
+    type Future = ResponseFuture<T, H, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx)
@@ -81,13 +75,13 @@ where
     }
 }
 
-impl<S: Clone> Clone for Ovh<S> {
+impl<T: Clone, H: Clone> Clone for Ovh<T, H> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), clock: self.clock.clone() }
     }
 }
 
-impl<S> fmt::Debug for Ovh<S> {
+impl<T, H> fmt::Debug for Ovh<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ovh").field("clock", &self.clock).finish_non_exhaustive()
     }
@@ -95,18 +89,18 @@ impl<S> fmt::Debug for Ovh<S> {
 
 pin_project! {
     /// The future of a call through [`Ovh`].
-    pub struct ResponseFuture<S, B>
+    pub struct ResponseFuture<T, H, B>
     where
-        Inner<S>: Service<Request<B>>,
+        Inner<T, H>: Service<Request<B>>,
     {
         #[pin]
-        inner: <Inner<S> as Service<Request<B>>>::Future,
+        inner: <Inner<T, H> as Service<Request<B>>>::Future,
     }
 }
 
-impl<S, B> Future for ResponseFuture<S, B>
+impl<T, H, B> Future for ResponseFuture<T, H, B>
 where
-    Inner<S>: Service<Request<B>, Response = Response<Bytes>, Error = BoxError>,
+    Inner<T, H>: Service<Request<B>, Response = Response<Bytes>, Error = BoxError>,
 {
     type Output = Result<Response<Bytes>, BoxError>;
 

@@ -3,12 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use error_stats::{ErrorStats, InvalidThreshold};
-use jittered_backoff::{Backoff, Limits, Seeds};
-use ovh_auth::{ApplicationKeys, Config, Credentials, Endpoint, OAuth2Client, Secret};
-use rate_limit::{Limiter, Quota};
-use retry_on_tls_eof::{AttemptTimeoutLayer, InvalidTimeout};
+use error_stats::ErrorStats;
+use ovh_auth::{Config, Endpoint};
+use rate_limit::{Limiter, Pauses};
+use retry_on_tls_eof::{
+    AttemptTimeoutLayer, InvalidBodyLimit, InvalidTimeout, NoReconcile, RetryOnTlsEofLayer,
+};
+use tower_layer::Identity as NoLayer;
+use wire_fault::Boxed;
 
+use super::collect::CollectLayer;
+use super::identity::Identity;
 use crate::setup_error::UnknownCredentials;
 
 /// The recommended stack of layers, and what can be set of it.
@@ -17,17 +22,18 @@ use crate::setup_error::UnknownCredentials;
 ///             request ↓                      ↑ response or a typed error
 ///  error-stats (calls)      counts what the caller sees
 ///  retry-on-tls-eof         repeats what may be repeated; OutcomeUnknown when nobody can know
-///  gate                     signed calls: waits for the server's time and the consumer's turn
-///  rate-limit               every attempt is paced, in order of arrival
+///  gate                     signed calls: waits for the server's time
+///  rate-limit               every attempt is paced, in order of arrival; pauses on 429; signed ones by their consumer's quota, too
 ///  error-stats (attempts)   counts what the wire does
+///  your attempt layer       if you have one
 ///  attempt timeout          starts when the limiter has released the attempt
 ///  collect body             makes a cut in the body visible to the retry
 ///  ovh-auth                 signs each attempt afresh, with the server's clock
 ///  your transport           any Service<http::Request<_>>
 /// ```
 ///
-/// The fetch of the server's time, and that of a token, go through the limiter, the attempts' statistics and the time limit like
-/// everything else that is sent.
+/// The fetch of the server's time, and that of a token, go through the limiter, the attempts' statistics, your attempt layer and the
+/// time limit like everything else that is sent.
 ///
 /// | | [`new`](Self::new) | [`watcher`](Self::watcher) | [`buyer`](Self::buyer) |
 /// |---|---|---|---|
@@ -43,6 +49,21 @@ use crate::setup_error::UnknownCredentials;
 /// Where the figures come from: 2 s, 10 s, three attempts, 30 s, 10/s and the alarm at 5 are what people who patched the Python
 /// client settled on; 60/min per consumer key is the only limit that OVHcloud's staff ever named (python-ovh #81); the
 /// catalogue, the longest known answer, has about 12 MB. The rest are choices.
+///
+/// # Every knob of the layers
+///
+/// | layer | set by |
+/// |---|---|
+/// | error-stats | [`with_stats`](Self::with_stats): the handle has its thresholds, hooks, metrics, the wall clock |
+/// | retry-on-tls-eof | [`with_retry`](Self::with_retry): backoff, limits, budget, seeds, `with_never`, `repeat_refused`, idempotency keys, `on_retry`, `with_reconcile` |
+/// | rate-limit | [`with_limiter`](Self::with_limiter), [`with_signed_limiter`](Self::with_signed_limiter): quotas, bounds; live through the [`Limiter`]; [`with_pauses`](Self::with_pauses) |
+/// | attempt timeout | [`with_attempt_timeout`](Self::with_attempt_timeout), [`OvhLayer::over_hyper_util`](crate::OvhLayer::over_hyper_util) |
+/// | collect body | [`with_body_limit`](Self::with_body_limit) |
+/// | ovh-auth | [`with_config`](Self::with_config); per call the [`Unsigned`](ovh_auth::Unsigned) and [`RetrySafety`](retry_on_tls_eof::RetrySafety) extensions |
+///
+/// Left out, because each attempt costs one permit and a call's limits are known only with its request: costs, keys and
+/// backpressure of a `RateLimitLayer`. For a quota by host, say, put such a layer in as [attempt
+/// layer](Self::with_attempt_layer).
 ///
 /// ```
 /// use std::time::Duration;
@@ -71,96 +92,19 @@ use crate::setup_error::UnknownCredentials;
 ///
 /// A clone shares the statistics, the limiters and the seeds; settings made later concern only itself.
 #[derive(Clone)]
-pub struct OvhStack {
+pub struct OvhStack<H = NoReconcile, L = NoLayer> {
     pub(super) auth: Option<(Endpoint, Identity)>,
     pub(super) stats: ErrorStats,
-    pub(super) backoff: Backoff,
-    pub(super) limits: Limits,
-    pub(super) seeds: Seeds,
+    pub(super) retry: RetryOnTlsEofLayer<Boxed, H>,
     pub(super) limiter: Limiter,
     pub(super) signed_limiter: Limiter,
+    pub(super) pauses: Pauses,
+    pub(super) attempt_layer: L,
     pub(super) attempt_timeout: AttemptTimeoutLayer,
-    pub(super) body_limit: usize,
+    pub(super) collect: CollectLayer,
 }
 
-/// As whom calls are made.
-#[derive(Clone)]
-pub(super) enum Identity {
-    Application(ApplicationKeys),
-    OAuth2(OAuth2Client),
-    AccessToken(Secret),
-}
-
-impl Identity {
-    pub(super) fn can_sign(&self) -> bool {
-        matches!(self, Self::Application(keys) if keys.has_consumer_key())
-    }
-}
-
-const GUARD: Duration = Duration::from_millis(50);
-/// How long a watcher's call may wait in a queue.
-const PATIENCE: Duration = Duration::from_secs(10);
-const EVERY_ATTEMPT: Quota = guarded(Quota::per_second(10));
-const SIGNED: Quota = guarded(Quota::per_minute(60));
-
-/// Evaluated by the compiler, so that a figure out of range would not build.
-const fn guarded(quota: Result<Quota, rate_limit::InvalidQuota>) -> Quota {
-    match quota {
-        Ok(quota) => match quota.with_guard(GUARD) {
-            Ok(quota) => quota,
-            Err(_) => unreachable!(),
-        },
-        Err(_) => unreachable!(),
-    }
-}
-
-impl OvhStack {
-    /// For everything that is neither of the two below. Calls are not authenticated before
-    /// [`with_config`](Self::with_config).
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            auth: None,
-            stats: ErrorStats::new(),
-            backoff: Backoff::default(),
-            limits: Limits::new(),
-            seeds: Seeds::from_os(),
-            limiter: Limiter::new(EVERY_ATTEMPT),
-            signed_limiter: Limiter::new(SIGNED),
-            attempt_timeout: attempt_timeout(30),
-            body_limit: 16 * 1024 * 1024,
-        }
-    }
-
-    /// For a program that asks the same questions over and over, and for which an old answer is worth nothing: it gives up
-    /// sooner, since the next look comes anyway, refuses looks that would queue for more than 10 s, and spaces its calls by
-    /// 105 ms instead of sending ten at once.
-    #[must_use]
-    pub fn watcher() -> Self {
-        Self {
-            limits: Limits::new().with_deadline(Duration::from_secs(30)),
-            limiter: Limiter::new(EVERY_ATTEMPT.spaced()).with_max_wait(PATIENCE),
-            signed_limiter: Limiter::new(SIGNED).with_max_wait(PATIENCE),
-            attempt_timeout: attempt_timeout(10),
-            ..Self::new()
-        }
-    }
-
-    /// For a few calls of which each one counts: it is more patient, and waits long for an answer, because a checkout that
-    /// runs out of time has an unknown outcome. The first failed call raises the alarm.
-    #[must_use]
-    pub fn buyer() -> Self {
-        let new = Self::new();
-        let stats = ErrorStats::new();
-        Self {
-            // Neither fails for figures above zero; were the ranges to change, the defaults would stay.
-            stats: stats.clone().with_threshold(1).unwrap_or(stats),
-            limits: new.limits.with_attempts(6).unwrap_or(new.limits).with_deadline(Duration::from_secs(300)),
-            attempt_timeout: attempt_timeout(60),
-            ..new
-        }
-    }
-
+impl<H, L> OvhStack<H, L> {
     /// Authenticates calls to the configuration's endpoint by its credentials, if it has any: application keys sign, OAuth2
     /// clients and access tokens go as bearer tokens.
     ///
@@ -170,59 +114,137 @@ impl OvhStack {
     ///
     /// If the credentials are of a kind that this version does not know.
     pub fn with_config(self, config: &Config) -> Result<Self, UnknownCredentials> {
-        let auth = match config.credentials() {
-            None => None,
-            Some(Credentials::Application(keys)) => Some(Identity::Application(keys.clone())),
-            Some(Credentials::OAuth2(client)) => Some(Identity::OAuth2(client.clone())),
-            Some(Credentials::AccessToken(token)) => Some(Identity::AccessToken(token.clone())),
-            Some(_) => return Err(UnknownCredentials(())),
-        };
-        Ok(Self { auth: auth.map(|identity| (config.endpoint().clone(), identity)), ..self })
+        let identity = config.credentials().map(Identity::of).transpose()?;
+        Ok(Self { auth: identity.map(|identity| (config.endpoint().clone(), identity)), ..self })
     }
 
-    /// Counts into this handle, which may have hooks and a threshold of its own, and be shared with other stacks.
+    /// Counts into this handle, which may have hooks and thresholds of its own, and be shared with other stacks.
     #[must_use]
     pub fn with_stats(self, stats: ErrorStats) -> Self {
         Self { stats, ..self }
     }
 
-    /// Raises the alarm after this many failed calls in a row: 1 or more.
+    /// Repeats as this layer says. Start from [`retry`](Self::retry) to keep the rest of a preset's.
     ///
-    /// # Errors
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use retry_on_tls_eof::{MayHaveLanded, Reconciled};
+    /// use tower_ovh::OvhStack;
     ///
-    /// For 0.
-    pub fn with_alarm_at(self, failures: u64) -> Result<Self, InvalidThreshold> {
-        Ok(Self { stats: self.stats.with_threshold(failures)?, ..self })
-    }
-
-    /// How long to wait before a repeat.
+    /// # fn main() -> Result<(), retry_on_tls_eof::NoRefusal> {
+    /// let stack = OvhStack::buyer();
+    /// let retry = stack
+    ///     .retry()
+    ///     .clone()
+    ///     .repeat_refused(429)?
+    ///     .with_never(|_, uri| uri.path().ends_with("/pay"))
+    ///     .on_retry(|failure, wait, attempt| eprintln!("attempt {attempt}: {failure}; again in {wait:?}"))
+    ///     .with_reconcile(async |_: MayHaveLanded| {
+    ///         // In place of a look at GET /me/order, through a stack without this hook.
+    ///         Ok(Reconciled::<Response<Bytes>>::StillUnknown)
+    ///     });
+    /// let stack = stack.with_retry(retry);
+    /// # drop(stack);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn with_backoff(self, backoff: Backoff) -> Self {
-        Self { backoff, ..self }
+    pub fn with_retry<H2>(self, retry: RetryOnTlsEofLayer<Boxed, H2>) -> OvhStack<H2, L> {
+        let Self {
+            auth,
+            stats,
+            limiter,
+            signed_limiter,
+            pauses,
+            attempt_layer,
+            attempt_timeout,
+            collect,
+            ..
+        } = self;
+        OvhStack {
+            auth,
+            stats,
+            retry,
+            limiter,
+            signed_limiter,
+            pauses,
+            attempt_layer,
+            attempt_timeout,
+            collect,
+        }
     }
 
-    /// How many attempts a call has, and until when the last may start.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
-    }
-
-    /// Where the waits' randomness comes from, so that a test can repeat them.
-    #[must_use]
-    pub fn with_seeds(self, seeds: Seeds) -> Self {
-        Self { seeds, ..self }
-    }
-
-    /// Paces every attempt, and every fetch of the time or a token, by this limiter; it may be shared with other stacks.
+    /// Paces every attempt, and every fetch of the time or a token, by this limiter. It may be shared, with other stacks or with a
+    /// layer of yours ([`RateLimitLayer::limiter`](rate_limit::RateLimitLayer::limiter)), and has its own bounds.
     #[must_use]
     pub fn with_limiter(self, limiter: Limiter) -> Self {
         Self { limiter, ..self }
     }
 
-    /// Paces the attempts of authenticated calls by this limiter, before the other: one for each consumer key.
+    /// Paces the attempts of authenticated calls by this limiter, too: one for each consumer key. Others neither wait for it nor
+    /// count. If it is [`limiter`](Self::limiter) itself, each attempt takes one permit of it.
     #[must_use]
     pub fn with_signed_limiter(self, limiter: Limiter) -> Self {
         Self { signed_limiter: limiter, ..self }
+    }
+
+    /// How long a 429 or 503 can pause the limiters: 60 s at most by default.
+    ///
+    /// An answer to an authenticated call pauses both, since whose limit was passed it does not say.
+    #[must_use]
+    pub fn with_pauses(self, pauses: Pauses) -> Self {
+        Self { pauses, ..self }
+    }
+
+    /// Puts a layer of yours around each attempt: below the limiter and the attempts' statistics, directly above the time limit. It
+    /// sees what the wire does, in order of release, fetches of the time included; a second one replaces the first.
+    ///
+    /// It is put around an [`OvhAttempt`](crate::OvhAttempt). Its services answer `Response<Bytes>` or a
+    /// [`BoxError`](tower::BoxError), and are `Clone`; [`OvhStack::layer`] asks for that. Several go in as a
+    /// [`ServiceBuilder`](tower::ServiceBuilder). It must not send a request in any way but through the service it is put
+    /// around, or the time limit's proof that nothing was sent would be none. Nor may one attempt wait for another, as with a
+    /// `GlobalConcurrencyLimitLayer`: one that waits for a token holds its place while the token is fetched.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use tower::util::MapRequestLayer;
+    /// use tower::{BoxError, Layer, ServiceExt, service_fn};
+    /// use tower_ovh::OvhStack;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let name = |mut request: Request<Full<Bytes>>| {
+    ///     request.headers_mut().insert("user-agent", http::HeaderValue::from_static("shop/1.0"));
+    ///     request
+    /// };
+    /// let stack = OvhStack::new().with_attempt_layer(MapRequestLayer::new(name));
+    ///
+    /// let transport = service_fn(async |request: Request<Full<Bytes>>| {
+    ///     Ok::<_, BoxError>(Response::new(Full::from(format!("{:?}", request.headers()["user-agent"]))))
+    /// });
+    /// let request = Request::get("https://eu.api.ovh.com/1.0/auth/time").body(Full::default())?;
+    /// let response = stack.layer().layer(transport).oneshot(request).await?;
+    /// assert_eq!(response.body(), "\"shop/1.0\"");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_attempt_layer<L2>(self, attempt_layer: L2) -> OvhStack<H, L2> {
+        let Self { auth, stats, retry, limiter, signed_limiter, pauses, attempt_timeout, collect, .. } = self;
+        OvhStack {
+            auth,
+            stats,
+            retry,
+            limiter,
+            signed_limiter,
+            pauses,
+            attempt_layer,
+            attempt_timeout,
+            collect,
+        }
     }
 
     /// Gives each attempt this long, from its release by the limiter to the last byte of the body: 1 ms to 1 hour.
@@ -234,16 +256,26 @@ impl OvhStack {
         Ok(Self { attempt_timeout: AttemptTimeoutLayer::new(after)?, ..self })
     }
 
-    /// The most bytes a response's body may have. A body is held in memory whole.
-    #[must_use]
-    pub fn with_body_limit(self, bytes: usize) -> Self {
-        Self { body_limit: bytes, ..self }
+    /// The most bytes a response's body may have: 1 to [`CollectBodyLayer::MAX`](retry_on_tls_eof::CollectBodyLayer::MAX). A body
+    /// is held in memory whole.
+    ///
+    /// # Errors
+    ///
+    /// If it is out of that range.
+    pub fn with_body_limit(self, bytes: usize) -> Result<Self, InvalidBodyLimit> {
+        Ok(Self { collect: CollectLayer::new(bytes)?, ..self })
     }
 
     /// The statistics.
     #[must_use]
     pub fn stats(&self) -> &ErrorStats {
         &self.stats
+    }
+
+    /// The layer that repeats.
+    #[must_use]
+    pub fn retry(&self) -> &RetryOnTlsEofLayer<Boxed, H> {
+        &self.retry
     }
 
     /// The limiter of every attempt.
@@ -259,28 +291,16 @@ impl OvhStack {
     }
 }
 
-/// A literal of this file's.
-fn attempt_timeout(seconds: u64) -> AttemptTimeoutLayer {
-    #[expect(clippy::expect_used, reason = "10, 30 and 60 s are in range")]
-    AttemptTimeoutLayer::new(Duration::from_secs(seconds)).expect("in range")
-}
-
-impl Default for OvhStack {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for OvhStack {
+impl<H: fmt::Debug, L> fmt::Debug for OvhStack<H, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OvhStack")
             .field("endpoint", &self.auth.as_ref().map(|(endpoint, _)| endpoint))
-            .field("backoff", &self.backoff)
-            .field("limits", &self.limits)
+            .field("retry", &self.retry)
             .field("limiter", &self.limiter)
             .field("signed_limiter", &self.signed_limiter)
+            .field("pauses", &self.pauses)
             .field("attempt_timeout", &self.attempt_timeout)
-            .field("body_limit", &self.body_limit)
+            .field("collect", &self.collect)
             .finish_non_exhaustive()
     }
 }

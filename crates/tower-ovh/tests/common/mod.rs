@@ -3,17 +3,23 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
+use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY};
 use http::{Request, Response};
 use http_body_util::Full;
+use jittered_backoff::Backoff;
+use ovh_auth::{ApplicationKeys, Config, Credentials};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use retry_on_tls_eof::RetryOnTlsEofLayer;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tower::BoxError;
-use tower_ovh::{Connector, Roots};
+use tower_ovh::{Connector, OvhStack, Roots};
+use wire_fault::Boxed;
 
 pub(crate) type Body = Full<Bytes>;
 
@@ -28,6 +34,22 @@ pub(crate) fn get(url: impl AsRef<str>) -> Request<Body> {
 
 pub(crate) fn post(url: impl AsRef<str>) -> Request<Body> {
     Request::post(url.as_ref()).body(Body::from("{}")).unwrap()
+}
+
+/// What the fake of the API is called in calls that go over no network.
+pub(crate) const BASE: &str = "https://eu.api.ovh.com/1.0";
+
+/// The same stack, signing as whom the fake knows.
+pub(crate) fn signed<H, L>(stack: OvhStack<H, L>) -> OvhStack<H, L> {
+    let keys = ApplicationKeys::new(APPLICATION_KEY, APPLICATION_SECRET).unwrap();
+    let keys = Credentials::Application(keys.with_consumer_key(CONSUMER_KEY).unwrap());
+    stack.with_config(&Config::new("ovh-eu".parse().unwrap(), Some(keys)).unwrap()).unwrap()
+}
+
+/// A retry that waits for a millisecond, for ever.
+pub(crate) fn quick_retry() -> RetryOnTlsEofLayer<Boxed> {
+    let wait = Duration::from_millis(1);
+    RetryOnTlsEofLayer::new(Backoff::exponential(wait..=wait).unwrap())
 }
 
 /// Answers 200 to everything.
