@@ -117,10 +117,11 @@
 //! |-----------|----|-------|
 //! | `http.request.method` | durations, active | the method, `_OTHER` for one that HTTP does not know |
 //! | `server.address` | durations, active | the host, where there is one; `_OTHER` beyond the first 32 |
+//! | `error_stats.label` | durations, active | the request's [`Label`], where it has one; `_OTHER` beyond the first 32 |
 //! | `http.response.status_code` | durations | the status, where there is one |
 //! | `error.type` | durations | the status from 400 (server: 500) on; else `TlsHandshake.Eof` and the like, `cancelled`, `panic` |
 //!
-//! An upper bound on the series follows: 10 methods × 33 hosts × the statuses and errors that occur.
+//! An upper bound on the series follows: 10 methods × 33 hosts × 34 labels or none × the statuses and errors that occur.
 //!
 //! # Features
 //!

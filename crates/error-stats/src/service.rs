@@ -52,6 +52,7 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S::Future, M>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let ready = self.inner.poll_ready(cx);
         if let Poll::Ready(Err(error)) = &ready {
@@ -61,6 +62,7 @@ where
         ready
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         // Before the inner service is called: if that panics, the call is counted all the same.
         let pending = Pending::start(&self.shared, self.role, &mut request);
