@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{Method, Request};
+use http::{Method, Request, Uri};
+use tracing::Level;
 use tracing::field::display;
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use wire_fault::{CallId, QueryId};
 
 use crate::alarm::Alarm;
@@ -23,14 +25,17 @@ pub(crate) struct RequestLine {
 }
 
 impl RequestLine {
+    #[inline]
     pub(crate) fn of<B>(role: Role, request: &Request<B>) -> Option<Box<Self>> {
+        if is_loud(Level::ERROR) { Self::kept(role, request.method(), request.uri()) } else { None }
+    }
+
+    fn kept(role: Role, method: &Method, uri: &Uri) -> Option<Box<Self>> {
         let heard = match role {
-            Role::Calls => tracing::enabled!(target: TARGET, tracing::Level::ERROR),
-            Role::Attempts => tracing::enabled!(target: TARGET, tracing::Level::DEBUG),
+            Role::Calls => tracing::enabled!(target: TARGET, Level::ERROR),
+            Role::Attempts => tracing::enabled!(target: TARGET, Level::DEBUG),
         };
-        let keep =
-            || Self { method: request.method().clone(), path: request.uri().path_and_query().cloned() };
-        heard.then(|| Box::new(keep()))
+        heard.then(|| Box::new(Self { method: method.clone(), path: uri.path_and_query().cloned() }))
     }
 
     fn path(&self) -> &str {
@@ -42,6 +47,12 @@ impl fmt::Debug for RequestLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path())
     }
+}
+
+/// Whether anybody at all hears events of this level: one load, before anything is put together for them.
+#[inline]
+pub(crate) fn is_loud(level: Level) -> bool {
+    level <= STATIC_MAX_LEVEL && level <= LevelFilter::current()
 }
 
 /// The call or attempt that an event is about.

@@ -61,6 +61,7 @@ impl Joins {
     }
 
     /// Whether an attempt of `call`, which is under way, has failed before.
+    #[inline]
     pub(crate) fn has_failed(&self, call: Option<CallId>) -> bool {
         let Some(call) = call else { return false };
         let part = self.part(call);
@@ -69,12 +70,14 @@ impl Joins {
     }
 
     /// `call` has ended: how many failed attempts were healed by that.
+    #[inline]
     pub(crate) fn call_ended(&self, call: Option<CallId>, succeeded: bool) -> u64 {
         let Some(call) = call else { return 0 };
+        if self.part(call).entries.load(Ordering::Relaxed) == 0 { 0 } else { self.take(call, succeeded) }
+    }
+
+    fn take(&self, call: CallId, succeeded: bool) -> u64 {
         let part = self.part(call);
-        if part.entries.load(Ordering::Relaxed) == 0 {
-            return 0;
-        }
         let mut open = lock(&part.open);
         let Ok(at) = open.binary_search_by_key(&call, |(id, _)| *id) else { return 0 };
         let (_, failed) = open.remove(at);

@@ -36,6 +36,7 @@ impl Recorder {
 }
 
 /// The bucket that holds so many microseconds: small values have one each, then each doubling has sixteen.
+#[inline]
 fn bucket(micros: u64) -> usize {
     let micros = micros.min((1 << LONGEST) - 1);
     if micros < 2 << GROUPING {

@@ -118,11 +118,12 @@
 //! |-----------|----|-------|
 //! | `http.request.method` | durations, active | the method, `_OTHER` for one that HTTP does not know |
 //! | `server.address` | durations, active | the host, where there is one; `_OTHER` beyond the first 32 |
+//! | `error_stats.label` | durations, active | the request's [`Label`], where it has one; `_OTHER` beyond the first 32 |
 //! | `http.response.status_code` | durations | the status, where there is one |
 //! | `rpc.response.status_code` | durations | the name of a gRPC call's code, where there is one ([RPC conventions][rpc]) |
 //! | `error.type` | durations | the status from 400 (server: 500) on, a gRPC code that is no `OK` (server: that is its fault); else `TlsHandshake.Eof` and the like, `cancelled`, `panic` |
 //!
-//! An upper bound on the series follows: 10 methods × 33 hosts × the statuses and errors that occur.
+//! An upper bound on the series follows: 10 methods × 33 hosts × 34 labels or none × the statuses and errors that occur.
 //!
 //! # Features
 //!

@@ -100,6 +100,7 @@ pub(crate) struct Told {
     on_the_wire: bool,
     method: &'static str,
     host: Option<SharedString>,
+    label: Option<SharedString>,
 }
 
 /// How it ended.
@@ -111,10 +112,17 @@ pub(crate) enum End<'a> {
 }
 
 impl Told {
-    /// `host` is a name of the bounded table, or empty for all others.
-    pub(crate) fn started(side: Side, on_the_wire: bool, method: &Method, host: Option<&str>) -> Box<Self> {
-        let host = host.map(|host| if host.is_empty() { OTHER.into() } else { host.to_owned().into() });
-        let told = Box::new(Self { side, on_the_wire, method: known(method), host });
+    /// `host` and `label` are names of the bounded tables, or empty for all others.
+    pub(crate) fn started(
+        side: Side,
+        on_the_wire: bool,
+        method: &Method,
+        host: Option<String>,
+        label: Option<String>,
+    ) -> Box<Self> {
+        let named = |name: String| if name.is_empty() { OTHER.into() } else { name.into() };
+        let (host, label) = (host.map(named), label.map(named));
+        let told = Box::new(Self { side, on_the_wire, method: known(method), host, label });
         gauge!(told.names().1, told.labels()).increment(1);
         told
     }
@@ -148,6 +156,7 @@ impl Told {
     fn labels(&self) -> Vec<Label> {
         let mut labels = vec![Label::new("http.request.method", self.method)];
         labels.extend(self.host.clone().map(|host| Label::new("server.address", host)));
+        labels.extend(self.label.clone().map(|label| Label::new("error_stats.label", label)));
         labels
     }
 

@@ -50,6 +50,7 @@ impl Names {
         self.names.get(usize::from(place))?.get().map(|name| &**name)
     }
 
+    #[inline]
     fn find(&self, is_it: impl Fn(&str) -> bool) -> Option<u8> {
         for (place, known) in self.names.iter().enumerate() {
             // The first free place: no name is beyond it.

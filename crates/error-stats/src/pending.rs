@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, header};
+use tracing::Level;
 use wire_fault::{AsFault, CallId, QueryId};
 
 use crate::events::{self, RequestLine};
@@ -12,6 +13,8 @@ use crate::label::Label;
 use crate::lease::{Lease, Leases};
 #[cfg(feature = "metrics")]
 use crate::metrics;
+#[cfg(feature = "metrics")]
+use crate::names::Names;
 use crate::outcome::{Answer, reason};
 use crate::role::Role;
 use crate::seat;
@@ -56,14 +59,32 @@ impl Pending {
         let subject =
             Subject { role, call, tags: tags(&shared, request), began: shared.wall.present(), repeat };
         shared.started(seat, &subject);
-        Self {
+        let pending = Self {
             #[cfg(feature = "metrics")]
-            metrics: told(&shared, &subject, request),
+            metrics: None,
             shared,
             subject,
             line,
             stage: Stage::Inside,
+        };
+        // It is counted, and so must end: were the recorder to panic, by being dropped.
+        #[cfg(feature = "metrics")]
+        let pending = pending.with_metrics(request);
+        pending
+    }
+
+    /// Tells the facade, if it is to be told.
+    #[cfg(feature = "metrics")]
+    fn with_metrics<B>(mut self, request: &Request<B>) -> Self {
+        if let Some(side) = self.shared.metrics.get() {
+            let on_the_wire = self.shared.is_told(self.subject.role);
+            let name = |names: &Names, place: u8| names.name(place).unwrap_or_default().to_owned();
+            let Tags { host, label } = self.subject.tags;
+            let host = host.map(|place| name(&self.shared.hosts, place));
+            let label = label.map(|place| name(&self.shared.labels, place));
+            self.metrics = Some(metrics::Told::started(side, on_the_wire, request.method(), host, label));
         }
+        self
     }
 
     /// The service is at work, from now on.
@@ -131,7 +152,9 @@ impl Pending {
         self.shared.answered(&self.subject, answer, now);
         #[cfg(feature = "metrics")]
         self.tell_metrics(now, &metrics::End::Answered(answer));
-        events::answered(&self.told(now), answer);
+        if events::is_loud(Level::DEBUG) {
+            events::answered(&self.told(now), answer);
+        }
         if answer.proves_health() {
             self.shared.recovered(self.subject.role);
         }
@@ -145,6 +168,18 @@ impl Pending {
         self.tell_metrics(now, &metrics::End::Failed(&reason));
         events::failed(&self.told(now), &reason, query_id);
         self.shared.missed(self.subject.role, reason, self.subject.call, query_id);
+    }
+
+    /// Dropped before it has ended.
+    #[cold]
+    fn abandoned(&self) {
+        let panicked = self.stage == Stage::Inside;
+        self.shared.cancelled(&self.subject, panicked);
+        let now = self.shared.wall.fresh_now();
+        #[cfg(feature = "metrics")]
+        self.tell_metrics(now, if panicked { &metrics::End::Panicked } else { &metrics::End::Cancelled });
+        let told = self.told(now);
+        if panicked { events::panicked(&told) } else { events::cancelled(&told) }
     }
 
     #[cfg(feature = "metrics")]
@@ -161,26 +196,12 @@ impl Pending {
 }
 
 impl Drop for Pending {
+    #[inline]
     fn drop(&mut self) {
-        if self.stage == Stage::Ended {
-            return;
+        if self.stage != Stage::Ended {
+            self.abandoned();
         }
-        let panicked = self.stage == Stage::Inside;
-        self.shared.cancelled(&self.subject, panicked);
-        let now = self.shared.wall.fresh_now();
-        #[cfg(feature = "metrics")]
-        self.tell_metrics(now, if panicked { &metrics::End::Panicked } else { &metrics::End::Cancelled });
-        let told = self.told(now);
-        if panicked { events::panicked(&told) } else { events::cancelled(&told) }
     }
-}
-
-/// What the facade is told of a request, if it is told anything.
-#[cfg(feature = "metrics")]
-fn told<B>(shared: &Shared, subject: &Subject, request: &Request<B>) -> Option<Box<metrics::Told>> {
-    let side = shared.metrics.get()?;
-    let host = subject.tags.host.map(|place| shared.hosts.name(place).unwrap_or_default());
-    Some(metrics::Told::started(side, shared.is_told(subject.role), request.method(), host))
 }
 
 #[inline]

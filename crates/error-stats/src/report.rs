@@ -108,7 +108,8 @@ fn groups(f: &mut fmt::Formatter<'_>, title: &str, groups: &Groups) -> fmt::Resu
         return Ok(());
     }
     for (name, count) in named {
-        write!(f, "\n  {title} {name}: {} of {} failed", count.failed, count.started)?;
+        // Names are others' words: none of them makes up a line of this report.
+        write!(f, "\n  {title} {}: {} of {} failed", name.escape_debug(), count.failed, count.started)?;
     }
     if others.started > 0 {
         write!(f, "\n  other {title}s together: {} of {} failed", others.failed, others.started)?;

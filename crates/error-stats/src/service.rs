@@ -62,6 +62,7 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S::Future, M>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         let ready = self.inner.poll_ready(cx);
         if let Poll::Ready(Err(error)) = &ready {
@@ -71,6 +72,7 @@ where
         ready
     }
 
+    #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (future, pending) = self.start(request);
         ResponseFuture::new(future, pending)

@@ -38,6 +38,7 @@ impl Shard {
         Self { calls: Side::new(), attempts: Side::new(), waits: Recorder::new(), seconds: Seconds::new() }
     }
 
+    #[inline]
     pub(crate) fn side(&self, role: Role) -> &Side {
         match role {
             Role::Calls => &self.calls,
@@ -116,7 +117,7 @@ impl Side {
     #[inline]
     pub(crate) fn start(&self, seat: Seat, tags: Tags) {
         self.started.add(seat);
-        self.groups(tags).for_each(|group| group.started.add(seat));
+        self.add_to_groups(seat, tags, |group| &group.started);
     }
 
     #[inline]
@@ -129,21 +130,21 @@ impl Side {
     }
 
     /// An ending that is counted elsewhere by its kind.
+    #[inline]
     pub(crate) fn ended(&self, seat: Seat, tags: Tags, failed: bool) {
-        self.groups(tags)
-            .map(|group| if failed { &group.failed } else { &group.succeeded })
-            .for_each(|count| count.add(seat));
+        self.add_to_groups(seat, tags, |group| if failed { &group.failed } else { &group.succeeded });
     }
 
     pub(crate) fn cancel(&self, seat: Seat, tags: Tags, panicked: bool) {
         self.cancelled.add(seat);
-        self.groups(tags).for_each(|group| group.cancelled.add(seat));
+        self.add_to_groups(seat, tags, |group| &group.cancelled);
         if panicked {
             self.panicked.add(seat);
         }
     }
 
     /// A success at this offset of the wall. Threads that share the shard may come in any order.
+    #[inline]
     pub(crate) fn succeeded_at(&self, seat: Seat, offset: u64) {
         let at = offset.saturating_add(1);
         if seat.alone {
@@ -157,9 +158,14 @@ impl Side {
         self.last_success.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    fn groups(&self, tags: Tags) -> impl Iterator<Item = &Group> {
-        let host = tags.host.map(|place| &self.hosts[usize::from(place)]);
-        host.into_iter().chain(tags.label.map(|place| &self.labels[usize::from(place)]))
+    #[inline]
+    fn add_to_groups(&self, seat: Seat, tags: Tags, count: impl Fn(&Group) -> &Count) {
+        if let Some(place) = tags.host {
+            count(&self.hosts[usize::from(place)]).add(seat);
+        }
+        if let Some(place) = tags.label {
+            count(&self.labels[usize::from(place)]).add(seat);
+        }
     }
 }
 
@@ -169,6 +175,7 @@ impl Group {
     }
 }
 
+#[inline]
 fn status_cell(status: StatusCode) -> usize {
     match status.as_u16() {
         429 => TOO_MANY_REQUESTS,

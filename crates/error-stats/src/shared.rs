@@ -78,6 +78,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(crate) fn ledger(&self, role: Role) -> &Ledger {
         match role {
             Role::Calls => &self.calls,
@@ -89,6 +90,7 @@ impl Shared {
         self.attempts_seen.store(true, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn expects_attempts(&self) -> bool {
         self.attempts_seen.load(Ordering::Relaxed)
     }
@@ -184,12 +186,12 @@ impl Shared {
     /// Tells the streak of a success.
     #[inline]
     pub(crate) fn recovered(&self, role: Role) {
-        self.ledger(role).watch.succeed(|| self.wall.now(), &self.bell);
+        self.ledger(role).watch.succeed(|| self.wall.moment(), &self.bell);
     }
 
     /// Tells the streak of a failure.
     pub(crate) fn missed(&self, role: Role, reason: Reason, call: Option<CallId>, query_id: Option<QueryId>) {
-        let failure = || Failure { reason, at: self.wall.now(), call, query_id };
+        let failure = || Failure { reason, at: self.wall.moment(), call, query_id };
         self.ledger(role).watch.fail(failure, &self.bell);
     }
 
@@ -197,6 +199,7 @@ impl Shared {
     pub(crate) fn not_ready(&self, role: Role, reason: Reason, query_id: Option<QueryId>) {
         let seat = seat::mine();
         self.shards.at(seat).side(role).not_ready.add(seat);
+        self.wall.fresh_now();
         events::not_ready(role, &reason);
         self.missed(role, reason, None, query_id);
     }
@@ -243,14 +246,17 @@ impl Shared {
 
     /// Whose outcomes make the history: the attempts' where they are counted, since it is they that met the
     /// server.
+    #[inline]
     pub(crate) fn is_told(&self, role: Role) -> bool {
         self.expects_attempts() == (role == Role::Attempts)
     }
 
+    #[inline]
     fn is_timed(&self, subject: &Subject) -> bool {
         self.is_told(subject.role) && !subject.repeat
     }
 
+    #[cold]
     fn turn(&self, second: u32) {
         if let Some(end) = second.checked_sub(OPEN) {
             lock(&self.history).settle(end, self);
@@ -258,6 +264,7 @@ impl Shared {
     }
 }
 
+#[inline]
 fn second(offset: u64) -> u32 {
     u32::try_from(offset / 1_000_000_000).unwrap_or(u32::MAX)
 }

@@ -67,9 +67,14 @@ impl Wall {
     }
 
     pub(crate) fn now(&self) -> Moment {
-        let instant = Instant::now();
-        self.reanchor(self.offset(instant));
-        self.at(instant)
+        self.fresh_now();
+        self.moment()
+    }
+
+    /// The present, by the last reading of the wall. Under a lock: a source of the caller's own is not run there, which
+    /// might look at what the lock guards.
+    pub(crate) fn moment(&self) -> Moment {
+        self.at(Instant::now())
     }
 
     /// The [`offset`](Self::offset) of the present.
@@ -107,13 +112,18 @@ impl Wall {
         self.base + Duration::from_nanos(offset)
     }
 
+    #[inline]
     fn reanchor(&self, offset: u64) {
         let read_at = self.read_at.load(Ordering::Relaxed);
-        let stale = offset.saturating_sub(read_at) >= REANCHOR_AFTER;
+        if offset.saturating_sub(read_at) >= REANCHOR_AFTER {
+            self.read(read_at, offset);
+        }
+    }
+
+    #[cold]
+    fn read(&self, read_at: u64, offset: u64) {
         // Of several that find it stale, one reads; the others build on the old reading once more.
-        if !stale
-            || self.read_at.compare_exchange(read_at, offset, Ordering::Relaxed, Ordering::Relaxed).is_err()
-        {
+        if self.read_at.compare_exchange(read_at, offset, Ordering::Relaxed, Ordering::Relaxed).is_err() {
             return;
         }
         let since_base = i64::try_from(offset).unwrap_or(i64::MAX);

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use error_stats::{ErrorStats, Side};
+use error_stats::{ErrorStats, Label, Side};
 use http::{Method, Request, Response};
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceBuilder, service_fn};
@@ -170,6 +172,55 @@ fn without_being_told_to_nothing_is_told() {
         tokio_test::block_on(service.call(request("GET", 200))).unwrap();
     });
     assert!(series(&snapshotter).is_empty());
+}
+
+#[test]
+fn a_label_is_an_attribute_whatever_is_in_it() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let stats = ErrorStats::new().with_metrics(Side::Client);
+        let mut service = stats.calls().layer(service_fn(act));
+        let mut labelled = Request::new(200);
+        labelled.extensions_mut().insert(Label::from_static("a \"b\"\n{c}"));
+        tokio_test::block_on(service.call(labelled)).unwrap();
+    });
+    let told: Vec<_> = series(&snapshotter).into_keys().collect();
+    let label = "error_stats.label=a \"b\"\n{c} http.request.method=GET";
+    let expected = [
+        format!("g http.client.active_requests {label}"),
+        format!("h http.client.request.duration {label} http.response.status_code=200"),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// Whoever is told may fail: the call it is told of has ended by that, and is not under way for ever.
+#[test]
+fn a_recorder_that_panics_leaves_nothing_in_flight() {
+    struct Broken;
+    impl Recorder for Broken {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            panic!("no counters")
+        }
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            panic!("no gauges")
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            panic!("no histograms")
+        }
+    }
+
+    let stats = ErrorStats::new();
+    metrics::with_local_recorder(&Broken, || {
+        let stats = stats.clone().with_metrics(Side::Client);
+        let mut service = stats.calls().layer(service_fn(act));
+        catch_unwind(AssertUnwindSafe(|| drop(service.call(request("GET", 200))))).unwrap_err();
+    });
+    let calls = stats.snapshot().calls;
+    assert_eq!((calls.started, calls.cancelled, calls.in_flight), (1, 1, 0));
 }
 
 /// Made up hosts: each would be a time series.

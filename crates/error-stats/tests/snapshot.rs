@@ -1,11 +1,11 @@
 //! The report that people read, and the clocks in it.
 
 use std::future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
-use error_stats::ErrorStats;
+use error_stats::{ErrorStats, Label};
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict};
@@ -84,4 +84,35 @@ async fn the_wall_is_read_at_the_start_and_hourly_and_old_failures_keep_their_ti
     assert_eq!(before.calls.last_failure.unwrap().at.wall, at(1_005));
     service.call(Request::new(200)).await.unwrap();
     assert_eq!(stats.snapshot().calls.last_success.unwrap().wall, at(90_000));
+}
+
+/// A name may have been chosen by somebody who would like a line of the report to themselves.
+#[test]
+fn a_label_with_line_breaks_makes_no_line_of_its_own() {
+    let stats = ErrorStats::new();
+    let mut request = Request::new(200);
+    request.extensions_mut().insert(Label::from_static("a\n  label b: 9 of 9 failed\u{1b}[2J"));
+    drop(tokio_test::block_on(stats.calls().layer(service_fn(act)).call(request)));
+    let report = stats.snapshot().to_string();
+    let labels: Vec<_> = report.lines().filter(|line| line.starts_with("  label ")).collect();
+    assert_eq!(labels, [r"  label a\n  label b: 9 of 9 failed\u{1b}[2J: 0 of 1 failed"]);
+}
+
+/// It is read where nothing is locked: by failures of readiness too, an hour after the last reading.
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_may_look_at_the_handle_it_belongs_to() {
+    let handle = Arc::new(OnceLock::<ErrorStats>::new());
+    let (inside, reads) = (handle.clone(), Arc::new(AtomicU64::new(0)));
+    let counter = reads.clone();
+    let stats = ErrorStats::with_wall_clock(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        inside.get().map_or(UNIX_EPOCH, |stats| stats.snapshot().at.wall)
+    });
+    handle.set(stats.clone()).unwrap();
+    let (mut service, mut mock) =
+        tower_test::mock::spawn_layer::<Request<()>, Response<()>, _>(stats.calls());
+    tokio::time::advance(Duration::from_secs(3601)).await;
+    mock.send_error(Mark::fault(CUT));
+    assert!(tokio_test::assert_ready!(service.poll_ready()).is_err());
+    assert_eq!((stats.snapshot().calls.not_ready, reads.load(Ordering::Relaxed)), (1, 2));
 }

@@ -72,7 +72,8 @@ pub struct Unprocessed;
 pub struct Mark {
     verdict: Option<Verdict>,
     fault: Option<Fault>,
-    query_id: Option<QueryId>,
+    /// Rare, and eight times the size of the rest: so marks stay small, and the errors that carry them.
+    query_id: Option<Box<QueryId>>,
     source: Option<BoxError>,
 }
 
@@ -98,7 +99,7 @@ impl Mark {
     /// States what the server calls the query, if it said so.
     #[must_use]
     pub fn with_query_id(self, id: impl Into<Option<QueryId>>) -> Self {
-        Self { query_id: id.into(), ..self }
+        Self { query_id: id.into().map(Box::new), ..self }
     }
 
     /// Carries the error that the statement is about.
@@ -121,8 +122,8 @@ impl Mark {
 
     /// The query's id stated, if one is.
     #[must_use]
-    pub const fn stated_query_id(&self) -> Option<QueryId> {
-        self.query_id
+    pub fn stated_query_id(&self) -> Option<QueryId> {
+        self.query_id.as_deref().copied()
     }
 
     /// The error that the statement is about.
