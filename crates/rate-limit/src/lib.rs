@@ -8,11 +8,14 @@
 //! - [`Pauses`]: lets a layer listen to servers that answer 429 or 503.
 //! - [`KeyedLimiter`]: a limiter per key, in bounded memory.
 //! - `server` (feature `server`): for servers, which answer 429 instead of waiting.
+//! - `redis` (feature `redis`): one quota for several processes, over Redis or Valkey.
 //! - [`RateLimited`]: what a call is answered that would wait too long, or in vain.
 //!
 //! # Features
 //!
 //! - `server` (off): the server's side.
+//! - `redis` (off): fleets.
+//! - `redis-tls` (off): fleets over TLS, by rustls with ring.
 //!
 //! ```
 //! use std::time::Duration;
@@ -42,6 +45,8 @@ mod admission;
 mod alarm;
 mod assign;
 mod bounds;
+#[cfg(feature = "redis")]
+mod demand;
 mod error;
 mod future;
 mod keyed;
@@ -55,6 +60,8 @@ mod permit;
 mod queue;
 mod quota;
 mod quotas;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod refusal;
 mod rooms;
 #[cfg(feature = "server")]

@@ -13,6 +13,8 @@ use crate::error::{Bound, RateLimited};
 use crate::permit::{Acquire, Permit};
 use crate::quota::LONGEST;
 use crate::quotas::Quotas;
+#[cfg(feature = "redis")]
+use crate::redis::FleetState;
 use crate::refusal::Refusal;
 use crate::shared::{Shared, State};
 use crate::waiter::Waiter;
@@ -168,6 +170,8 @@ impl Limiter {
             let wait = queue.predicted(now, cost);
             let bound = match queue.refusal(now, cost) {
                 Some(Refusal::Cost) => Bound::Cost { cost, most: queue.quotas().most() },
+                #[cfg(feature = "redis")]
+                Some(Refusal::Away(why)) => Bound::Away(why),
                 Some(_) => Bound::Pause,
                 None => Bound::NoWait,
             };
@@ -249,6 +253,8 @@ impl Limiter {
             waiting: queue.waiting(),
             next_slot: queue.next_slot(now),
             paused_until: queue.paused_until(now),
+            #[cfg(feature = "redis")]
+            fleet: queue.fleet(),
         })
     }
 
@@ -307,4 +313,7 @@ pub struct Snapshot {
     pub next_slot: Instant,
     /// Until when nobody is released, because of a [pause](Limiter::pause).
     pub paused_until: Option<Instant>,
+    /// How a [fleet](crate::redis)'s limiter stands with its server.
+    #[cfg(feature = "redis")]
+    pub fleet: Option<FleetState>,
 }

@@ -43,6 +43,8 @@
 //! Offers run out, and slots come, at instants that any thread may bring about. A deadline is therefore never
 //! further away than `patience`: whoever made an offer, and when, some alarm looks at it before it runs out.
 
+#[cfg(feature = "redis")]
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::task::Waker;
 use std::time::Duration;
@@ -52,9 +54,13 @@ use tokio::time::Instant;
 #[cfg(feature = "server")]
 use crate::admission::Standing;
 use crate::admission::{Admit, Planned, admission, succession};
+#[cfg(feature = "redis")]
+use crate::demand::Demand;
 use crate::line::{Line, Place, Seat, Ticket};
 use crate::pause::Pause;
 use crate::quotas::Quotas;
+#[cfg(feature = "redis")]
+use crate::redis::FleetState;
 use crate::refusal::Refusal;
 use crate::wakes::Wakes;
 
@@ -103,11 +109,17 @@ pub(crate) enum Coming {
 
 impl Queue {
     pub(crate) fn new(quotas: Quotas, now: Instant) -> Self {
+        let admission = admission(&quotas, now);
+        Self::over(admission, quotas, now)
+    }
+
+    /// A queue for an admission of another kind.
+    pub(crate) fn over(admission: Box<dyn Admit>, quotas: Quotas, now: Instant) -> Self {
         Self {
-            admission: admission(&quotas, now),
             pause: Pause::default(),
             line: Line::default(),
-            patience: quotas.interval().max(TICK),
+            patience: patience(&quotas, &*admission),
+            admission,
             tickets: 0,
             clock: now,
             recalled: None,
@@ -156,7 +168,10 @@ impl Queue {
         if cost > self.quotas.most() {
             Some(Refusal::Cost)
         } else {
-            self.pause.bars(now).map(|_| Refusal::Pause)
+            let paused = self.pause.bars(now).map(|_| Refusal::Pause);
+            #[cfg(feature = "redis")]
+            let paused = paused.or_else(|| self.admission.closed().map(Refusal::Away));
+            paused
         }
     }
 
@@ -199,6 +214,10 @@ impl Queue {
         let seat = self.line.sit_down(ticket, cost, patient_until);
         self.line.set_waker(seat, waker);
         self.line.claim(seat, self.clock);
+        self.admission.asked(self.line.claimed_cost());
+        if !self.admission.foresees() {
+            self.due.extend(patient_until.map(|until| (until, seat)));
+        }
         seat
     }
 
@@ -229,6 +248,7 @@ impl Queue {
         }
         if self.line.place(seat) == Place::PassedOver {
             self.line.claim(seat, now + self.patience);
+            self.admission.asked(self.line.claimed_cost());
             self.revoke(now);
         }
         Coming::Wait
@@ -262,10 +282,12 @@ impl Queue {
     /// Other quotas hold from now on. [`offer`](Self::offer) MUST follow, and these wakers be woken.
     pub(crate) fn set_quotas(&mut self, now: Instant, quotas: Quotas) -> Vec<Waker> {
         self.tell(now);
-        let patience = quotas.interval().max(TICK);
+        if !self.admission.set_quotas(&quotas) {
+            self.admission = succession(&*self.admission, &quotas, now);
+        }
+        let patience = patience(&quotas, &*self.admission);
         // Alarms that are set relied on the old one.
         let sooner = patience < self.patience;
-        self.admission = succession(&*self.admission, &quotas, now);
         (self.quotas, self.patience) = (quotas, patience);
         let most = self.quotas.most();
         let costly: Vec<_> = self.line.list().filter(|&seat| self.line.cost(seat) > most).collect();
@@ -290,11 +312,16 @@ impl Queue {
     /// Waits have become longer than was predicted: whoever would not wait so long is to be refused in time.
     /// Returns the waker of the first of them, since no alarm is set to that.
     fn strain(&mut self) -> Option<Waker> {
+        self.expect();
+        let &(_, first) = self.due.first()?;
+        self.line.take_waker(first)
+    }
+
+    /// Whoever would not wait for ever is to be refused in time.
+    fn expect(&mut self) {
         let Self { line, due, .. } = self;
         due.clear();
         due.extend(line.list().filter_map(|seat| Some((line.patient_until(seat)?, seat))));
-        let &(_, first) = due.first()?;
-        self.line.take_waker(first)
     }
 
     /// Offers what is free, from the front of the line, and refuses who is not to wait any longer. Returns whether
@@ -399,6 +426,30 @@ impl Queue {
         usize::try_from(free.saturating_sub(self.line.claimed_cost())).unwrap_or(usize::MAX)
     }
 
+    /// How a fleet stands with its server.
+    #[cfg(feature = "redis")]
+    pub(crate) fn fleet(&self) -> Option<FleetState> {
+        self.admission.fleet()
+    }
+
+    /// Changes an admission that asks somebody else, told what is wanted. [`offer`](Self::offer) MUST follow.
+    #[cfg(feature = "redis")]
+    pub(crate) fn remote<T>(
+        &mut self,
+        now: Instant,
+        act: impl FnOnce(&mut dyn Any, Demand<'_>, Instant) -> T,
+    ) -> Option<T> {
+        self.tell(now);
+        let done = {
+            let Self { line, admission, pause, .. } = self;
+            let mut costs = line.list().map(|seat| line.cost(seat));
+            let demand = Demand { costs: &mut costs, hold: pause.until(now) };
+            act(admission.remote()?, demand, now)
+        };
+        self.revoke(now);
+        Some(done)
+    }
+
     /// How each quota stands, in their order; in a pause, nothing is free.
     #[cfg(feature = "server")]
     pub(crate) fn standings(&mut self, now: Instant) -> Vec<Standing> {
@@ -455,6 +506,12 @@ impl Queue {
             self.revoke(now);
         }
         self.clock = now;
+        if self.admission.lapse(now) {
+            self.revoke(now);
+            if !self.admission.foresees() {
+                self.expect();
+            }
+        }
         self.look_at_front(now, come);
     }
 
@@ -487,4 +544,9 @@ impl Queue {
             self.line.revoke();
         }
     }
+}
+
+/// How long a first that was woken may hold the others up.
+fn patience(quotas: &Quotas, admission: &dyn Admit) -> Duration {
+    quotas.interval().min(admission.patience()).max(TICK)
 }

@@ -3,11 +3,17 @@
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
+#[cfg(feature = "redis")]
+use std::{any::Any, fmt::Debug};
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+#[cfg(feature = "redis")]
+use crate::admission::Admit;
 use crate::alarm::{Alarm, Drive};
+#[cfg(feature = "redis")]
+use crate::demand::Demand;
 use crate::queue::Queue;
 use crate::quotas::Quotas;
 use crate::sync::Mutex;
@@ -16,6 +22,15 @@ use crate::wakes::Wakes;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    #[cfg(feature = "redis")]
+    attend: Option<Box<dyn Attend>>,
+}
+
+/// Sees to it that somebody else is asked for permits.
+#[cfg(feature = "redis")]
+pub(crate) trait Attend: Debug + Send + Sync {
+    /// Somebody waits, in the current runtime.
+    fn attend(&self, shared: &Arc<Shared>);
 }
 
 #[derive(Debug)]
@@ -36,7 +51,40 @@ struct Registered {
 impl Shared {
     pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
         let queue = Queue::new(quotas, Instant::now());
-        Arc::new(Self { state: Mutex::new(State { queue, alarms: Vec::new() }) })
+        Arc::new(Self {
+            state: Mutex::new(State { queue, alarms: Vec::new() }),
+            #[cfg(feature = "redis")]
+            attend: None,
+        })
+    }
+
+    /// For an admission that asks somebody else.
+    #[cfg(feature = "redis")]
+    pub(crate) fn over(
+        quotas: Quotas,
+        admission: Box<dyn Admit>,
+        attend: Box<dyn Attend>,
+        now: Instant,
+    ) -> Arc<Self> {
+        let queue = Queue::over(admission, quotas, now);
+        let state = Mutex::new(State { queue, alarms: Vec::new() });
+        Arc::new(Self { state, attend: Some(attend) })
+    }
+
+    /// Changes an admission that asks somebody else, and offers what is free.
+    #[cfg(feature = "redis")]
+    pub(crate) fn remote<T>(&self, act: impl FnOnce(&mut dyn Any, Demand<'_>, Instant) -> T) -> Option<T> {
+        let done = self.with(|state, now| state.queue.remote(now, act));
+        self.offer(|_, _| ());
+        done
+    }
+
+    /// Wakes all who wait: they see to it anew that they are served.
+    #[cfg(feature = "redis")]
+    pub(crate) fn wake_all(&self) {
+        for waker in self.with(|state, _| state.queue.take_wakers()) {
+            waker.wake();
+        }
     }
 
     /// Locks the state, and tells the time: read under the lock, so that it never goes back from one caller
@@ -96,6 +144,10 @@ impl Shared {
     /// The alarm of the current runtime; see [`Alarm::new`] for its panics.
     pub(crate) fn alarm(self: &Arc<Self>) -> Arc<Alarm<Self>> {
         let runtime = Handle::current().id();
+        #[cfg(feature = "redis")]
+        if let Some(attend) = &self.attend {
+            attend.attend(self);
+        }
         let found = |state: &State| {
             let mut alarms = state.alarms.iter().map(|registered| &registered.alarm);
             alarms.find(|alarm| alarm.runtime() == runtime).cloned()

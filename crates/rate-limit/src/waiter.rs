@@ -160,6 +160,8 @@ fn refused(queue: &Queue, refusal: Refusal, cost: u32, bounds: &Bounds, wait: Du
         Refusal::Cost => Bound::Cost { cost, most: queue.quotas().most() },
         Refusal::Pause => Bound::Pause,
         Refusal::Wait => Bound::Waited(bounds.max_wait.unwrap_or_default()),
+        #[cfg(feature = "redis")]
+        Refusal::Away(why) => Bound::Away(why),
     };
     RateLimited::new(queue.quotas().clone(), wait, bound)
 }

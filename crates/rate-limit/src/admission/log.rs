@@ -32,7 +32,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { entries: VecDeque::new(), gone: 0, last_gone: None, guessed: 0 }
     }
 
