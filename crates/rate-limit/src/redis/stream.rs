@@ -54,7 +54,7 @@ impl Target {
             return Err(InvalidFleet(Flaw::Url("a fragment, which is not supported".to_owned())));
         }
         #[cfg(not(feature = "redis-tls"))]
-        if wants_tls {
+        if let ((), true) = (tls, wants_tls) {
             return Err(InvalidFleet(Flaw::NoTls));
         }
         #[cfg(feature = "redis-tls")]
