@@ -262,37 +262,37 @@ impl Report {
         match killed {
             None => {
                 let worst = worst(&self.released);
-                says("worst second of the releases", worst, worst <= PER_SECOND as usize);
+                says("worst second of the releases", &worst.to_string(), worst <= PER_SECOND as usize);
                 let worst = self::worst(arrived);
                 let bound = run.guard.is_zero() || worst <= PER_SECOND as usize;
-                says("worst second of the arrivals", worst, bound);
+                says("worst second of the arrivals", &worst.to_string(), bound);
                 // The first second's worth is free at once.
                 let possible = f64::from(PER_SECOND) * seconds as f64;
                 let end = self.released.first().map_or(0, |first| first + seconds * SECOND);
                 let reached = self.released.partition_point(|&at| at < end) as f64 / possible;
-                says("throughput", format!("{:.1} %", reached * 100.0), reached >= run.throughput);
+                says("throughput", &format!("{:.1} %", reached * 100.0), reached >= run.throughput);
                 let trips = scripts as f64 / permits;
-                says("round trips per permit", format!("{trips:.3}"), trips <= run.trips);
+                says("round trips per permit", &format!("{trips:.3}"), trips <= run.trips);
             }
             Some((killed, restarted)) => {
                 let latest = |times: &[u64], since: u64| {
                     times.iter().map(|&at| at.saturating_sub(since)).max().unwrap_or(u64::MAX) as f64 / 1e9
                 };
                 let noticed = latest(&self.away, killed);
-                says("all have noticed within", format!("{noticed:.2} s"), noticed < 2.0);
+                says("all have noticed within", &format!("{noticed:.2} s"), noticed < 2.0);
                 let back = latest(&self.back, restarted);
-                says("all are back within", format!("{back:.2} s"), back <= 2.0);
+                says("all are back within", &format!("{back:.2} s"), back <= 2.0);
                 let before: Vec<_> = self.released.iter().copied().filter(|&at| at < killed).collect();
                 let worst = worst(&before);
-                says("worst second before", worst, worst <= PER_SECOND as usize);
+                says("worst second before", &worst.to_string(), worst <= PER_SECOND as usize);
                 let settled = self.back.iter().max().copied().unwrap_or(u64::MAX).saturating_add(SECOND);
                 let after: Vec<_> = self.released.iter().copied().filter(|&at| at >= settled).collect();
                 let worst = self::worst(&after);
-                says("worst second from a window after", worst, worst <= PER_SECOND as usize);
+                says("worst second from a window after", &worst.to_string(), worst <= PER_SECOND as usize);
                 println!("  worst second of all                {}", self::worst(&self.released));
                 says(
                     "longest wait",
-                    format!("{:.2} s", self.longest as f64 / 1e9),
+                    &format!("{:.2} s", self.longest as f64 / 1e9),
                     self.longest < 3 * SECOND,
                 );
             }
@@ -301,8 +301,8 @@ impl Report {
     }
 }
 
-fn says(what: &str, figure: impl ToString, reached: bool) {
-    println!("  {what:34} {:>10}  {}", figure.to_string(), if reached { "ok" } else { "MISS" });
+fn says(what: &str, figure: &str, reached: bool) {
+    println!("  {what:34} {:>10}  {}", figure, if reached { "ok" } else { "MISS" });
 }
 
 /// The most in any second.

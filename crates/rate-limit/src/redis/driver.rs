@@ -69,8 +69,8 @@ impl Drop for Running {
 async fn drive(running: Running) {
     let Running { feed, shared, .. } = &running;
     let mut delays = feed.link().delays();
-    loop {
-        let Some(plan) = shared.upgrade().and_then(|shared| with(&shared, Leased::plan)) else { break };
+    let plan = || shared.upgrade().and_then(|shared| with(&shared, Leased::plan));
+    while let Some(plan) = plan() {
         match plan {
             Plan::Wait(until) => feed.wait(until).await,
             Plan::Ask(ask) => {

@@ -32,8 +32,8 @@ const SLACK: Duration = Duration::from_millis(5);
 /// How often at most the server is asked when it has no slot within its reach.
 const FULL: Duration = Duration::from_millis(50);
 
-/// How far ahead a slot is of which it is worth asking whether there is an earlier one; and how often at most, and at
-/// least, that is asked.
+/// How far ahead a slot is, at least, of which it is worth asking whether there is an earlier one; and how often at most, and
+/// at least, that is asked.
 const FAR: Duration = Duration::from_millis(250);
 const SELDOM: Duration = Duration::from_secs(2);
 
@@ -153,14 +153,19 @@ impl Leased {
 
     /// When to ask whether the slot that the first waits for could come sooner.
     fn move_at(&self, now: Instant) -> Option<Instant> {
-        let ahead = self.held.front()?.from.checked_duration_since(now + FAR)?;
+        let ahead = self.held.front()?.from.checked_duration_since(now + self.far())?;
         Some(self.asked_at + (ahead / 4).clamp(FAR, SELDOM))
+    }
+
+    /// No slot is used while a question is under way that may move it.
+    fn far(&self) -> Duration {
+        FAR.max(self.feed.notice())
     }
 
     /// The slots that are far ahead.
     fn moves(&self, now: Instant) -> Vec<Move> {
         let mut moves: Vec<Move> = Vec::new();
-        for held in self.held.iter().filter(|held| held.from > now + FAR).take(MOST) {
+        for held in self.held.iter().filter(|held| held.from > now + self.far()).take(MOST) {
             let Some((at, end)) = held.slot else { continue };
             match moves.last_mut() {
                 // The permits of one call stay together.
