@@ -186,9 +186,9 @@ async fn a_run_through_a_crash() {
         (0..4).map(|_| fleet(&server).with_fallback(share.clone()).limiter("a", quota(20, 200))).collect();
     let runner = tokio::spawn({
         let limiters = limiters.clone();
-        async move { run(&limiters, 5, ms(2500)).await }
+        async move { run(&limiters, 5, ms(2000)).await }
     });
-    tokio::time::sleep(ms(500)).await;
+    tokio::time::sleep(ms(300)).await;
     server.kill().unwrap();
     until("all have noticed", || limiters.iter().all(|limiter| why(limiter).is_some())).await;
     server.restart().unwrap();

@@ -9,10 +9,10 @@ use crate::common::{LONG, client, fleet, ms, quota, run, scripts, server, worst}
 async fn no_window_holds_more_than_the_quota() {
     let Some(server) = server("no_window_holds_more_than_the_quota") else { return };
     let limiters: Vec<Limiter> = (0..4).map(|_| fleet(&server).limiter("a", quota(20, 200))).collect();
-    let released = run(&limiters, 10, ms(1500)).await;
+    let released = run(&limiters, 10, ms(1000)).await;
     assert!(worst(&released, ms(200)) <= 20, "{}", worst(&released, ms(200)));
-    // 150 are possible; on a machine that is busy with other things, fewer.
-    assert!(released.len() >= 75, "{}", released.len());
+    // 100 are possible; on a machine that is busy with other things, fewer.
+    assert!(released.len() >= 50, "{}", released.len());
     let asked = scripts(&mut client(&server).await).await;
     // Each process asks once more at the end, and gives back what it had.
     assert!(asked <= released.len() as u64 + 8, "{asked} questions for {} permits", released.len());
@@ -37,7 +37,7 @@ async fn several_quotas_hold_at_once() {
     let Some(server) = server("several_quotas_hold_at_once") else { return };
     let quotas = quota(4, 100).and(quota(10, 500)).unwrap();
     let limiters: Vec<Limiter> = (0..2).map(|_| fleet(&server).limiter("a", quotas.clone())).collect();
-    let released = run(&limiters, 8, ms(1300)).await;
+    let released = run(&limiters, 8, ms(1000)).await;
     assert!(worst(&released, ms(100)) <= 4);
     assert!(worst(&released, ms(500)) <= 10);
     assert!(released.len() >= 14, "{}", released.len());
@@ -46,7 +46,7 @@ async fn several_quotas_hold_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cost_is_taken_whole() {
     let Some(server) = server("a_cost_is_taken_whole") else { return };
-    let limiters = [fleet(&server).limiter("a", quota(10, 200)), fleet(&server).limiter("a", quota(10, 200))];
+    let limiters = [fleet(&server).limiter("a", quota(10, 100)), fleet(&server).limiter("a", quota(10, 100))];
     let refused = limiters[0].acquire_many(11).await.unwrap_err();
     assert!(refused.is_never());
     let begun = Instant::now();
@@ -63,8 +63,8 @@ async fn a_cost_is_taken_whole() {
     }
     released.sort();
     assert_eq!(released.len(), 100);
-    assert!(worst(&released, ms(200)) <= 10);
-    assert!(begun.elapsed() >= ms(9 * 200));
+    assert!(worst(&released, ms(100)) <= 10);
+    assert!(begun.elapsed() >= ms(9 * 100));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
