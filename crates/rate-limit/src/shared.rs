@@ -3,19 +3,23 @@
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::alarm::{Alarm, Drive};
 use crate::queue::Queue;
+use crate::quota::LONGEST;
 use crate::quotas::Quotas;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex, Ordering};
 use crate::wakes::Wakes;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Whether a newcomer would have had to wait when the lock was last left: a hint, which spares others the lock.
+    busy: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -36,7 +40,8 @@ struct Registered {
 impl Shared {
     pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
         let queue = Queue::new(quotas, Instant::now());
-        Arc::new(Self { state: Mutex::new(State { queue, alarms: Vec::new() }) })
+        let state = Mutex::new(State { queue, alarms: Vec::new() });
+        Arc::new(Self { state, busy: AtomicBool::new(false) })
     }
 
     /// Locks the state, and tells the time: read under the lock, so that it never goes back from one caller
@@ -48,11 +53,17 @@ impl Shared {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let done = act(&mut state, Instant::now());
         let recalled = state.queue.take_recalled();
+        self.busy.store(state.queue.is_busy(), Ordering::Relaxed);
         drop(state);
         if let Some(waker) = recalled {
             waker.wake();
         }
         done
+    }
+
+    /// Whether a newcomer would have to wait, as far as can be told without the lock.
+    pub(crate) fn seems_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Whether nobody waits, and nothing that was released matters any more.
@@ -76,6 +87,13 @@ impl Shared {
         for waker in wakers {
             waker.wake();
         }
+    }
+
+    /// As [`Limiter::pause`](crate::Limiter::pause).
+    pub(crate) fn pause(&self, asked: Duration, most: Duration) {
+        let asked = asked.min(LONGEST);
+        tracing::debug!(?asked, ?most, "rate limit paused");
+        self.unsettle(|queue, now| queue.pause(now, asked, most.min(LONGEST)).into_iter().collect());
     }
 
     /// Offers what is free, then looks at what follows.

@@ -41,6 +41,8 @@ struct Replaced {
 enum Step {
     /// Its turn: a permit was taken at this instant, and its seat given up.
     Turn(Instant, Ticket),
+    /// Its turn, if it comes to take it.
+    Due,
     Refused(RateLimited),
     /// Not yet its turn; it may still have to be given a seat.
     NotYet,
@@ -76,13 +78,36 @@ impl Waiter {
     ///
     /// Panics as `tokio::time::sleep` does, if it must wait.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn<'_>, RateLimited>> {
+        match self.poll_step(true, cx) {
+            Step::Turn(at, ticket) => Poll::Ready(Ok(Turn { waiter: self, at, ticket })),
+            Step::Refused(refused) => Poll::Ready(Err(refused)),
+            Step::Due | Step::NotYet | Step::Seated { .. } => Poll::Pending,
+        }
+    }
+
+    /// Pending until its turn has come, which is still to be taken: by [`poll_turn`](Self::poll_turn), right away.
+    /// A newcomer may be told so although it will have to wait.
+    ///
+    /// Panics as `poll_turn` does.
+    pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RateLimited>> {
+        if self.seat.is_none() && !self.shared.seems_busy() {
+            return Poll::Ready(Ok(()));
+        }
+        match self.poll_step(false, cx) {
+            Step::Turn(..) | Step::Due => Poll::Ready(Ok(())),
+            Step::Refused(refused) => Poll::Ready(Err(refused)),
+            Step::NotYet | Step::Seated { .. } => Poll::Pending,
+        }
+    }
+
+    fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Step {
         let mut replaced = Replaced::default();
-        let mut step = self.step(&mut None, &mut replaced);
+        let mut step = self.step(take, &mut None, &mut replaced);
         if let Step::NotYet = step {
             // All that may panic, allocate or run code of others happens between the two takes of the lock.
             let alarm = self.shared.alarm();
             let mut means = Some((cx.waker().clone(), Arc::clone(&alarm)));
-            step = self.step(&mut means, &mut replaced);
+            step = self.step(take, &mut means, &mut replaced);
             if let Step::Seated { serve } = step {
                 if serve {
                     alarm.serve();
@@ -93,30 +118,27 @@ impl Waiter {
                 );
             }
         }
-        match step {
-            Step::Turn(at, ticket) => Poll::Ready(Ok(Turn { waiter: self, at, ticket })),
-            Step::Refused(refused) => {
-                tracing::debug!(%refused, "call refused");
-                Poll::Ready(Err(refused))
-            }
-            Step::NotYet | Step::Seated { .. } => Poll::Pending,
+        if let Step::Refused(refused) = &step {
+            tracing::debug!(%refused, "call refused");
         }
+        step
     }
 
-    /// Takes its permits if it is its turn; if not, takes a seat if it has the means to wait in it.
-    fn step(&mut self, means: &mut Option<Means>, replaced: &mut Replaced) -> Step {
+    /// Takes its permits if it is its turn and it would; if it is not, takes a seat if it has the means to wait in it.
+    fn step(&mut self, take: bool, means: &mut Option<Means>, replaced: &mut Replaced) -> Step {
         let Self { shared, bounds, cost, arrived, seat, home } = self;
         let cost = *cost;
         shared.with(|state, now| {
             arrived.get_or_insert(now);
             match *seat {
-                Some(taken) => match state.queue.come(taken, now) {
+                Some(taken) => match state.queue.come(taken, now, take) {
                     Coming::Turn(ticket, waker) => {
                         *seat = None;
                         state.release(home, replaced);
                         replaced.waker = waker;
                         return Step::Turn(now, ticket);
                     }
+                    Coming::Due => return Step::Due,
                     Coming::Refused(refusal, wait, waker) => {
                         *seat = None;
                         state.release(home, replaced);
@@ -125,8 +147,9 @@ impl Waiter {
                     }
                     Coming::Wait => {}
                 },
-                None => match state.queue.arrive(now, cost) {
+                None => match state.queue.arrive(now, cost, take) {
                     Arrival::Turn(ticket) => return Step::Turn(now, ticket),
+                    Arrival::Due => return Step::Due,
                     Arrival::Refused(refusal, wait) => {
                         return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
                     }
@@ -160,7 +183,7 @@ impl Waiter {
 /// The error of a call that is refused whatever it would wait.
 fn refused(queue: &Queue, refusal: Refusal, cost: u32, bounds: &Bounds, wait: Duration) -> RateLimited {
     let bound = match refusal {
-        Refusal::Cost => Bound::Cost { cost, most: queue.quotas().most() },
+        Refusal::Cost => Bound::Cost { cost, most: queue.most() },
         Refusal::Pause => Bound::Pause,
         Refusal::Wait => Bound::Waited(bounds.max_wait.unwrap_or_default()),
     };

@@ -96,6 +96,13 @@ impl Admit for Spaced {
         }
     }
 
+    fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
+        // Whoever is ahead takes the one slot there can be now.
+        ahead == 0
+            && now >= self.next
+            && ((cost <= 1 && now >= self.mixed_until) || self.window.fits(now, 0, cost))
+    }
+
     fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
         if now < self.mixed_until {
             return None;
