@@ -58,11 +58,13 @@ impl Gate {
     }
 
     /// Why a call can't even wait.
+    #[inline]
     pub(crate) fn refusal(&self, now: Instant, cost: u32) -> Option<Refusal> {
         if cost > self.most { Some(Refusal::Cost) } else { self.pause.bars(now).map(|_| Refusal::Pause) }
     }
 
     /// Whether a call fits now, after others that take so many permits.
+    #[inline]
     pub(crate) fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
         self.pause.until(now).is_none() && self.admission.fits(now, ahead, cost)
     }
@@ -75,9 +77,10 @@ impl Gate {
         self.pause.until(now).map_or(slot, |until| slot.max(until))
     }
 
-    /// Records a release. MUST only be called when it [`fits`](Self::fits).
-    pub(crate) fn take(&mut self, now: Instant, cost: u32) {
-        self.admission.take(now, cost);
+    /// Records a release. MUST only be called when it [`fits`](Self::fits). Returns whether another permit is free.
+    #[inline]
+    pub(crate) fn take(&mut self, now: Instant, cost: u32) -> bool {
+        self.admission.take(now, cost)
     }
 
     /// A release that was recorded `at` that instant was not made.

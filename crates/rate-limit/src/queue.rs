@@ -144,6 +144,20 @@ impl Queue {
         if take { Arrival::Turn(self.ticket()) } else { Arrival::Due }
     }
 
+    /// A newcomer takes its permits, if they are free, nobody waits, and nothing else stands against it.
+    #[inline]
+    pub(crate) fn take_free(&mut self, now: Instant, cost: u32) -> Option<Ticket> {
+        self.tell(now);
+        let free = self.line.claims() == 0 && self.gate.refusal(now, cost).is_none();
+        if !free || cost > 0 && !self.gate.fits(now, 0, cost) {
+            return None;
+        }
+        if cost > 0 {
+            self.take(now, cost);
+        }
+        Some(self.ticket())
+    }
+
     /// Somebody who would not wait takes its permits, if there are as many to spare.
     pub(crate) fn take_spare(&mut self, now: Instant, cost: u32) -> bool {
         self.tell(now);
@@ -220,9 +234,9 @@ impl Queue {
         Coming::Wait
     }
 
+    #[inline]
     fn take(&mut self, now: Instant, cost: u32) {
-        self.gate.take(now, cost);
-        self.spent = !self.gate.fits(now, 0, 1);
+        self.spent = !self.gate.take(now, cost);
     }
 
     fn go(&mut self, seat: Seat) -> Coming {
@@ -413,16 +427,19 @@ impl Queue {
         self.gate.paused_until(now)
     }
 
+    #[inline]
     fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
         self.tickets
     }
 
+    #[inline]
     fn tell(&mut self, now: Instant) {
         self.tell_but(now, None);
     }
 
     /// What follows from the time alone. Does not pass over the waiter that has come.
+    #[inline]
     fn tell_but(&mut self, now: Instant, come: Option<Seat>) {
         if now < self.clock {
             // Another runtime's clock, paused once and ahead of this one. Nobody shall wait for its future.
@@ -436,6 +453,7 @@ impl Queue {
 
     /// Passes over who was woken and did not come in time; wakes the first, if it has an offer and waits to be the
     /// first.
+    #[inline]
     fn look_at_front(&mut self, now: Instant, come: Option<Seat>) {
         while let Some((seat, Place::Offered { until })) = self.line.front() {
             if come == Some(seat) {

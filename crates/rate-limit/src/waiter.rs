@@ -77,7 +77,11 @@ impl Waiter {
     /// or after a pause or a change of the quota.
     ///
     /// Panics as `tokio::time::sleep` does, if it must wait.
+    #[inline]
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn<'_>, RateLimited>> {
+        if let Some((at, ticket)) = self.take_free() {
+            return Poll::Ready(Ok(Turn { waiter: self, at, ticket }));
+        }
         match self.poll_step(true, cx) {
             Step::Turn(at, ticket) => Poll::Ready(Ok(Turn { waiter: self, at, ticket })),
             Step::Refused(refused) => Poll::Ready(Err(refused)),
@@ -89,6 +93,7 @@ impl Waiter {
     /// A newcomer may be told so although it will have to wait.
     ///
     /// Panics as `poll_turn` does.
+    #[inline]
     pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RateLimited>> {
         if self.seat.is_none() && !self.shared.seems_busy() {
             return Poll::Ready(Ok(()));
@@ -98,6 +103,19 @@ impl Waiter {
             Step::Refused(refused) => Poll::Ready(Err(refused)),
             Step::NotYet | Step::Seated { .. } => Poll::Pending,
         }
+    }
+
+    /// The short way of most: a newcomer whose permits are free.
+    #[inline]
+    fn take_free(&mut self) -> Option<(Instant, Ticket)> {
+        if self.seat.is_some() || self.shared.seems_busy() {
+            return None;
+        }
+        let Self { shared, cost, arrived, .. } = self;
+        shared.with(|state, now| {
+            arrived.get_or_insert(now);
+            Some((now, state.queue.take_free(now, *cost)?))
+        })
     }
 
     fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Step {
@@ -212,10 +230,13 @@ impl Drop for Waiter {
 
 impl Turn<'_> {
     /// The call is released: the permit is used. Returns when it was recorded, and how long after its arrival.
+    #[inline]
     pub(crate) fn release(self) -> (Instant, Duration) {
         let at = self.at;
-        let waited =
-            self.waiter.arrived.map_or(Duration::ZERO, |arrived| at.saturating_duration_since(arrived));
+        let waited = match self.waiter.arrived {
+            Some(arrived) if arrived < at => at - arrived,
+            _ => Duration::ZERO,
+        };
         mem::forget(self);
         (at, waited)
     }

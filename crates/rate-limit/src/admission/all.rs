@@ -53,8 +53,10 @@ impl Admit for All {
         free
     }
 
-    fn take(&mut self, now: Instant, cost: u32) {
-        self.each(|admit| admit.take(now, cost));
+    fn take(&mut self, now: Instant, cost: u32) -> bool {
+        let mut left = true;
+        self.each(|admit| left &= admit.take(now, cost));
+        left
     }
 
     fn give_back(&mut self, at: Instant, cost: u32) {

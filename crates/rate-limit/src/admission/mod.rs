@@ -54,8 +54,8 @@ pub(crate) trait Admit: Debug + Send {
     /// How many permits are free now.
     fn free(&mut self, now: Instant) -> u64;
 
-    /// Records a release. MUST only be called when it is allowed.
-    fn take(&mut self, now: Instant, cost: u32);
+    /// Records a release. MUST only be called when it is allowed. Returns whether another permit is free.
+    fn take(&mut self, now: Instant, cost: u32) -> bool;
 
     /// Takes the record of a release back that was recorded `at` that instant, but not made after all.
     fn give_back(&mut self, at: Instant, cost: u32);

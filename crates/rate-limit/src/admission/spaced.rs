@@ -116,11 +116,12 @@ impl Admit for Spaced {
         u64::from(now >= self.next)
     }
 
-    fn take(&mut self, now: Instant, cost: u32) {
+    fn take(&mut self, now: Instant, cost: u32) -> bool {
         // What it no longer holds must leave it even if nobody asks it.
         self.window.free(now);
         self.window.take(now, cost);
         self.record(now, cost);
+        false
     }
 
     fn give_back(&mut self, at: Instant, cost: u32) {

@@ -66,8 +66,9 @@ impl Admit for Window {
         u64::from(self.n).saturating_sub(self.log.used())
     }
 
-    fn take(&mut self, now: Instant, cost: u32) {
+    fn take(&mut self, now: Instant, cost: u32) -> bool {
         self.log.push(now, cost, self.n);
+        self.log.used() < u64::from(self.n)
     }
 
     fn give_back(&mut self, at: Instant, cost: u32) {
