@@ -5,6 +5,7 @@
 //! cargo bench -p benches --bench limiter -- --quick          # two seconds a cell, and fewer rounds
 //! cargo bench -p benches --bench limiter -- 10000@1000       # some cells: what their names contain
 //! cargo bench -p benches --bench limiter -- uncontended
+//! cargo bench -p benches --bench limiter -- --workers 1      # in a runtime of one worker; of two otherwise
 //! ```
 //!
 //! Each peer has the fairest settings it offers. Nothing is asserted: at the end each target is printed with "ok" or "miss".
@@ -19,7 +20,7 @@ use std::alloc::System;
 use std::error::Error;
 use std::time::Duration;
 
-use lexopt::{Arg, Parser};
+use lexopt::{Arg, Parser, ValueExt};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 use crate::targets::Targets;
@@ -31,16 +32,18 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 #[derive(Debug)]
 struct Plan {
     quick: bool,
+    workers: usize,
     filters: Vec<String>,
 }
 
 impl Plan {
     fn from_args() -> Result<Self, lexopt::Error> {
-        let mut plan = Self { quick: false, filters: vec![] };
+        let mut plan = Self { quick: false, workers: 2, filters: vec![] };
         let mut args = Parser::from_env();
         while let Some(arg) = args.next()? {
             match arg {
                 Arg::Long("quick") => plan.quick = true,
+                Arg::Long("workers") => plan.workers = args.value()?.parse()?,
                 // cargo says so.
                 Arg::Long("bench") => {}
                 Arg::Value(filter) => plan.filters.push(filter.to_string_lossy().into_owned()),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use governor::DefaultDirectRateLimiter;
 use rate_limit::{Limiter, Quota};
+use tokio::time::Instant;
 use tower::buffer::Buffer;
 use tower::limit::RateLimit;
 use tower::{Layer, Service, ServiceExt};
@@ -42,7 +43,8 @@ pub(crate) trait Peer: Clone + Send + Sync + Sized + 'static {
     /// With room for so many waiters. In the runtime in which it will be used.
     fn new(n: u32, waiters: usize) -> Result<Self, Box<dyn Error>>;
 
-    fn permit(&mut self) -> impl Future<Output = ()> + Send;
+    /// Waits for a permit. Tells when it counts from, if it knows.
+    fn permit(&mut self) -> impl Future<Output = Option<Instant>> + Send;
 }
 
 #[derive(Clone)]
@@ -55,8 +57,8 @@ impl Peer for Ours {
         Ok(Self(Limiter::new(Quota::per_second(n)?)))
     }
 
-    async fn permit(&mut self) {
-        self.0.acquire().await.expect("no bounds");
+    async fn permit(&mut self) -> Option<Instant> {
+        Some(self.0.acquire().await.expect("no bounds").at())
     }
 }
 
@@ -73,8 +75,9 @@ impl<const SPACED: bool> Peer for Governor<SPACED> {
         Ok(Self(Arc::new(DefaultDirectRateLimiter::direct(quota))))
     }
 
-    async fn permit(&mut self) {
+    async fn permit(&mut self) -> Option<Instant> {
         self.0.until_ready().await;
+        None
     }
 }
 
@@ -96,8 +99,9 @@ impl Peer for LeakyBucket {
         Ok(Self(Arc::new(bucket)))
     }
 
-    async fn permit(&mut self) {
+    async fn permit(&mut self) -> Option<Instant> {
         Arc::clone(&self.0).acquire_owned(1).await;
+        None
     }
 }
 
@@ -112,8 +116,9 @@ impl Peer for Tower {
         Ok(Self(Buffer::new(RateLimit::new(Bare, tower::limit::rate::Rate::new(n.into(), SECOND)), waiters)))
     }
 
-    async fn permit(&mut self) {
+    async fn permit(&mut self) -> Option<Instant> {
         self.0.ready().await.expect("the worker lives").call(()).await.expect("infallible");
+        None
     }
 }
 
@@ -134,8 +139,9 @@ impl Peer for Resilience {
         Ok(Self(layer.layer(Bare)))
     }
 
-    async fn permit(&mut self) {
+    async fn permit(&mut self) -> Option<Instant> {
         let called = self.0.ready().await.map_err(drop).expect("no bounds").call(());
         called.await.map_err(drop).expect("no bounds");
+        None
     }
 }

@@ -8,12 +8,15 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grant {
     pub(crate) arrival: usize,
+    /// When the caller had it.
     pub(crate) at: Instant,
+    /// When the limiter says that it counts from.
+    pub(crate) recorded: Option<Instant>,
 }
 
-/// The most grants in any half-open sliding second.
-pub(crate) fn worst_second(grants: &[Grant]) -> usize {
-    let mut times: Vec<_> = grants.iter().map(|grant| grant.at).collect();
+/// The most of these instants in any half-open sliding second.
+pub(crate) fn worst_second(times: impl Iterator<Item = Instant>) -> usize {
+    let mut times: Vec<_> = times.collect();
     times.sort();
     let mut first = 0;
     let within = times.iter().enumerate().map(|(last, &at)| {

@@ -40,8 +40,9 @@
 //! nobody overtakes it meanwhile. Whether a call fits is asked of the admission, which may be several quotas, and of the
 //! pause. A waiter that can't be served as it was told when it arrived is refused: see [`refused`](Queue::refused).
 //!
-//! Offers run out, and slots come, at instants that any thread may bring about. A deadline is therefore never
-//! further away than `patience`: whoever made an offer, and when, some alarm looks at it before it runs out.
+//! Offers run out, and slots come, at instants that any thread may bring about. Who makes offers sets the alarm of its
+//! runtime. Outside a runtime, or in one that has no alarm here, nobody can, so a deadline is never further away
+//! than [`LOOK`] or the patience: if such an offer is made to one who is parked, the others wait so long.
 
 use std::collections::BTreeSet;
 use std::task::Waker;
@@ -63,6 +64,10 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// How long an offer lasts at most: at one call per hour, nobody shall wait an hour for who does not come.
 const MOST: Duration = Duration::from_secs(1);
+
+/// How often an alarm looks at the line at least, unless the patience is longer. Each look wakes a runtime, for some
+/// 10 us.
+const LOOK: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -362,13 +367,14 @@ impl Queue {
 
     /// When [`offer`](Self::offer) is to be called next, if anybody in the line may be waiting for that.
     pub(crate) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let look = now + self.patience.max(LOOK);
         let slot = match self.line.next() {
             Some(next) => {
                 let slot = self.gate.slot(now, self.line.offered_cost(), self.line.cost(next));
                 let due = self.due.first().map_or(slot, |&(due, _)| due.max(now));
-                slot.min(due).min(now + self.patience)
+                slot.min(due).min(look)
             }
-            None if self.line.claims() > 1 => now + self.patience,
+            None if self.line.claims() > 1 => look,
             None => return None,
         };
         match self.line.front() {

@@ -72,18 +72,16 @@ impl Shared {
     }
 
     /// Makes a change that may free a permit, and offers what is free.
-    ///
-    /// No alarm needs to be set for that: see the end of the queue's reasoning.
     pub(crate) fn hand_over<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = self.with(|state, _| change(state));
-        self.offer(|_, _| ());
+        self.offer_and_serve();
         changed
     }
 
     /// Makes a change that moves deadlines. Those whose wakers it returns are woken: they set their alarms anew.
     pub(crate) fn unsettle(&self, change: impl FnOnce(&mut Queue, Instant) -> Vec<Waker>) {
         let wakers = self.with(|state, now| change(&mut state.queue, now));
-        self.offer(|_, _| ());
+        self.offer_and_serve();
         for waker in wakers {
             waker.wake();
         }
@@ -94,6 +92,25 @@ impl Shared {
         let asked = asked.min(LONGEST);
         tracing::debug!(?asked, ?most, "rate limit paused");
         self.unsettle(|queue, now| queue.pause(now, asked, most.min(LONGEST)).into_iter().collect());
+    }
+
+    /// Offers what is free. If these offers run out before the alarm of this runtime rings, sets it anew; for that of
+    /// another runtime see the end of the queue's reasoning.
+    fn offer_and_serve(&self) {
+        let late = self.offer(|state, now| {
+            let deadline = state.queue.deadline(now)?;
+            let late =
+                |registered: &&Registered| registered.waiters > 0 && registered.is_late(Some(deadline));
+            state.alarms.iter().any(|registered| late(&registered)).then_some(())?;
+            let runtime = Handle::try_current().ok()?.id();
+            let mut alarms = state.alarms.iter().filter(late);
+            alarms
+                .find(|registered| registered.alarm.runtime() == runtime)
+                .map(|found| Arc::clone(&found.alarm))
+        });
+        if let Some(alarm) = late {
+            alarm.serve();
+        }
     }
 
     /// Offers what is free, then looks at what follows.

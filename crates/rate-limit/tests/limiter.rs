@@ -394,17 +394,23 @@ async fn a_parked_head_delays_nobody_for_longer_than_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_given_back_to_a_parked_head_goes_on_after_an_interval() {
-    let limiter = Limiter::new(Quota::new(20, ms(10_000)).unwrap());
-    let permit = limiter.try_acquire_many(20).unwrap();
-    // They see no slot before 10 s, but then it is given back.
-    let (mut parked, mut next) = (task::spawn(limiter.acquire()), task::spawn(limiter.acquire()));
-    assert_pending!(parked.poll());
-    assert_pending!(next.poll());
-    permit.give_back();
-    assert!(parked.is_woken() && !next.is_woken());
-    sleep(ms(500)).await;
-    assert!(next.is_woken());
-    assert_ready_ok!(next.poll());
+    for interval in [ms(500), ms(10)] {
+        let limiter = Limiter::new(Quota::new(20, interval * 20).unwrap());
+        let permit = limiter.try_acquire_many(20).unwrap();
+        // They see no slot for twenty intervals, but then it is given back.
+        let mut waiters: Vec<_> = (0..3).map(|_| task::spawn(limiter.acquire())).collect();
+        for waiter in &mut waiters {
+            assert_pending!(waiter.poll());
+        }
+        permit.give_back();
+        assert!(waiters[0].is_woken() && !waiters[1].is_woken());
+        sleep(interval).await;
+        assert!(waiters[1].is_woken());
+        // The second leaves, and all goes to the third.
+        drop(waiters.remove(1));
+        assert!(waiters[1].is_woken());
+        assert_ready_ok!(waiters[1].poll());
+    }
 }
 
 /// The same as a caller meets it: `&mut future` in a `select!` loop whose other arm is busy.
