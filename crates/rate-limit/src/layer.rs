@@ -1,5 +1,7 @@
 //! The layer.
 
+use std::time::Duration;
+
 use tower_layer::Layer;
 
 use crate::assign::ByCost;
@@ -9,6 +11,7 @@ use crate::listen::Deaf;
 use crate::quotas::Quotas;
 use crate::rooms::Rooms;
 use crate::service::RateLimit;
+use crate::told::Told;
 
 /// Puts services under one rate limit.
 ///
@@ -38,6 +41,7 @@ pub struct RateLimitLayer<A = Limiter, L = Deaf> {
     assign: A,
     listen: L,
     rooms: Option<Rooms>,
+    told: Told,
 }
 
 impl RateLimitLayer {
@@ -52,7 +56,7 @@ impl RateLimitLayer {
     /// [`header`](crate::header()). `K` is the type of key that the limiter has; what `key` returns must be one.
     #[must_use]
     pub fn keyed<K, F>(limiter: KeyedLimiter<K>, key: F) -> RateLimitLayer<ByKey<K, F>> {
-        RateLimitLayer { assign: ByKey::new(limiter, key), listen: Deaf, rooms: None }
+        RateLimitLayer { assign: ByKey::new(limiter, key), listen: Deaf, rooms: None, told: Told::default() }
     }
 }
 
@@ -115,8 +119,8 @@ impl<A, L> RateLimitLayer<A, L> {
     /// ```
     #[must_use]
     pub fn with_cost<F>(self, cost: F) -> RateLimitLayer<ByCost<A, F>, L> {
-        let Self { assign, listen, rooms } = self;
-        RateLimitLayer { assign: ByCost::new(assign, cost), listen, rooms }
+        let Self { assign, listen, rooms, told } = self;
+        RateLimitLayer { assign: ByCost::new(assign, cost), listen, rooms, told }
     }
 
     /// Listens to the responses, which may ask for a pause: [`Pauses`](crate::Pauses) for those of HTTP.
@@ -124,8 +128,45 @@ impl<A, L> RateLimitLayer<A, L> {
     /// It is the limiter of the call that pauses, all of it, once: for a keyed layer, that of the key.
     #[must_use]
     pub fn with_listener<M>(self, listen: M) -> RateLimitLayer<A, M> {
-        let Self { assign, rooms, .. } = self;
-        RateLimitLayer { assign, listen, rooms }
+        let Self { assign, rooms, told, .. } = self;
+        RateLimitLayer { assign, listen, rooms, told }
+    }
+
+    /// Tells `hook` how long calls wait: once of each call that is released to the inner service, right after it was,
+    /// and zero if it did not wait. The wait is from the call's arrival, the first poll of its future, to its release;
+    /// what it waited for its inner service's readiness is part of it.
+    ///
+    /// Calls that are refused or dropped are not told of, nor one whose inner service panics in `call`. The hook runs
+    /// while the call is polled, with no lock held, so it must not block. Its panics are caught and logged. A second
+    /// hook replaces the first. A layer that rejects instead of waiting has nothing to tell.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// use rate_limit::{BoxError, Quota, RateLimitLayer};
+    /// use tower::{Service, ServiceBuilder, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let waited = Arc::new(AtomicU64::new(0));
+    /// let total = Arc::clone(&waited);
+    /// let layer = RateLimitLayer::new(Quota::per_second(1)?).on_wait(move |wait| {
+    ///     total.fetch_add(wait.as_secs(), Ordering::Relaxed);
+    /// });
+    /// let mut service =
+    ///     ServiceBuilder::new().layer(layer).service_fn(|()| async { Ok::<_, BoxError>(()) });
+    /// for _ in 0..3 {
+    ///     service.ready().await?.call(()).await?;
+    /// }
+    /// assert_eq!(waited.load(Ordering::Relaxed), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on_wait(mut self, hook: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        self.told = Told::new(hook);
+        self
     }
 }
 
@@ -138,7 +179,7 @@ impl<A, L> RateLimitLayer<A, L> {
 
 impl From<Limiter> for RateLimitLayer {
     fn from(limiter: Limiter) -> Self {
-        Self { assign: limiter, listen: Deaf, rooms: None }
+        Self { assign: limiter, listen: Deaf, rooms: None, told: Told::default() }
     }
 }
 
@@ -151,6 +192,7 @@ impl<S, A: Clone, L: Clone> Layer<S> for RateLimitLayer<A, L> {
             assign: self.assign.clone(),
             listen: self.listen.clone(),
             rooms: self.rooms.clone(),
+            told: self.told.clone(),
         }
     }
 }

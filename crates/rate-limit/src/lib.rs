@@ -49,6 +49,7 @@ mod bounds;
 mod demand;
 mod error;
 mod future;
+mod gate;
 mod keyed;
 mod layer;
 mod limiter;
@@ -68,7 +69,9 @@ mod rooms;
 pub mod server;
 mod service;
 mod shared;
+mod snapshot;
 mod sync;
+mod told;
 mod waiter;
 mod wakes;
 
@@ -77,13 +80,14 @@ pub use crate::error::{BoxError, RateLimited};
 pub use crate::future::ResponseFuture;
 pub use crate::keyed::{ByKey, Digest, InvalidKeys, KeyedLimiter, header, host};
 pub use crate::layer::RateLimitLayer;
-pub use crate::limiter::{Limiter, Snapshot};
+pub use crate::limiter::Limiter;
 pub use crate::listen::{Deaf, Listen};
 pub use crate::pauses::Pauses;
 pub use crate::permit::{Acquire, Permit};
 pub use crate::quota::{InvalidQuota, Quota};
 pub use crate::quotas::Quotas;
 pub use crate::service::RateLimit;
+pub use crate::snapshot::Snapshot;
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

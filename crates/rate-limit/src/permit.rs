@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -30,27 +31,34 @@ impl Future for Acquire {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let turn = ready!(self.waiter.poll_turn(cx))?;
-        let (at, cost) = (turn.release(), self.waiter.cost());
-        Poll::Ready(Ok(Permit::new(at, cost, Arc::clone(self.waiter.shared()))))
+        let (at, waited) = turn.release();
+        Poll::Ready(Ok(Permit::new(at, waited, self.waiter.cost(), Arc::clone(self.waiter.shared()))))
     }
 }
 
 /// A permit to make one call, at once. It has been counted; dropping it does not give it back.
 pub struct Permit {
     at: Instant,
+    waited: Duration,
     cost: u32,
     shared: Arc<Shared>,
 }
 
 impl Permit {
-    pub(crate) fn new(at: Instant, cost: u32, shared: Arc<Shared>) -> Self {
-        Self { at, cost, shared }
+    pub(crate) fn new(at: Instant, waited: Duration, cost: u32, shared: Arc<Shared>) -> Self {
+        Self { at, waited, cost, shared }
     }
 
     /// The instant from which it counts.
     #[must_use]
     pub fn at(&self) -> Instant {
         self.at
+    }
+
+    /// How long it was waited for, from the first poll on: zero, if it was free.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// How many permits it is.

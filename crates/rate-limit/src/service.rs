@@ -10,6 +10,7 @@ use crate::future::ResponseFuture;
 use crate::limiter::Limiter;
 use crate::listen::{Deaf, Listen};
 use crate::rooms::Rooms;
+use crate::told::Told;
 
 /// A service whose calls are released to the inner service at the limiter's pace, in order of arrival.
 ///
@@ -45,13 +46,14 @@ pub struct RateLimit<S, A = Limiter, L = Deaf> {
     pub(crate) assign: A,
     pub(crate) listen: L,
     pub(crate) rooms: Option<Rooms>,
+    pub(crate) told: Told,
 }
 
 impl<S> RateLimit<S> {
     /// Puts a service under a limiter.
     #[must_use]
     pub fn new(inner: S, limiter: Limiter) -> Self {
-        Self { inner, assign: limiter, listen: Deaf, rooms: None }
+        Self { inner, assign: limiter, listen: Deaf, rooms: None, told: Told::default() }
     }
 }
 
@@ -108,7 +110,14 @@ where
                 let waiter =
                     if room.is_some() { limiter.without_max_queue() } else { limiter }.into_waiter(cost);
                 // `self.inner` is never made ready, so its clone misses nothing.
-                ResponseFuture::new(self.inner.clone(), request, waiter, room, self.listen.clone())
+                ResponseFuture::new(
+                    self.inner.clone(),
+                    request,
+                    waiter,
+                    room,
+                    self.listen.clone(),
+                    self.told.clone(),
+                )
             }
             Err(refused) => ResponseFuture::refused(refused, self.listen.clone()),
         }

@@ -51,6 +51,9 @@ pub(crate) trait Admit: Debug + Send {
     /// When a call could be released at the earliest, from `now` on, if the `planned` ones go before it.
     fn earliest(&mut self, now: Instant, planned: &[Planned], cost: u32) -> Instant;
 
+    /// Whether a call fits now, after others that take so many permits: what [`earliest`](Self::earliest) says, for less.
+    fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool;
+
     /// How long until a call of one permit could be released after `ahead` others of one permit, if those are
     /// released as early as they can; if that can be told without going through them one by one.
     fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration>;
@@ -58,8 +61,8 @@ pub(crate) trait Admit: Debug + Send {
     /// How many permits are free now.
     fn free(&mut self, now: Instant) -> u64;
 
-    /// Records a release. MUST only be called when it is allowed.
-    fn take(&mut self, now: Instant, cost: u32);
+    /// Records a release. MUST only be called when it is allowed. Returns whether another permit is free.
+    fn take(&mut self, now: Instant, cost: u32) -> bool;
 
     /// Takes the record of a release back that was recorded `at` that instant, but not made after all.
     fn give_back(&mut self, at: Instant, cost: u32);

@@ -349,6 +349,19 @@ impl Admit for Leased {
         }
     }
 
+    fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
+        match &mut self.mode {
+            // What has gone by is looked at first: see `lapse`.
+            Mode::Fleet => {
+                self.first_end.is_none_or(|end| now <= end)
+                    && self.permits(now, ahead + u64::from(cost)) <= now
+            }
+            Mode::Local(local) => local.fits(now, ahead, cost),
+            Mode::Refuse(_) => false,
+            Mode::Allow => true,
+        }
+    }
+
     fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
         match &mut self.mode {
             Mode::Fleet => Some(self.permits(now, ahead + 1).saturating_duration_since(now)),
@@ -367,7 +380,7 @@ impl Admit for Leased {
         }
     }
 
-    fn take(&mut self, now: Instant, cost: u32) {
+    fn take(&mut self, now: Instant, cost: u32) -> bool {
         if let Mode::Local(local) = &mut self.mode {
             local.take(now, cost);
         }
@@ -388,6 +401,7 @@ impl Admit for Leased {
         if self.held.is_empty() {
             self.first_end = None;
         }
+        self.free(now) > 0
     }
 
     fn give_back(&mut self, at: Instant, cost: u32) {
