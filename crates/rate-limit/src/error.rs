@@ -7,6 +7,8 @@ use std::time::Duration;
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict};
 
 use crate::quotas::Quotas;
+#[cfg(feature = "redis")]
+use crate::redis::Away;
 
 /// The error type of [`RateLimit`](crate::RateLimit): the inner service's error, boxed, or [`RateLimited`].
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -61,6 +63,9 @@ pub(crate) enum Bound {
     },
     /// All keys are in use.
     Keys(usize),
+    /// The server of its fleet is away.
+    #[cfg(feature = "redis")]
+    Away(Away),
 }
 
 impl RateLimited {
@@ -82,6 +87,16 @@ impl RateLimited {
     #[must_use]
     pub fn is_never(&self) -> bool {
         matches!(self.bound, Bound::Cost { .. })
+    }
+
+    /// Why the server of a [fleet](crate::redis) is of no use, if that is why the call was refused.
+    #[cfg(feature = "redis")]
+    #[must_use]
+    pub fn away(&self) -> Option<Away> {
+        match self.bound {
+            Bound::Away(why) => Some(why),
+            _ => None,
+        }
     }
 
     /// The quotas of the limiter.
@@ -117,6 +132,8 @@ impl fmt::Display for RateLimited {
                 )
             }
             Bound::Keys(most) => write!(f, "rate limit of {quota}: all of {most} keys are in use"),
+            #[cfg(feature = "redis")]
+            Bound::Away(why) => write!(f, "rate limit of {quota}: {why}"),
         }
     }
 }

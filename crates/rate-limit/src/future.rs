@@ -2,19 +2,15 @@
 
 use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::error::{BoxError, RateLimited};
-use crate::limiter::pause;
 use crate::listen::{Deaf, Listen};
 use crate::rooms::Room;
-use crate::shared::Shared;
 use crate::told::Told;
 use crate::waiter::Waiter;
 
@@ -31,6 +27,8 @@ pin_project! {
     {
         #[pin]
         state: State<S, Req, S::Future>,
+        // Kept until the response is there, for that may pause its limiter. None, if there is no limiter for the call.
+        waiter: Option<Waiter>,
         listen: L,
         told: Told,
     }
@@ -41,8 +39,8 @@ pin_project! {
     enum State<S, Req, F> {
         // `unready`: its turn had come, but the inner service was not ready. It waits for that one now. `room`: what
         // it waits in, if there is only so much.
-        Waiting { waiter: Waiter, room: Option<Room>, inner: S, request: Option<Req>, unready: bool },
-        Released { #[pin] response: F, shared: Arc<Shared> },
+        Waiting { room: Option<Room>, inner: S, request: Option<Req>, unready: bool },
+        Released { #[pin] response: F },
         Refused { refused: Option<RateLimited> },
         Failed,
     }
@@ -57,15 +55,13 @@ impl<S: Service<Req>, Req, L> ResponseFuture<S, Req, L> {
         listen: L,
         told: Told,
     ) -> Self {
-        Self {
-            state: State::Waiting { waiter, room, inner, request: Some(request), unready: false },
-            listen,
-            told,
-        }
+        let state = State::Waiting { room, inner, request: Some(request), unready: false };
+        Self { state, waiter: Some(waiter), listen, told }
     }
 
     pub(crate) fn refused(refused: RateLimited, listen: L) -> Self {
-        Self { state: State::Refused { refused: Some(refused) }, listen, told: Told::default() }
+        let state = State::Refused { refused: Some(refused) };
+        Self { state, waiter: None, listen, told: Told::default() }
     }
 }
 
@@ -82,39 +78,42 @@ where
         let this = self.project();
         let mut state = this.state;
         loop {
-            match state.as_mut().project() {
-                StateProj::Waiting { waiter, inner, request, unready, .. } => {
+            match (state.as_mut().project(), &mut *this.waiter) {
+                (StateProj::Waiting { inner, request, unready, .. }, Some(waiter)) => {
                     match ready!(poll_release(waiter, inner, request, unready, this.told, cx)) {
-                        Ok(response) => {
-                            let shared = Arc::clone(waiter.shared());
-                            state.set(State::Released { response, shared });
-                        }
+                        Ok(response) => state.set(State::Released { response }),
                         Err(error) => {
+                            *this.waiter = None;
                             state.set(State::Failed);
                             return Poll::Ready(Err(error));
                         }
                     }
                 }
-                StateProj::Released { response, shared } => {
+                (StateProj::Released { response }, waiter) => {
                     let response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    if let Some(asked) = this.listen.heard(&response) {
-                        pause(shared, asked, this.listen.most());
+                    if let (Some(asked), Some(waiter)) = (this.listen.heard(&response), waiter) {
+                        waiter.shared().pause(asked, this.listen.most());
                     }
                     return Poll::Ready(Ok(response));
                 }
-                StateProj::Refused { refused } => {
+                (StateProj::Refused { refused }, _) => {
                     let Some(refused) = refused.take() else {
                         panic!("a call was polled after it had failed")
                     };
                     return Poll::Ready(Err(refused.into()));
                 }
-                StateProj::Failed => panic!("a call was polled after it had failed"),
+                (StateProj::Waiting { .. } | StateProj::Failed, _) => {
+                    panic!("a call was polled after it had failed")
+                }
             }
         }
     }
 }
 
-/// Brings the permit and the inner service's readiness together, and calls.
+/// Brings the inner service's readiness and the permit together, and calls.
+///
+/// The inner service is asked when it seems to be the call's turn, and the permit taken after that, so that it counts from
+/// the call, however long that answer took.
 #[expect(clippy::panic, reason = "a contract of `Future` was broken, as documented")]
 fn poll_release<S, Req>(
     waiter: &mut Waiter,
@@ -128,26 +127,24 @@ where
     S: Service<Req> + Clone,
     S::Error: Into<BoxError>,
 {
-    if *unready {
-        ready!(inner.poll_ready(cx)).map_err(Into::into)?;
+    if !*unready {
+        ready!(waiter.poll_due(cx))?;
     }
+    let is_ready = inner.poll_ready(cx).map_err(Into::into)?.is_ready();
+    if *unready && !is_ready {
+        return Poll::Pending;
+    }
+    *unready = false;
     let Poll::Ready(turn) = waiter.poll_turn(cx) else {
-        if mem::take(unready) {
-            // Ready, but no permit: what it holds of the inner service others can use meanwhile.
-            *inner = inner.clone();
-        }
+        // No permit: what it holds of the inner service, be it a place in its queue, others can use meanwhile.
+        *inner = inner.clone();
         return Poll::Pending;
     };
     let turn = turn?;
-    if !*unready {
-        match inner.poll_ready(cx) {
-            Poll::Ready(ready) => ready.map_err(Into::into)?,
-            Poll::Pending => {
-                *unready = true;
-                turn.step_aside();
-                return Poll::Pending;
-            }
-        }
+    if !is_ready {
+        *unready = true;
+        turn.step_aside();
+        return Poll::Pending;
     }
     let Some(request) = request.take() else { panic!("a call was polled after its service had panicked") };
     let (_, waited) = turn.release();

@@ -8,11 +8,14 @@
 //! - [`Pauses`]: lets a layer listen to servers that answer 429 or 503.
 //! - [`KeyedLimiter`]: a limiter per key, in bounded memory.
 //! - `server` (feature `server`): for servers, which answer 429 instead of waiting.
+//! - `redis` (feature `redis`): one quota for several processes, over Redis or Valkey.
 //! - [`RateLimited`]: what a call is answered that would wait too long, or in vain.
 //!
 //! # Features
 //!
 //! - `server` (off): the server's side.
+//! - `redis` (off): fleets.
+//! - `redis-tls` (off): fleets over TLS, by rustls with ring.
 //!
 //! ```
 //! use std::time::Duration;
@@ -42,8 +45,11 @@ mod admission;
 mod alarm;
 mod assign;
 mod bounds;
+#[cfg(feature = "redis")]
+mod demand;
 mod error;
 mod future;
+mod gate;
 mod keyed;
 mod layer;
 mod limiter;
@@ -55,12 +61,15 @@ mod permit;
 mod queue;
 mod quota;
 mod quotas;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod refusal;
 mod rooms;
 #[cfg(feature = "server")]
 pub mod server;
 mod service;
 mod shared;
+mod snapshot;
 mod sync;
 mod told;
 mod waiter;
@@ -71,13 +80,14 @@ pub use crate::error::{BoxError, RateLimited};
 pub use crate::future::ResponseFuture;
 pub use crate::keyed::{ByKey, Digest, InvalidKeys, KeyedLimiter, header, host};
 pub use crate::layer::RateLimitLayer;
-pub use crate::limiter::{Limiter, Snapshot};
+pub use crate::limiter::Limiter;
 pub use crate::listen::{Deaf, Listen};
 pub use crate::pauses::Pauses;
 pub use crate::permit::{Acquire, Permit};
 pub use crate::quota::{InvalidQuota, Quota};
 pub use crate::quotas::Quotas;
 pub use crate::service::RateLimit;
+pub use crate::snapshot::Snapshot;
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

@@ -4,17 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 #[cfg(feature = "server")]
 use crate::admission::Standing;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
 use crate::permit::{Acquire, Permit};
-use crate::quota::LONGEST;
 use crate::quotas::Quotas;
 use crate::refusal::Refusal;
 use crate::shared::{Shared, State};
+use crate::snapshot::Snapshot;
 use crate::waiter::Waiter;
 
 /// A rate limit, first come first served.
@@ -104,9 +102,9 @@ impl Limiter {
     /// # Cancellation
     ///
     /// A future that is dropped leaves the queue, and uses no permit. One that is woken but not polled,
-    /// parked in a `select!` loop say, holds the others up for one [`interval`](crate::Quota::interval) (or 1
-    /// ms, if that is longer), then is passed over. It keeps its place, and when it is polled again,
-    /// comes before all who arrived later.
+    /// parked in a `select!` loop say, holds the others up for one [`interval`](crate::Quota::interval) (but at least
+    /// 1 ms, and at most 1 s), then is passed over. It keeps its place, and when it is polled again, comes
+    /// before all who arrived later.
     ///
     /// # Panics
     ///
@@ -167,7 +165,9 @@ impl Limiter {
             }
             let wait = queue.predicted(now, cost);
             let bound = match queue.refusal(now, cost) {
-                Some(Refusal::Cost) => Bound::Cost { cost, most: queue.quotas().most() },
+                Some(Refusal::Cost) => Bound::Cost { cost, most: queue.most() },
+                #[cfg(feature = "redis")]
+                Some(Refusal::Away(why)) => Bound::Away(why),
                 Some(_) => Bound::Pause,
                 None => Bound::NoWait,
             };
@@ -238,7 +238,7 @@ impl Limiter {
     /// # }
     /// ```
     pub fn pause(&self, asked: Duration, most: Duration) {
-        pause(&self.shared, asked, most);
+        self.shared.pause(asked, most);
     }
 
     /// How the limiter stands.
@@ -249,6 +249,8 @@ impl Limiter {
             waiting: queue.waiting(),
             next_slot: queue.next_slot(now),
             paused_until: queue.paused_until(now),
+            #[cfg(feature = "redis")]
+            fleet: queue.fleet(),
         })
     }
 
@@ -303,25 +305,4 @@ impl fmt::Debug for Limiter {
             .field("max_queue", &self.bounds.max_queue)
             .finish_non_exhaustive()
     }
-}
-
-/// As [`Limiter::pause`].
-pub(crate) fn pause(shared: &Shared, asked: Duration, most: Duration) {
-    let asked = asked.min(LONGEST);
-    tracing::debug!(?asked, ?most, "rate limit paused");
-    shared.unsettle(|queue, now| queue.pause(now, asked, most.min(LONGEST)).into_iter().collect());
-}
-
-/// How a limiter stands: [`Limiter::snapshot`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// Calls that wait, those included that were passed over.
-    pub waiting: usize,
-    /// Permits that are free and that nobody waits for.
-    pub available: usize,
-    /// When the quota allows the next release, to whoever is first: now, if it allows one already.
-    pub next_slot: Instant,
-    /// Until when nobody is released, because of a [pause](Limiter::pause).
-    pub paused_until: Option<Instant>,
 }

@@ -66,6 +66,7 @@ impl Line {
     }
 
     /// Those in the list.
+    #[inline]
     pub(crate) fn claims(&self) -> usize {
         self.claims
     }
@@ -107,6 +108,7 @@ impl Line {
     }
 
     /// The first in the list; with its place.
+    #[inline]
     pub(crate) fn front(&self) -> Option<(Seat, Place)> {
         self.first.map(|seat| (seat, self.seats[seat].place))
     }

@@ -25,11 +25,13 @@ impl Pause {
         }
     }
 
+    #[inline]
     pub(crate) fn until(&self, now: Instant) -> Option<Instant> {
         self.hold.max(self.bar.map(|(until, _)| until)).filter(|&until| until > now)
     }
 
     /// How long it was asked for from now on, if calls fail meanwhile.
+    #[inline]
     pub(crate) fn bars(&self, now: Instant) -> Option<Duration> {
         self.bar.filter(|&(until, _)| until > now).map(|(_, asked)| asked.saturating_duration_since(now))
     }

@@ -1,5 +1,8 @@
 //! Why a call is not released, whatever it would wait.
 
+#[cfg(feature = "redis")]
+use crate::redis::Away;
+
 /// What is wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -9,4 +12,7 @@ pub(crate) enum Refusal {
     Pause,
     /// It has waited as long as it would.
     Wait,
+    /// The server of its fleet is away.
+    #[cfg(feature = "redis")]
+    Away(Away),
 }

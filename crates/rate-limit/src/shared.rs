@@ -3,19 +3,38 @@
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
+#[cfg(feature = "redis")]
+use std::{any::Any, fmt::Debug};
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+#[cfg(feature = "redis")]
+use crate::admission::Admit;
 use crate::alarm::{Alarm, Drive};
+#[cfg(feature = "redis")]
+use crate::demand::Demand;
 use crate::queue::Queue;
+use crate::quota::LONGEST;
 use crate::quotas::Quotas;
-use crate::sync::Mutex;
+use crate::sync::{AtomicBool, Mutex, Ordering};
 use crate::wakes::Wakes;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Whether a newcomer would have had to wait when the lock was last left: a hint, which spares others the lock.
+    busy: AtomicBool,
+    #[cfg(feature = "redis")]
+    attend: Option<Box<dyn Attend>>,
+}
+
+/// Sees to it that somebody else is asked for permits.
+#[cfg(feature = "redis")]
+pub(crate) trait Attend: Debug + Send + Sync {
+    /// Somebody waits, in the current runtime.
+    fn attend(&self, shared: &Arc<Shared>);
 }
 
 #[derive(Debug)]
@@ -36,7 +55,42 @@ struct Registered {
 impl Shared {
     pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
         let queue = Queue::new(quotas, Instant::now());
-        Arc::new(Self { state: Mutex::new(State { queue, alarms: Vec::new() }) })
+        let state = Mutex::new(State { queue, alarms: Vec::new() });
+        Arc::new(Self {
+            state,
+            busy: AtomicBool::new(false),
+            #[cfg(feature = "redis")]
+            attend: None,
+        })
+    }
+
+    /// For an admission that asks somebody else.
+    #[cfg(feature = "redis")]
+    pub(crate) fn over(
+        quotas: Quotas,
+        admission: Box<dyn Admit>,
+        attend: Box<dyn Attend>,
+        now: Instant,
+    ) -> Arc<Self> {
+        let queue = Queue::over(admission, quotas, now);
+        let state = Mutex::new(State { queue, alarms: Vec::new() });
+        Arc::new(Self { state, busy: AtomicBool::new(false), attend: Some(attend) })
+    }
+
+    /// Changes an admission that asks somebody else, and offers what is free.
+    #[cfg(feature = "redis")]
+    pub(crate) fn remote<T>(&self, act: impl FnOnce(&mut dyn Any, Demand<'_>, Instant) -> T) -> Option<T> {
+        let done = self.with(|state, now| state.queue.remote(now, act));
+        self.offer(|_, _| ());
+        done
+    }
+
+    /// Wakes all who wait: they see to it anew that they are served.
+    #[cfg(feature = "redis")]
+    pub(crate) fn wake_all(&self) {
+        for waker in self.with(|state, _| state.queue.take_wakers()) {
+            waker.wake();
+        }
     }
 
     /// Locks the state, and tells the time: read under the lock, so that it never goes back from one caller
@@ -48,11 +102,17 @@ impl Shared {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let done = act(&mut state, Instant::now());
         let recalled = state.queue.take_recalled();
+        self.busy.store(state.queue.is_busy(), Ordering::Relaxed);
         drop(state);
         if let Some(waker) = recalled {
             waker.wake();
         }
         done
+    }
+
+    /// Whether a newcomer would have to wait, as far as can be told without the lock.
+    pub(crate) fn seems_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Whether nobody waits, and nothing that was released matters any more.
@@ -61,20 +121,44 @@ impl Shared {
     }
 
     /// Makes a change that may free a permit, and offers what is free.
-    ///
-    /// No alarm needs to be set for that: see the end of the queue's reasoning.
     pub(crate) fn hand_over<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = self.with(|state, _| change(state));
-        self.offer(|_, _| ());
+        self.offer_and_serve();
         changed
     }
 
     /// Makes a change that moves deadlines. Those whose wakers it returns are woken: they set their alarms anew.
     pub(crate) fn unsettle(&self, change: impl FnOnce(&mut Queue, Instant) -> Vec<Waker>) {
         let wakers = self.with(|state, now| change(&mut state.queue, now));
-        self.offer(|_, _| ());
+        self.offer_and_serve();
         for waker in wakers {
             waker.wake();
+        }
+    }
+
+    /// As [`Limiter::pause`](crate::Limiter::pause).
+    pub(crate) fn pause(&self, asked: Duration, most: Duration) {
+        let asked = asked.min(LONGEST);
+        tracing::debug!(?asked, ?most, "rate limit paused");
+        self.unsettle(|queue, now| queue.pause(now, asked, most.min(LONGEST)).into_iter().collect());
+    }
+
+    /// Offers what is free. If these offers run out before the alarm of this runtime rings, sets it anew; for that of
+    /// another runtime see the end of the queue's reasoning.
+    fn offer_and_serve(&self) {
+        let late = self.offer(|state, now| {
+            let deadline = state.queue.deadline(now)?;
+            let late =
+                |registered: &&Registered| registered.waiters > 0 && registered.is_late(Some(deadline));
+            state.alarms.iter().any(|registered| late(&registered)).then_some(())?;
+            let runtime = Handle::try_current().ok()?.id();
+            let mut alarms = state.alarms.iter().filter(late);
+            alarms
+                .find(|registered| registered.alarm.runtime() == runtime)
+                .map(|found| Arc::clone(&found.alarm))
+        });
+        if let Some(alarm) = late {
+            alarm.serve();
         }
     }
 
@@ -96,6 +180,10 @@ impl Shared {
     /// The alarm of the current runtime; see [`Alarm::new`] for its panics.
     pub(crate) fn alarm(self: &Arc<Self>) -> Arc<Alarm<Self>> {
         let runtime = Handle::current().id();
+        #[cfg(feature = "redis")]
+        if let Some(attend) = &self.attend {
+            attend.attend(self);
+        }
         let found = |state: &State| {
             let mut alarms = state.alarms.iter().map(|registered| &registered.alarm);
             alarms.find(|alarm| alarm.runtime() == runtime).cloned()

@@ -15,6 +15,7 @@ impl Told {
     }
 
     /// A panic of the hook ends here: it must not become the call's, which has been released.
+    #[inline]
     pub(crate) fn tell(&self, waited: Duration) {
         let Some(hook) = &self.0 else { return };
         if catch_unwind(AssertUnwindSafe(|| hook(waited))).is_err() {

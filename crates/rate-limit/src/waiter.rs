@@ -41,6 +41,8 @@ struct Replaced {
 enum Step {
     /// Its turn: a permit was taken at this instant, and its seat given up.
     Turn(Instant, Ticket),
+    /// Its turn, if it comes to take it.
+    Due,
     Refused(RateLimited),
     /// Not yet its turn; it may still have to be given a seat.
     NotYet,
@@ -75,14 +77,55 @@ impl Waiter {
     /// or after a pause or a change of the quota.
     ///
     /// Panics as `tokio::time::sleep` does, if it must wait.
+    #[inline]
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn<'_>, RateLimited>> {
+        if let Some((at, ticket)) = self.take_free() {
+            return Poll::Ready(Ok(Turn { waiter: self, at, ticket }));
+        }
+        match self.poll_step(true, cx) {
+            Step::Turn(at, ticket) => Poll::Ready(Ok(Turn { waiter: self, at, ticket })),
+            Step::Refused(refused) => Poll::Ready(Err(refused)),
+            Step::Due | Step::NotYet | Step::Seated { .. } => Poll::Pending,
+        }
+    }
+
+    /// Pending until its turn has come, which is still to be taken: by [`poll_turn`](Self::poll_turn), right away.
+    /// A newcomer may be told so although it will have to wait.
+    ///
+    /// Panics as `poll_turn` does.
+    #[inline]
+    pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RateLimited>> {
+        if self.seat.is_none() && !self.shared.seems_busy() {
+            return Poll::Ready(Ok(()));
+        }
+        match self.poll_step(false, cx) {
+            Step::Turn(..) | Step::Due => Poll::Ready(Ok(())),
+            Step::Refused(refused) => Poll::Ready(Err(refused)),
+            Step::NotYet | Step::Seated { .. } => Poll::Pending,
+        }
+    }
+
+    /// The short way of most: a newcomer whose permits are free.
+    #[inline]
+    fn take_free(&mut self) -> Option<(Instant, Ticket)> {
+        if self.seat.is_some() || self.shared.seems_busy() {
+            return None;
+        }
+        let Self { shared, cost, arrived, .. } = self;
+        shared.with(|state, now| {
+            arrived.get_or_insert(now);
+            Some((now, state.queue.take_free(now, *cost)?))
+        })
+    }
+
+    fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Step {
         let mut replaced = Replaced::default();
-        let mut step = self.step(&mut None, &mut replaced);
+        let mut step = self.step(take, &mut None, &mut replaced);
         if let Step::NotYet = step {
             // All that may panic, allocate or run code of others happens between the two takes of the lock.
             let alarm = self.shared.alarm();
             let mut means = Some((cx.waker().clone(), Arc::clone(&alarm)));
-            step = self.step(&mut means, &mut replaced);
+            step = self.step(take, &mut means, &mut replaced);
             if let Step::Seated { serve } = step {
                 if serve {
                     alarm.serve();
@@ -93,30 +136,27 @@ impl Waiter {
                 );
             }
         }
-        match step {
-            Step::Turn(at, ticket) => Poll::Ready(Ok(Turn { waiter: self, at, ticket })),
-            Step::Refused(refused) => {
-                tracing::debug!(%refused, "call refused");
-                Poll::Ready(Err(refused))
-            }
-            Step::NotYet | Step::Seated { .. } => Poll::Pending,
+        if let Step::Refused(refused) = &step {
+            tracing::debug!(%refused, "call refused");
         }
+        step
     }
 
-    /// Takes its permits if it is its turn; if not, takes a seat if it has the means to wait in it.
-    fn step(&mut self, means: &mut Option<Means>, replaced: &mut Replaced) -> Step {
+    /// Takes its permits if it is its turn and it would; if it is not, takes a seat if it has the means to wait in it.
+    fn step(&mut self, take: bool, means: &mut Option<Means>, replaced: &mut Replaced) -> Step {
         let Self { shared, bounds, cost, arrived, seat, home } = self;
         let cost = *cost;
         shared.with(|state, now| {
             arrived.get_or_insert(now);
             match *seat {
-                Some(taken) => match state.queue.come(taken, now) {
+                Some(taken) => match state.queue.come(taken, now, take) {
                     Coming::Turn(ticket, waker) => {
                         *seat = None;
                         state.release(home, replaced);
                         replaced.waker = waker;
                         return Step::Turn(now, ticket);
                     }
+                    Coming::Due => return Step::Due,
                     Coming::Refused(refusal, wait, waker) => {
                         *seat = None;
                         state.release(home, replaced);
@@ -125,8 +165,9 @@ impl Waiter {
                     }
                     Coming::Wait => {}
                 },
-                None => match state.queue.arrive(now, cost) {
+                None => match state.queue.arrive(now, cost, take) {
                     Arrival::Turn(ticket) => return Step::Turn(now, ticket),
+                    Arrival::Due => return Step::Due,
                     Arrival::Refused(refusal, wait) => {
                         return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
                     }
@@ -160,9 +201,11 @@ impl Waiter {
 /// The error of a call that is refused whatever it would wait.
 fn refused(queue: &Queue, refusal: Refusal, cost: u32, bounds: &Bounds, wait: Duration) -> RateLimited {
     let bound = match refusal {
-        Refusal::Cost => Bound::Cost { cost, most: queue.quotas().most() },
+        Refusal::Cost => Bound::Cost { cost, most: queue.most() },
         Refusal::Pause => Bound::Pause,
         Refusal::Wait => Bound::Waited(bounds.max_wait.unwrap_or_default()),
+        #[cfg(feature = "redis")]
+        Refusal::Away(why) => Bound::Away(why),
     };
     RateLimited::new(queue.quotas().clone(), wait, bound)
 }
@@ -189,10 +232,13 @@ impl Drop for Waiter {
 
 impl Turn<'_> {
     /// The call is released: the permit is used. Returns when it was recorded, and how long after its arrival.
+    #[inline]
     pub(crate) fn release(self) -> (Instant, Duration) {
         let at = self.at;
-        let waited =
-            self.waiter.arrived.map_or(Duration::ZERO, |arrived| at.saturating_duration_since(arrived));
+        let waited = match self.waiter.arrived {
+            Some(arrived) if arrived < at => at - arrived,
+            _ => Duration::ZERO,
+        };
         mem::forget(self);
         (at, waited)
     }

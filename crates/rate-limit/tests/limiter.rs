@@ -378,6 +378,41 @@ async fn many_parked_heads_in_a_row_are_passed_over_too() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_parked_head_delays_nobody_for_longer_than_a_second() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let limiter = Limiter::new(Quota::new(1, HOUR).unwrap());
+    limiter.try_acquire().unwrap();
+    let begun = Instant::now();
+    let mut parked = task::spawn(limiter.acquire());
+    assert_pending!(parked.poll());
+    let next = limiter.acquire().await.unwrap();
+    assert_eq!(next.at() - begun, HOUR + ms(1000));
+    assert!(parked.is_woken());
+    assert_pending!(parked.poll());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_given_back_to_a_parked_head_goes_on_after_an_interval() {
+    for interval in [ms(500), ms(10)] {
+        let limiter = Limiter::new(Quota::new(20, interval * 20).unwrap());
+        let permit = limiter.try_acquire_many(20).unwrap();
+        // They see no slot for twenty intervals, but then it is given back.
+        let mut waiters: Vec<_> = (0..3).map(|_| task::spawn(limiter.acquire())).collect();
+        for waiter in &mut waiters {
+            assert_pending!(waiter.poll());
+        }
+        permit.give_back();
+        assert!(waiters[0].is_woken() && !waiters[1].is_woken());
+        sleep(interval).await;
+        assert!(waiters[1].is_woken());
+        // The second leaves, and all goes to the third.
+        drop(waiters.remove(1));
+        assert!(waiters[1].is_woken());
+        assert_ready_ok!(waiters[1].poll());
+    }
+}
+
 /// The same as a caller meets it: `&mut future` in a `select!` loop whose other arm is busy.
 #[tokio::test(start_paused = true)]
 async fn a_future_parked_in_select_harms_nobody_and_is_served() {

@@ -5,6 +5,7 @@ mod common;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use rate_limit::{BoxError, Limiter, Quota, RateLimit, RateLimitLayer, RateLimited};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, advance, sleep, timeout};
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok, task};
 use tower::buffer::Buffer;
 use tower::limit::ConcurrencyLimit;
@@ -244,6 +245,43 @@ async fn a_slow_service_under_a_concurrency_limit_is_called_in_order() {
     assert!(order.lock().unwrap().is_sorted());
 }
 
+/// Takes 60 ms to say that it is ready, with its thread blocked.
+#[derive(Clone)]
+struct Slow(Log);
+
+impl Service<usize> for Slow {
+    type Response = usize;
+    type Error = Infallible;
+    type Future = Ready<Result<usize, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The first poll moves the clock; the rest only yields.
+        let _ = pin!(advance(ms(60))).poll(cx);
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: usize) -> Self::Future {
+        self.0.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_counts_from_the_call_and_not_from_before_the_service_was_asked_whether_it_is_ready() {
+    for quota in [Quota::per_second(1).unwrap(), Quota::per_second(2).unwrap().spaced()] {
+        let log = Log::default();
+        let mut service = RateLimit::new(Slow(log.clone()), Limiter::new(quota));
+        // The first finds a permit; the others wait for one. What comes behind is fast.
+        for i in 0..3 {
+            service.call(i).await.unwrap();
+            let limiter = service.limiter().clone();
+            let permit = limiter.acquire().await.unwrap();
+            log.0.lock().unwrap().push(permit.at());
+        }
+        assert_exact(&log.releases(), quota);
+        assert_eq!(log.releases().len(), 6);
+    }
+}
+
 #[derive(Clone)]
 struct Thrice(usize);
 
@@ -383,53 +421,6 @@ async fn a_permit_given_back_goes_to_who_waits() {
     assert_ready_err!(second.poll());
     assert!(third.is_woken());
     assert_ready_ok!(third.poll());
-}
-
-/// Not ready, and does something while it is asked.
-#[derive(Clone)]
-struct Busy(Arc<Mutex<dyn FnMut() + Send>>);
-
-impl Service<()> for Busy {
-    type Response = ();
-    type Error = Infallible;
-    type Future = Ready<Result<(), Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        (self.0.lock().unwrap())();
-        Poll::Pending
-    }
-
-    fn call(&mut self, (): ()) -> Self::Future {
-        unreachable!("it is never ready")
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_permit_given_back_to_a_parked_head_goes_on_after_an_interval() {
-    let limiter = Limiter::new(Quota::new(2, ms(10_000)).unwrap());
-    limiter.try_acquire().unwrap();
-    let others = Arc::new(Mutex::new(vec![]));
-    // Two arrive while the last permit is taken, and see no slot before 10 s …
-    let busy = Busy(Arc::new(Mutex::new({
-        let (limiter, others) = (limiter.clone(), Arc::clone(&others));
-        move || {
-            let mut others = others.lock().unwrap();
-            for _ in 0..2 {
-                let mut other = task::spawn(limiter.acquire());
-                assert_pending!(other.poll());
-                others.push(other);
-            }
-        }
-    })));
-    let mut service = RateLimit::new(busy, limiter);
-    let mut unready = task::spawn(service.call(()));
-    assert_pending!(unready.poll());
-    // … but then it is given back. The first of them is parked; the second has it after one interval.
-    let mut others = std::mem::take(&mut *others.lock().unwrap());
-    assert!(others[0].is_woken() && !others[1].is_woken());
-    sleep(ms(5000)).await;
-    assert!(others[1].is_woken());
-    assert_ready_ok!(others[1].poll());
 }
 
 #[tokio::test(start_paused = true)]

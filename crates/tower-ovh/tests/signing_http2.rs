@@ -7,6 +7,7 @@ use flaky_tls::{CutBy, FlakyTls, HttpVersions, Protocol, RequestFault, RequestPo
 use http::Method;
 use jittered_backoff::Backoff;
 use ovh_auth::{ApplicationKeys, Config, Credentials};
+use retry_on_tls_eof::RetryOnTlsEofLayer;
 use serde_json::{Value, json};
 use tower_ovh::{Connector, OvhClient, OvhStack, Roots};
 
@@ -23,9 +24,10 @@ async fn what_is_signed_is_what_the_server_of_http2_sees() {
     let keys = Credentials::Application(keys.with_consumer_key(CONSUMER_KEY).unwrap());
     let config = Config::new(format!("{}/1.0", server.url()).parse().unwrap(), Some(keys)).unwrap();
     let backoff = Backoff::exponential(Duration::from_millis(1)..=Duration::from_millis(5)).unwrap();
+    let stack = OvhStack::new().with_retry(RetryOnTlsEofLayer::new(backoff));
     let roots = Roots::none().with_pem(server.authority().pem()).unwrap();
     let connector = Connector::trusting(roots).unwrap().with_http2();
-    let ovh = OvhClient::connect(&config, OvhStack::new().with_backoff(backoff), &connector).unwrap();
+    let ovh = OvhClient::connect(&config, stack, &connector).unwrap();
 
     for skew in [-3_600, 3_600] {
         api.set_skew(skew);

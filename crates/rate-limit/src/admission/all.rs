@@ -34,6 +34,12 @@ impl Admit for All {
         earliest
     }
 
+    fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
+        let mut fits = true;
+        self.each(|admit| fits &= admit.fits(now, ahead, cost));
+        fits
+    }
+
     fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
         // With nobody ahead, they don't depend on each other.
         let mut wait = (ahead == 0).then_some(Duration::ZERO);
@@ -47,8 +53,10 @@ impl Admit for All {
         free
     }
 
-    fn take(&mut self, now: Instant, cost: u32) {
-        self.each(|admit| admit.take(now, cost));
+    fn take(&mut self, now: Instant, cost: u32) -> bool {
+        let mut left = true;
+        self.each(|admit| left &= admit.take(now, cost));
+        left
     }
 
     fn give_back(&mut self, at: Instant, cost: u32) {

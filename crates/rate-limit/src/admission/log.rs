@@ -32,7 +32,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { entries: VecDeque::new(), gone: 0, last_gone: None, guessed: 0 }
     }
 
@@ -40,10 +40,12 @@ impl Log {
     pub(super) const ENTRY: usize = size_of::<Entry>();
 
     /// How many permits the log holds.
+    #[inline]
     pub(super) fn used(&self) -> u64 {
         self.upto() - self.gone
     }
 
+    #[inline]
     fn upto(&self) -> u64 {
         self.entries.back().map_or(self.gone, |last| last.upto)
     }
@@ -53,6 +55,7 @@ impl Log {
     }
 
     /// Lets go of what no longer counts at `now`.
+    #[inline]
     pub(super) fn forget(&mut self, now: Instant, window: Duration) {
         while let Some(&Entry { at, upto }) = self.entries.front() {
             if now < at + window {
@@ -92,6 +95,7 @@ impl Log {
 
     /// Records a release. It takes more memory only when there are more entries than ever, and never more than `n` of
     /// them.
+    #[inline]
     pub(super) fn push(&mut self, at: Instant, cost: u32, n: u32) {
         let upto = self.upto() + u64::from(cost);
         if let Some(last) = self.entries.back_mut() {

@@ -8,17 +8,24 @@ mod log;
 mod spaced;
 mod window;
 
+#[cfg(feature = "redis")]
+use std::any::Any;
 use std::fmt::Debug;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use self::all::All;
+#[cfg(feature = "redis")]
+pub(crate) use self::log::Log;
+#[cfg(not(feature = "redis"))]
 use self::log::Log;
 use self::spaced::Spaced;
 use self::window::Window;
 use crate::quota::Quota;
 use crate::quotas::Quotas;
+#[cfg(feature = "redis")]
+use crate::redis::{Away, FleetState};
 
 /// A release that is yet to be made, as far as is known: what a prediction is made of.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +51,9 @@ pub(crate) trait Admit: Debug + Send {
     /// When a call could be released at the earliest, from `now` on, if the `planned` ones go before it.
     fn earliest(&mut self, now: Instant, planned: &[Planned], cost: u32) -> Instant;
 
+    /// Whether a call fits now, after others that take so many permits: what [`earliest`](Self::earliest) says, for less.
+    fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool;
+
     /// How long until a call of one permit could be released after `ahead` others of one permit, if those are
     /// released as early as they can; if that can be told without going through them one by one.
     fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration>;
@@ -51,8 +61,8 @@ pub(crate) trait Admit: Debug + Send {
     /// How many permits are free now.
     fn free(&mut self, now: Instant) -> u64;
 
-    /// Records a release. MUST only be called when it is allowed.
-    fn take(&mut self, now: Instant, cost: u32);
+    /// Records a release. MUST only be called when it is allowed. Returns whether another permit is free.
+    fn take(&mut self, now: Instant, cost: u32) -> bool;
 
     /// Takes the record of a release back that was recorded `at` that instant, but not made after all.
     fn give_back(&mut self, at: Instant, cost: u32);
@@ -72,6 +82,48 @@ pub(crate) trait Admit: Debug + Send {
 
     /// If releases are spaced: when the next is allowed.
     fn slot(&self) -> Option<Instant>;
+
+    /// Lets go of permits that can't be used any more. Returns whether there are fewer for that; offers are to be looked at
+    /// then.
+    fn lapse(&mut self, _now: Instant) -> bool {
+        false
+    }
+
+    /// Those who wait want so many permits from now on.
+    fn asked(&mut self, _claimed: u64) {}
+
+    /// Whether what it tells of times to come is so, unless somebody leaves: if not, it may get worse.
+    fn foresees(&self) -> bool {
+        true
+    }
+
+    /// How long a first that does not come may hold the others up, at the most.
+    fn patience(&self) -> Duration {
+        Duration::MAX
+    }
+
+    /// Other quotas hold, if it can change them itself.
+    fn set_quotas(&mut self, _quotas: &Quotas) -> bool {
+        false
+    }
+
+    /// Nothing is released at all, because of this.
+    #[cfg(feature = "redis")]
+    fn closed(&self) -> Option<Away> {
+        None
+    }
+
+    /// How a fleet stands with its server.
+    #[cfg(feature = "redis")]
+    fn fleet(&self) -> Option<FleetState> {
+        None
+    }
+
+    /// Itself, if somebody else is to be asked for its permits.
+    #[cfg(feature = "redis")]
+    fn remote(&mut self) -> Option<&mut dyn Any> {
+        None
+    }
 }
 
 /// The admission that quotas ask for.
@@ -83,6 +135,18 @@ pub(crate) fn admission(quotas: &Quotas, now: Instant) -> Box<dyn Admit> {
 /// spaced quota begins no earlier than the old spaced one would have gone on.
 pub(crate) fn succession(old: &dyn Admit, quotas: &Quotas, now: Instant) -> Box<dyn Admit> {
     build(quotas, old.log().1, old.slot().map_or(now, |slot| slot.max(now)))
+}
+
+/// The admission that quotas ask for, after these releases, the oldest first.
+#[cfg(feature = "redis")]
+pub(crate) fn admission_after(
+    quotas: &Quotas,
+    releases: impl Iterator<Item = Instant>,
+    now: Instant,
+) -> Box<dyn Admit> {
+    let mut log = Log::new();
+    releases.for_each(|at| log.push(at, 1, u32::MAX));
+    build(quotas, &log, now)
 }
 
 /// The most memory that an admission uses: in an estimate that counts every quota as a spaced one.

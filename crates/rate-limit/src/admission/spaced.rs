@@ -96,6 +96,13 @@ impl Admit for Spaced {
         }
     }
 
+    fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
+        // Whoever is ahead takes the one slot there can be now.
+        ahead == 0
+            && now >= self.next
+            && ((cost <= 1 && now >= self.mixed_until) || self.window.fits(now, 0, cost))
+    }
+
     fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
         if now < self.mixed_until {
             return None;
@@ -109,11 +116,12 @@ impl Admit for Spaced {
         u64::from(now >= self.next)
     }
 
-    fn take(&mut self, now: Instant, cost: u32) {
+    fn take(&mut self, now: Instant, cost: u32) -> bool {
         // What it no longer holds must leave it even if nobody asks it.
         self.window.free(now);
         self.window.take(now, cost);
         self.record(now, cost);
+        false
     }
 
     fn give_back(&mut self, at: Instant, cost: u32) {

@@ -41,6 +41,11 @@ impl Admit for Window {
         last.map_or(now, |last| now.max(last + self.window))
     }
 
+    fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
+        self.log.forget(now, self.window);
+        self.log.used() + ahead + u64::from(cost) <= u64::from(self.n)
+    }
+
     /// Of calls that cost one permit, number `k` needs the one `n` before it to have left the window. For `k`
     /// below `n` that one is free or in the log; beyond, it is itself to come, and the pattern repeats one window
     /// later.
@@ -61,8 +66,9 @@ impl Admit for Window {
         u64::from(self.n).saturating_sub(self.log.used())
     }
 
-    fn take(&mut self, now: Instant, cost: u32) {
+    fn take(&mut self, now: Instant, cost: u32) -> bool {
         self.log.push(now, cost, self.n);
+        self.log.used() < u64::from(self.n)
     }
 
     fn give_back(&mut self, at: Instant, cost: u32) {

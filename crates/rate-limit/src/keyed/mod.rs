@@ -19,6 +19,7 @@ use crate::error::{Bound, RateLimited};
 use crate::limiter::Limiter;
 use crate::permit::Permit;
 use crate::quotas::Quotas;
+use crate::shared::Shared;
 
 use self::store::Store;
 
@@ -92,7 +93,23 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         if keys == 0 || each.checked_mul(keys).is_none_or(|needed| needed > bytes) {
             return Err(InvalidKeys::new(keys, each, bytes));
         }
-        Ok(Self { store: Arc::new(Store::new(quotas, keys)), bounds: Bounds::default() })
+        let make = Box::new(|_: &K, quotas: &Quotas| Shared::new(quotas.clone()));
+        Ok(Self { store: Arc::new(Store::new(quotas, keys, make)), bounds: Bounds::default() })
+    }
+
+    /// With limiters of another kind, that take `more` bytes.
+    #[cfg(feature = "redis")]
+    pub(crate) fn made_by(
+        quotas: Quotas,
+        keys: usize,
+        more: usize,
+        make: impl Fn(&K, &Quotas) -> Arc<Shared> + Send + Sync + 'static,
+    ) -> Result<Self, InvalidKeys> {
+        let each = Store::<K>::bytes_per_key(&quotas).saturating_add(more);
+        if keys == 0 || each.checked_mul(keys).is_none_or(|needed| needed > MOST_BYTES) {
+            return Err(InvalidKeys::new(keys, each, MOST_BYTES));
+        }
+        Ok(Self { store: Arc::new(Store::new(quotas, keys, Box::new(make))), bounds: Bounds::default() })
     }
 
     /// The most memory, in bytes: that of a key and its record of releases (24 bytes per call of the quota), times the

@@ -17,9 +17,13 @@ const ENTRY: usize = 128;
 /// come.
 const SWEEP: usize = 2;
 
+/// How the limiter of a new key is made.
+type Make<K> = Box<dyn Fn(&K, &Quotas) -> Arc<Shared> + Send + Sync>;
+
 pub(super) struct Store<K> {
     quotas: Quotas,
     most: usize,
+    make: Make<K>,
     keys: Mutex<LruCache<K, Arc<Shared>, RandomState>>,
 }
 
@@ -28,10 +32,10 @@ impl<K: Hash + Eq> Store<K> {
         ENTRY + size_of::<K>() + size_of::<Shared>() + admission::bytes(quotas)
     }
 
-    pub(super) fn new(quotas: Quotas, most: usize) -> Self {
+    pub(super) fn new(quotas: Quotas, most: usize, make: Make<K>) -> Self {
         // A client may choose its key, so the hash is keyed.
         let keys = LruCache::unbounded_with_hasher(RandomState::new());
-        Self { quotas, most, keys: Mutex::new(keys) }
+        Self { quotas, most, make, keys: Mutex::new(keys) }
     }
 
     pub(super) fn quotas(&self) -> &Quotas {
@@ -61,7 +65,7 @@ impl<K: Hash + Eq> Store<K> {
         if keys.len() >= self.most {
             left[SWEEP] = Some(evict(&mut keys)?);
         }
-        let shared = Shared::new(self.quotas.clone());
+        let shared = (self.make)(&key, &self.quotas);
         keys.push(key, Arc::clone(&shared));
         drop(keys);
         Some(shared)

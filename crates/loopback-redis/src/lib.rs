@@ -1,0 +1,178 @@
+//! A server of one's own on a free port of 127.0.0.1: Redis, or Valkey. It keeps nothing on disk, and ends with its handle.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+/// The names that the program goes by.
+const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+
+/// What to do if there is none.
+pub const INSTALL: &str = "apt-get install redis-server (or valkey-server)";
+
+/// How often another port is tried, should somebody else have taken the one that was free.
+const TRIES: usize = 5;
+
+/// A running server.
+#[derive(Debug)]
+pub struct LoopbackRedis {
+    child: Child,
+    port: u16,
+    password: Option<String>,
+}
+
+impl LoopbackRedis {
+    /// Starts one, and waits until it accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such program; otherwise what went wrong.
+    pub fn start() -> io::Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// The same with a password.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_with(password: Option<&str>) -> io::Result<Self> {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for _ in 0..TRIES {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+            match spawn(port, password) {
+                Ok(child) => return Ok(Self { child, port, password: password.map(str::to_owned) }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Starts one for the test of this name. Without the program the test is left out: that is said on stderr past the
+    /// capture of output, so that it can't be overlooked, and counted.
+    ///
+    /// # Panics
+    ///
+    /// If there is a program, but it does not start.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test fails by panicking")]
+    pub fn for_test(name: &str, password: Option<&str>) -> Option<Self> {
+        match Self::start_with(password) {
+            Ok(server) => Some(server),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // If stderr is closed, nobody can be told.
+                let _ = writeln!(io::stderr(), "test left out: {name}: no redis-server; {INSTALL}");
+                None
+            }
+            Err(error) => panic!("redis-server does not start: {error}"),
+        }
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its URL, with the password, if it has one.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let password = self.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"));
+        format!("redis://{password}127.0.0.1:{}/", self.port)
+    }
+
+    /// Kills it, as SIGKILL does: its data is lost.
+    ///
+    /// # Errors
+    ///
+    /// If that fails.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Starts it again on the same port, after [`kill`](Self::kill), with no data.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.child = spawn(self.port, self.password.as_deref())?;
+        Ok(())
+    }
+
+    /// Stops its process in its tracks (SIGSTOP): connections stand, nothing is answered.
+    ///
+    /// # Errors
+    ///
+    /// If that fails.
+    pub fn freeze(&self) -> io::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a frozen one go on.
+    ///
+    /// # Errors
+    ///
+    /// If that fails.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> io::Result<()> {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other("kill has failed")) }
+    }
+}
+
+impl Drop for LoopbackRedis {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.kill();
+    }
+}
+
+fn spawn(port: u16, password: Option<&str>) -> io::Result<Child> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for program in PROGRAMS {
+        let mut command = Command::new(program);
+        command.args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--port",
+            &port.to_string(),
+        ]);
+        if let Some(password) = password {
+            command.args(["--requirepass", password]);
+        }
+        match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
+            Ok(child) => return accepting(child),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+/// Waits for the line that says so; what it writes later is read and dropped, lest it block.
+fn accepting(mut child: Child) -> io::Result<Child> {
+    let Some(stdout) = child.stdout.take() else { return Ok(child) };
+    let mut lines = BufReader::new(stdout).lines();
+    for line in lines.by_ref() {
+        if line?.contains("Ready to accept connections") {
+            thread::spawn(move || lines.for_each(drop));
+            return Ok(child);
+        }
+    }
+    child.kill()?;
+    child.wait()?;
+    Err(io::Error::other("it ended before it accepted connections"))
+}

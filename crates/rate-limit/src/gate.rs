@@ -1,0 +1,201 @@
+//! What may be released now: the quotas, what has been released of them, and a pause. It knows nobody who waits.
+
+#[cfg(feature = "redis")]
+use std::any::Any;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+#[cfg(feature = "server")]
+use crate::admission::Standing;
+use crate::admission::{Admit, Planned, admission, succession};
+use crate::pause::Pause;
+use crate::quotas::Quotas;
+#[cfg(feature = "redis")]
+use crate::redis::FleetState;
+use crate::refusal::Refusal;
+
+#[derive(Debug)]
+pub(crate) struct Gate {
+    quotas: Quotas,
+    /// The most permits that a call can ask for.
+    most: u32,
+    admission: Box<dyn Admit>,
+    pause: Pause,
+    /// Room for predictions.
+    planned: Vec<Planned>,
+}
+
+impl Gate {
+    pub(crate) fn new(quotas: Quotas, now: Instant) -> Self {
+        let admission = admission(&quotas, now);
+        Self::over(admission, quotas)
+    }
+
+    /// With an admission of another kind.
+    pub(crate) fn over(admission: Box<dyn Admit>, quotas: Quotas) -> Self {
+        Self { most: quotas.most(), admission, pause: Pause::default(), planned: Vec::new(), quotas }
+    }
+
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    pub(crate) fn most(&self) -> u32 {
+        self.most
+    }
+
+    /// Other quotas hold from now on; what was released before counts.
+    pub(crate) fn set_quotas(&mut self, now: Instant, quotas: Quotas) {
+        if !self.admission.set_quotas(&quotas) {
+            self.admission = succession(&*self.admission, &quotas, now);
+        }
+        (self.most, self.quotas) = (quotas.most(), quotas);
+    }
+
+    /// Nobody is released for as long as was `asked`; if that is more than `most`, calls are refused for `most`.
+    pub(crate) fn pause(&mut self, now: Instant, asked: Duration, most: Duration) {
+        self.pause.begin(now, asked, most);
+    }
+
+    pub(crate) fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.pause.until(now)
+    }
+
+    /// The clock has gone back by so much. Nobody shall wait for another's future.
+    pub(crate) fn rewind(&mut self, now: Instant, by: Duration) {
+        self.pause.rewind(by);
+        self.admission.rewind(now);
+    }
+
+    /// Why a call can't even wait.
+    #[inline]
+    pub(crate) fn refusal(&self, now: Instant, cost: u32) -> Option<Refusal> {
+        let refusal =
+            if cost > self.most { Some(Refusal::Cost) } else { self.pause.bars(now).map(|_| Refusal::Pause) };
+        #[cfg(feature = "redis")]
+        let refusal = refusal.or_else(|| self.admission.closed().map(Refusal::Away));
+        refusal
+    }
+
+    /// As [`Admit::lapse`].
+    #[inline]
+    pub(crate) fn lapse(&mut self, now: Instant) -> bool {
+        self.admission.lapse(now)
+    }
+
+    /// As [`Admit::asked`].
+    pub(crate) fn asked(&mut self, claimed: u64) {
+        self.admission.asked(claimed);
+    }
+
+    /// As [`Admit::foresees`].
+    pub(crate) fn foresees(&self) -> bool {
+        self.admission.foresees()
+    }
+
+    /// As [`Admit::patience`].
+    pub(crate) fn patience(&self) -> Duration {
+        self.admission.patience()
+    }
+
+    /// As [`Admit::fleet`].
+    #[cfg(feature = "redis")]
+    pub(crate) fn fleet(&self) -> Option<FleetState> {
+        self.admission.fleet()
+    }
+
+    /// As [`Admit::remote`].
+    #[cfg(feature = "redis")]
+    pub(crate) fn remote(&mut self) -> Option<&mut dyn Any> {
+        self.admission.remote()
+    }
+
+    /// Whether a call fits now, after others that take so many permits.
+    #[inline]
+    pub(crate) fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
+        self.pause.until(now).is_none() && self.admission.fits(now, ahead, cost)
+    }
+
+    /// When a call fits, if others take so many permits now.
+    pub(crate) fn slot(&mut self, now: Instant, ahead: u64, cost: u32) -> Instant {
+        let planned = [Planned { at: now, cost: ahead, upto: ahead }];
+        let planned = if ahead == 0 { &[] } else { &planned[..] };
+        let slot = self.admission.earliest(now, planned, cost);
+        self.pause.until(now).map_or(slot, |until| slot.max(until))
+    }
+
+    /// Records a release. MUST only be called when it [`fits`](Self::fits). Returns whether another permit is free.
+    #[inline]
+    pub(crate) fn take(&mut self, now: Instant, cost: u32) -> bool {
+        self.admission.take(now, cost)
+    }
+
+    /// A release that was recorded `at` that instant was not made.
+    pub(crate) fn give_back(&mut self, at: Instant, cost: u32) {
+        if cost > 0 {
+            self.admission.give_back(at, cost);
+        }
+    }
+
+    /// How long a newcomer would wait behind others with these costs, if all are released as early as possible.
+    ///
+    /// That takes as many steps as there are others, unless there is one quota and all take one permit.
+    pub(crate) fn predicted(
+        &mut self,
+        now: Instant,
+        ahead: (usize, u64),
+        costs: impl Iterator<Item = u32>,
+        cost: u32,
+    ) -> Duration {
+        if cost > self.most {
+            return Duration::MAX;
+        }
+        if let Some(asked) = self.pause.bars(now) {
+            return asked;
+        }
+        let pause = self.pause.until(now);
+        let (others, permits) = (ahead.0 as u64, ahead.1);
+        if pause.is_none() && cost == 1 && permits == others {
+            if let Some(wait) = self.admission.wait(now, others) {
+                return wait;
+            }
+        }
+        let Self { admission, planned, .. } = self;
+        planned.clear();
+        let mut plan = |cost: u32| {
+            let (last, ahead) = planned.last().map_or((now, 0), |last| (last.at, last.upto));
+            let at = admission.earliest(now, planned, cost).max(last).max(pause.unwrap_or(now));
+            planned.push(Planned { at, cost: cost.into(), upto: ahead + u64::from(cost) });
+            at
+        };
+        costs.for_each(|cost| _ = plan(cost));
+        plan(cost).saturating_duration_since(now)
+    }
+
+    /// How many permits are free: none, in a pause.
+    pub(crate) fn free(&mut self, now: Instant) -> u64 {
+        match self.pause.until(now) {
+            Some(_) => 0,
+            None => self.admission.free(now),
+        }
+    }
+
+    /// How each quota stands, in their order; in a pause, nothing is free.
+    #[cfg(feature = "server")]
+    pub(crate) fn standings(&mut self, now: Instant) -> Vec<Standing> {
+        let mut standings = self.admission.standings(now);
+        if let Some(until) = self.pause.until(now) {
+            for standing in &mut standings {
+                let pause = until.saturating_duration_since(now);
+                *standing = Standing { free: 0, more: standing.more.max(Some(pause)) };
+            }
+        }
+        standings
+    }
+
+    /// Whether nothing that was released matters any more, and there is no pause.
+    pub(crate) fn is_idle(&mut self, now: Instant) -> bool {
+        self.pause.until(now).is_none() && self.admission.is_idle(now)
+    }
+}

@@ -1,0 +1,86 @@
+//! What a limiter of a fleet and the task that asks for it share.
+
+use std::hash::{BuildHasher, RandomState};
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::ask::Place;
+use super::fallback::Fallback;
+use super::link::Link;
+use super::settings::Settings;
+use crate::quota::Quota;
+use crate::quotas::Quotas;
+
+/// The lateness, unless said otherwise: a tenth of the shortest window, but in this range. More would let a slot lie
+/// idle for longer if its process crashes; less would lose slots on a machine that is busy.
+const LATENESS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
+
+#[derive(Debug)]
+pub(super) struct Feed {
+    settings: Settings,
+    place: Place,
+    bell: Notify,
+    /// What a limiter had reserved that is no more.
+    left: Mutex<Vec<u64>>,
+}
+
+impl Feed {
+    pub(super) fn new(settings: Settings, name: &str) -> Arc<Self> {
+        // Nobody else's permits are named so.
+        let own = format!("{:016x}:", RandomState::new().hash_one(name));
+        let place = Place::new(&settings.prefix, name, own);
+        Arc::new(Self { settings, place, bell: Notify::new(), left: Mutex::new(Vec::new()) })
+    }
+
+    /// Whoever asks is to look again.
+    pub(super) fn ring(&self) {
+        self.bell.notify_one();
+    }
+
+    /// The limiter is no more; these will not be used.
+    pub(super) fn leave(&self, permits: impl Iterator<Item = u64>) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(permits);
+        self.ring();
+    }
+
+    pub(super) fn take_left(&self) -> Vec<u64> {
+        mem::take(&mut self.left.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Until that instant, or until it rings.
+    pub(super) async fn wait(&self, until: Option<Instant>) {
+        match until {
+            Some(until) => drop(tokio::time::timeout_at(until, self.bell.notified()).await),
+            None => self.bell.notified().await,
+        }
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.settings.link
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(super) fn notice(&self) -> Duration {
+        self.settings.notice
+    }
+
+    pub(super) fn fallback(&self) -> &Fallback {
+        &self.settings.fallback
+    }
+
+    pub(super) fn lease(&self) -> usize {
+        self.settings.lease
+    }
+
+    pub(super) fn lateness(&self, quotas: &Quotas) -> Duration {
+        let shortest = quotas.iter().map(Quota::window).min().unwrap_or_default();
+        self.settings.lateness.unwrap_or_else(|| (shortest / 10).clamp(LATENESS.0, LATENESS.1))
+    }
+}

@@ -1,0 +1,59 @@
+//! A quota that several processes share, over Redis or Valkey.
+//!
+//! A limiter of a [`Fleet`] is a [`Limiter`](crate::Limiter) like any other: its callers queue in this process, in order
+//! of arrival, with the same bounds, costs, pauses and cancellation, and it goes into a
+//! [`RateLimitLayer`](crate::RateLimitLayer). Only its permits come from the server. Redis 7 is what it is tested with.
+//!
+//! # What is promised
+//!
+//! **While the server is there, no sliding window of its clock holds more releases than the quota, over all processes.** A
+//! task of the limiter reserves *slots* in one script: a slot is a time from which one permit may be used, by the server's
+//! own clock, until a [lateness](Fleet::with_lateness) after it; and the record in the server holds the latest instant at
+//! which each permit can have been used. A new slot comes at least a window after the one `n` before it in that order.
+//! When a permit has been used, the record learns when, with the next question. The clocks need not agree: each answer
+//! bounds their difference, and a permit is used only within what the slot is by both bounds.
+//!
+//! Releases are what is exact; what arrives at a third party is jittered by the network:
+//! [`Quota::with_guard`](crate::Quota::with_guard). A [spaced](crate::Quota::spaced) quota spaces the slots; two releases
+//! can be closer by the lateness.
+//!
+//! **As many slots are reserved as callers wait**, if they are free at once; of those to come, one (or a
+//! [lease](Fleet::with_lease)) at a time. A caller that leaves passes its slot to the next; slots that go by are given
+//! back. A process that crashes takes one lease with it, for a window.
+//!
+//! **No call is held up by the server for longer than the [notice](Fleet::with_notice)**, 250 ms unless said otherwise.
+//! Then the [`Fallback`] holds. The server is tried again after 20 ms to 500 ms, jittered; when it is back, each process
+//! reports what it has released within the last window, before it asks. So nothing is forgotten, even if the server has
+//! lost its data (flushed, or restarted without a disk): until all processes have reported, which each does with its next
+//! question, a window can hold up to as many releases more as have not been reported; after that, none. What was reserved
+//! and not used counts for one window at most.
+//!
+//! # What else to know
+//!
+//! - [`Limiter::snapshot`](crate::Limiter::snapshot) tells the [`FleetState`].
+//! - Waits can't be known here, since others take slots too: `max_wait` refuses by an estimate, and whoever has waited for
+//!   as long as it would fails. A `max_wait` or `max_queue` of 0 refuses all but what is leased, and so do
+//!   [`try_acquire`](crate::Limiter::try_acquire) and `rejecting`: they ask nobody.
+//! - A call that costs `c` takes `c` entries in the record; thousands of them keep the server busy for milliseconds.
+//! - If the server's clock is set back, slots wait up to nine windows; if it is further, the record begins anew. If it is
+//!   set forward, or a replica with a clock ahead takes over, windows are cut short once.
+//! - The two keys of a limiter have one hash tag, so a cluster keeps them together; the connection is to one node.
+
+mod ask;
+mod away;
+mod clock;
+mod driver;
+mod fallback;
+mod feed;
+mod fleet;
+mod invalid;
+mod leased;
+mod link;
+mod recent;
+mod settings;
+mod stream;
+
+pub use self::away::{Away, FleetState};
+pub use self::fallback::Fallback;
+pub use self::fleet::Fleet;
+pub use self::invalid::{FleetError, InvalidFleet};

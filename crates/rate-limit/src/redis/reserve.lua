@@ -1,0 +1,126 @@
+-- Reserves slots in the record that a fleet shares, on this server's clock; takes reports and returns with it.
+--
+-- KEYS[1]  sorted set: one member per permit, its score the latest instant (us) at which that permit may be released
+-- KEYS[2]  hash: epoch (when the record began), last (the end of the last slot), window (the longest in use)
+-- ARGV     see `Ask::arguments`
+-- Returns  { now, status, epoch, wait until one more slot, wait of each slot that could be moved ...,
+--            wait of each slot reserved ... }, in us; a slot that was not moved has -1
+local log, head = KEYS[1], KEYS[2]
+local place = 0
+local function text()
+  place = place + 1
+  return ARGV[place]
+end
+local function number()
+  return tonumber(text())
+end
+-- Lua would write large numbers with an exponent.
+local function whole(x)
+  return string.format('%.0f', x)
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local deadline = number()
+if deadline > 0 and now > deadline then
+  -- Who asked has given up; a slot would be lost.
+  return { now, 1, 0, 0 }
+end
+
+local lateness, interval, horizon, least = number(), number(), number(), number()
+local epoch, known = number(), number()
+local prefix, id = text(), number()
+
+local quotas, longest = {}, 0
+for q = 1, number() do
+  quotas[q] = { number(), number() }
+  longest = math.max(longest, quotas[q][2])
+end
+local state = redis.call('HMGET', head, 'epoch', 'last', 'window')
+local began, last = tonumber(state[1] or 0), tonumber(state[2] or 0)
+longest = math.max(longest, tonumber(state[3] or 0))
+
+-- No slot is further ahead than this; if the last one is, the clock has gone back, and the record is worthless.
+local ahead = 8 * longest
+if last > now + ahead + longest + 1000000 then
+  redis.call('DEL', log, head)
+  began, last = 0, 0
+end
+if began == 0 then
+  began = now
+end
+
+for _ = 1, number() do
+  local member, at = prefix .. text(), text()
+  redis.call('ZADD', log, at, member)
+end
+for _ = 1, number() do
+  redis.call('ZREM', log, prefix .. text())
+end
+redis.call('ZREMRANGEBYSCORE', log, '-inf', whole(now - longest))
+
+-- The earliest slot for so many permits: at most `n - cost` others may be released less than a window before it.
+local function slot(cost)
+  local at = now
+  if interval > 0 then
+    at = math.max(at, last)
+  end
+  for _, quota in ipairs(quotas) do
+    local rank = quota[1] - cost
+    local found = redis.call('ZREVRANGE', log, rank, rank, 'WITHSCORES')
+    if found[2] then
+      at = math.max(at, tonumber(found[2]) + quota[2])
+    end
+  end
+  return at
+end
+
+-- Each permit has a number, from `id` on.
+local function record(id, cost, at)
+  for _ = 1, cost do
+    redis.call('ZADD', log, whole(at), prefix .. whole(id))
+    id = id + 1
+  end
+end
+
+local reply = { now, 0, began, 0 }
+local missed = began ~= epoch and known > 0
+if missed then
+  -- The record is not the one this process has reported to.
+  reply[2] = 2
+else
+  -- Slots far ahead, which may come sooner since others have given theirs back.
+  for _ = 1, number() do
+    local first, cost, at, till = number(), number(), number(), number()
+    for one = first, first + cost - 1 do
+      redis.call('ZREM', log, prefix .. whole(one))
+    end
+    local better = slot(cost)
+    if better < at then
+      record(first, cost, better + lateness)
+      reply[#reply + 1] = better - now
+    else
+      record(first, cost, till)
+      reply[#reply + 1] = -1
+    end
+  end
+  for granted = 1, number() do
+    local cost = number()
+    local at = slot(cost)
+    if at > now + ahead or (at > now + horizon and granted > least) then
+      break
+    end
+    record(id, cost, at + lateness)
+    id = id + cost
+    last = math.max(last, at + interval * cost)
+    reply[#reply + 1] = at - now
+  end
+end
+reply[4] = slot(1) - now
+
+redis.call('HSET', head, 'epoch', whole(began), 'last', whole(last), 'window', whole(longest))
+-- A margin for those that are later than this caller, and whose answers take longer.
+local life = whole(math.ceil((math.max(last - now, 0) + lateness + longest) / 1000) + 15000)
+redis.call('PEXPIRE', log, life)
+redis.call('PEXPIRE', head, life)
+return reply

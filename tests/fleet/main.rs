@@ -1,0 +1,9 @@
+//! One quota for several processes, over a real server: each test starts its own. Here a "process" is a fleet of its own,
+//! with its own connection; the bench `fleet` has real ones.
+
+mod away;
+mod common;
+mod quota;
+mod server;
+mod slots;
+mod tls;
