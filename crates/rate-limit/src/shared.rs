@@ -7,7 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "redis")]
 use std::{any::Any, fmt::Debug};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
 #[cfg(feature = "redis")]
@@ -177,22 +177,22 @@ impl Shared {
         }
     }
 
+    /// Sees to it that somebody asks for a fleet's slots, if this is a runtime: the one that asked before may have ended.
+    #[cfg(feature = "redis")]
+    pub(crate) fn attend(self: &Arc<Self>) {
+        if let (Some(attend), Ok(_)) = (&self.attend, Handle::try_current()) {
+            attend.attend(self);
+        }
+    }
+
     /// The alarm of the current runtime; see [`Alarm::new`] for its panics.
     pub(crate) fn alarm(self: &Arc<Self>) -> Arc<Alarm<Self>> {
         let runtime = Handle::current().id();
-        #[cfg(feature = "redis")]
-        if let Some(attend) = &self.attend {
-            attend.attend(self);
-        }
-        let found = |state: &State| {
-            let mut alarms = state.alarms.iter().map(|registered| &registered.alarm);
-            alarms.find(|alarm| alarm.runtime() == runtime).cloned()
-        };
-        if let Some(alarm) = self.with(|state, _| found(state)) {
+        if let Some(alarm) = self.with(|state, _| state.alarm(runtime)) {
             return alarm;
         }
         let new = Alarm::new(Arc::downgrade(self));
-        let (alarm, _unused) = self.with(|state, _| match found(state) {
+        let (alarm, _unused) = self.with(|state, _| match state.alarm(runtime) {
             Some(alarm) => (alarm, Vec::new()),
             None => {
                 let added = Registered { alarm: Arc::clone(&new), waiters: 0, armed: None };
@@ -223,6 +223,12 @@ impl Drive for Shared {
 }
 
 impl State {
+    /// The alarm of a runtime, if it has one.
+    pub(crate) fn alarm(&self, runtime: Id) -> Option<Arc<Alarm<Shared>>> {
+        let mut alarms = self.alarms.iter().map(|registered| &registered.alarm);
+        alarms.find(|alarm| alarm.runtime() == runtime).cloned()
+    }
+
     /// A waiter will rely on this alarm. Returns whether it is to be served.
     pub(crate) fn register(&mut self, alarm: &Arc<Alarm<Shared>>, now: Instant) -> bool {
         let deadline = self.queue.deadline(now);

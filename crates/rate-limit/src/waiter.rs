@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
@@ -29,7 +30,12 @@ pub(crate) struct Waiter {
 }
 
 /// What it takes to wait.
-type Means = (Waker, Arc<Alarm<Shared>>);
+struct Means {
+    waker: Waker,
+    runtime: Id,
+    /// Unless the runtime has one already.
+    alarm: Option<Arc<Alarm<Shared>>>,
+}
 
 /// What is to be dropped outside the lock.
 #[derive(Default)]
@@ -119,22 +125,30 @@ impl Waiter {
     }
 
     fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Step {
+        // All that may panic, allocate or run code of others happens outside the lock.
+        #[cfg(feature = "redis")]
+        self.shared.attend();
         let mut replaced = Replaced::default();
-        let mut step = self.step(take, &mut None, &mut replaced);
+        let means =
+            |runtime: Handle, alarm| Means { waker: cx.waker().clone(), runtime: runtime.id(), alarm };
+        let mut has = None;
+        if self.seat.is_none() && self.shared.seems_busy() {
+            // Most that come now have to wait. But who need not, need not be in a runtime either.
+            has = Handle::try_current().ok().map(|runtime| means(runtime, None));
+        }
+        let mut step = self.step(take, &mut has, &mut replaced);
         if let Step::NotYet = step {
-            // All that may panic, allocate or run code of others happens between the two takes of the lock.
-            let alarm = self.shared.alarm();
-            let mut means = Some((cx.waker().clone(), Arc::clone(&alarm)));
-            step = self.step(take, &mut means, &mut replaced);
-            if let Step::Seated { serve } = step {
-                if serve {
-                    alarm.serve();
-                }
-                assert!(
-                    !alarm.is_lost(),
-                    "a call must wait for its rate limit, but its Tokio runtime has shut down"
-                );
+            has = Some(means(Handle::current(), Some(self.shared.alarm())));
+            step = self.step(take, &mut has, &mut replaced);
+        }
+        if let (Step::Seated { serve }, Some(alarm)) = (&step, &self.home) {
+            if *serve {
+                alarm.serve();
             }
+            assert!(
+                !alarm.is_lost(),
+                "a call must wait for its rate limit, but its Tokio runtime has shut down"
+            );
         }
         if let Step::Refused(refused) = &step {
             tracing::debug!(%refused, "call refused");
@@ -185,7 +199,11 @@ impl Waiter {
                     }
                 },
             }
-            let Some((waker, alarm)) = means.take() else { return Step::NotYet };
+            let Some(Means { waker, runtime, alarm }) = means.take() else { return Step::NotYet };
+            let Some(alarm) = alarm.or_else(|| state.alarm(runtime)) else {
+                replaced.waker = Some(waker);
+                return Step::NotYet;
+            };
             match *seat {
                 Some(seat) => replaced.waker = state.queue.set_waker(seat, waker),
                 None => *seat = Some(state.queue.join(waker, cost, bounds.patient_until(now))),

@@ -134,3 +134,31 @@ async fn a_layer_by_host_and_by_header() {
     by_name.clone().oneshot(request("/", "a")).await.unwrap();
     assert_eq!(begun.elapsed(), ms(3000));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_keys_takes_no_more_memory_and_moves_nobody_who_waits() {
+    const KEYS: usize = 1000;
+    let limiter = KeyedLimiter::new(Quota::per_second(1).unwrap(), KEYS).unwrap();
+    limiter.try_acquire(0).unwrap();
+    let victim = limiter.limiter(0).unwrap();
+    let mut waiting = task::spawn(victim.acquire());
+    assert_pending!(waiting.poll());
+    drop(victim);
+    // An attacker with a new key for each call: every one of them is new, and served.
+    for key in 1..300_000 {
+        limiter.try_acquire(key).unwrap();
+        assert!(limiter.len() <= KEYS);
+    }
+    // Who waits is where it was, and its key's permit is still used.
+    assert!(limiter.try_acquire(0).is_err());
+    sleep(ms(1000)).await;
+    assert!(waiting.is_woken());
+    assert_ready_ok!(waiting.poll());
+    // After a window all are as good as new, and leave, a few with each use.
+    drop(waiting);
+    sleep(ms(2000)).await;
+    for _ in 0..KEYS {
+        let _ = limiter.try_acquire(0);
+    }
+    assert_eq!(limiter.len(), 1);
+}

@@ -90,6 +90,27 @@ async fn waits_are_rounded_up_and_several_quotas_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_names_the_policies_that_it_is_because_of() {
+    let quotas = Quota::per_second(1).unwrap().and(Quota::per_minute(2).unwrap()).unwrap();
+    let layer = RateLimitLayer::new(quotas).rejecting();
+    let service =
+        layer.layer(service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Body::empty())) }));
+    let violated = async || {
+        let response = service.clone().oneshot(Request::new(())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap()["violated-policies"].to_string()
+    };
+    service.clone().oneshot(Request::new(())).await.unwrap();
+    assert_eq!(violated().await, r#"["default"]"#);
+    sleep(ms(1000)).await;
+    service.clone().oneshot(Request::new(())).await.unwrap();
+    assert_eq!(violated().await, r#"["default","default-2"]"#);
+    sleep(ms(1000)).await;
+    assert_eq!(violated().await, r#"["default-2"]"#);
+}
+
+#[tokio::test(start_paused = true)]
 async fn readiness_burns_nothing_and_costs_above_the_quota_are_never_served() {
     let limiter = per_second(3);
     let layer = RateLimitLayer::from(limiter.clone())

@@ -32,7 +32,7 @@ impl Fields {
         let mut limit = String::new();
         let standings = limiter.standings();
         for (index, Standing { free, more }) in standings.iter().enumerate() {
-            begin(&mut limit, name, index);
+            item(&mut limit, name, index);
             // Writing to a string never fails.
             let _ = write!(limit, ";r={free}");
             if let Some(more) = more {
@@ -52,7 +52,7 @@ impl Fields {
 fn policy(name: &str, quotas: &Quotas) -> String {
     let mut policy = String::new();
     for (index, quota) in quotas.iter().enumerate() {
-        begin(&mut policy, name, index);
+        item(&mut policy, name, index);
         let _ = write!(policy, ";q={}", quota.n());
         if quota.period().subsec_nanos() == 0 {
             let _ = write!(policy, ";w={}", quota.period().as_secs());
@@ -61,13 +61,13 @@ fn policy(name: &str, quotas: &Quotas) -> String {
     policy
 }
 
-/// Each quota has a name: `"default"`, `"default-2"`, …
-fn begin(list: &mut String, name: &str, index: usize) {
-    if index == 0 {
-        let _ = write!(list, "\"{name}\"");
-    } else {
-        let _ = write!(list, ", \"{name}-{}\"", index + 1);
-    }
+/// Begins another item of a list. Each quota has a name: `"default"`, `"default-2"`, …
+fn item(list: &mut String, name: &str, index: usize) {
+    let separator = if list.is_empty() { "" } else { ", " };
+    let _ = match index {
+        0 => write!(list, "{separator}\"{name}\""),
+        _ => write!(list, "{separator}\"{name}-{}\"", index + 1),
+    };
 }
 
 /// Names are checked, and the rest is ASCII.
@@ -80,15 +80,28 @@ fn seconds_up(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
 }
 
+/// The policies that have no room for a call: a list of names, each in quotes. If all have by now, the first.
+pub(super) fn violated(name: &str, limiter: Option<&Limiter>, cost: u32) -> String {
+    let mut list = String::new();
+    let standings = limiter.map(Limiter::standings).unwrap_or_default();
+    for (index, _) in standings.iter().enumerate().filter(|(_, standing)| standing.free < u64::from(cost)) {
+        item(&mut list, name, index);
+    }
+    if list.is_empty() {
+        item(&mut list, name, 0);
+    }
+    list
+}
+
 /// The answer to a call that finds no permit.
 pub(super) fn refusal<B>(
     refused: &RateLimited,
-    name: &str,
+    violated: &str,
     fields: Option<Fields>,
 ) -> Response<RejectBody<B>> {
     let json = format!(
         "{{\"type\":\"{TYPE}\",\"title\":\"Request cannot be satisfied as assigned quota has been exceeded\",\
-         \"status\":429,\"violated-policies\":[\"{name}\"]}}"
+         \"status\":429,\"violated-policies\":[{violated}]}}"
     );
     let mut response = Response::new(RejectBody::problem(Bytes::from(json)));
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;

@@ -55,12 +55,12 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (limiter, permit) = match self.assign.assign(&request) {
+        let (limiter, cost, permit) = match self.assign.assign(&request) {
             Ok(Assigned { limiter, cost }) => {
                 let permit = limiter.try_acquire_many(cost);
-                (Some(limiter), permit.map(drop))
+                (Some(limiter), cost, permit.map(drop))
             }
-            Err(refused) => (None, Err(refused)),
+            Err(refused) => (None, 1, Err(refused)),
         };
         let told = limiter.as_ref().filter(|_| self.always || permit.is_err());
         let fields = told.map(|limiter| Fields::of(&self.name, limiter));
@@ -68,7 +68,8 @@ where
             Ok(()) => ResponseFuture::released(self.inner.call(request), fields),
             Err(refused) => {
                 tracing::debug!(%refused, "call rejected");
-                ResponseFuture::refused(fields::refusal(&refused, &self.name, fields))
+                let violated = fields::violated(&self.name, limiter.as_ref(), cost);
+                ResponseFuture::refused(fields::refusal(&refused, &violated, fields))
             }
         }
     }
