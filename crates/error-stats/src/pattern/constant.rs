@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::history::Span;
-use crate::pattern::evidence::sum;
-use crate::pattern::sample::Ratio;
+use crate::pattern::sample::{Ratio, sum};
 use crate::pattern::{Finding, Kind};
 use crate::wall::Moment;
 

@@ -1,13 +1,13 @@
 //! Reads the history: asks each test, and decides what says most.
 
-use crate::history::{History, Span};
+use crate::history::History;
 use crate::pattern::base::base;
 use crate::pattern::constant::constant;
 use crate::pattern::day::{day, includes};
 use crate::pattern::host::host;
 use crate::pattern::phase::phase;
 use crate::pattern::rate::rate;
-use crate::pattern::sample::Ratio;
+use crate::pattern::sample::sum;
 use crate::pattern::{Finding, Kind, Pattern};
 use crate::wall::{Moment, hour};
 
@@ -50,13 +50,4 @@ impl Evidence {
         let main = found.remove(0);
         Pattern { main, also: found }
     }
-}
-
-pub(crate) fn sum(spans: &[Span]) -> Ratio {
-    let mut ratio = Ratio::default();
-    for span in spans {
-        ratio.failed += span.failed;
-        ratio.of += span.ended;
-    }
-    ratio
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::history::Span;
+
 /// How many of how many failed.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,16 @@ impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} ({:.1} %)", self.failed, self.of, 100.0 * self.share())
     }
+}
+
+/// All calls of some spans.
+pub(crate) fn sum(spans: &[Span]) -> Ratio {
+    let mut ratio = Ratio::default();
+    for span in spans {
+        ratio.failed += span.failed;
+        ratio.of += span.ended;
+    }
+    ratio
 }
 
 /// Chernoff's bound on the mean of `n` independent figures between 0 and 1, expected to be `expected`, lying
