@@ -1,5 +1,5 @@
 //! A strict reader of Prometheus' text format 0.0.4: what a scraper might forgive is an error here.
-//! (https://prometheus.io/docs/instrumenting/exposition_formats/)
+//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>)
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::history::Span;
-use crate::pattern::sample::Ratio;
+use crate::pattern::sample::{Ratio, sum};
 use crate::pattern::{Finding, Kind};
 use crate::wall::Moment;
 
@@ -29,7 +29,7 @@ pub(crate) fn constant(minutes: &[Span], beginning: Moment) -> Option<Finding> {
         }
     }
     let (earlier, run) = minutes.split_at(start?);
-    let (before, failing) = (Ratio::over(earlier), Ratio::over(run));
+    let (before, failing) = (sum(earlier), sum(run));
     let usual = if before.of < FEW { UNKNOWN_BEFORE } else { before.upper() };
     // It could have begun at any of the minutes.
     let luck = failing.chance_of_more(usual) * minutes.len() as f64;

@@ -7,7 +7,7 @@ use crate::pattern::day::{day, includes};
 use crate::pattern::host::host;
 use crate::pattern::phase::phase;
 use crate::pattern::rate::rate;
-use crate::pattern::sample::Ratio;
+use crate::pattern::sample::sum;
 use crate::pattern::{Finding, Kind, Pattern};
 use crate::wall::{Moment, hour};
 
@@ -26,7 +26,7 @@ impl Evidence {
     /// A pure function.
     pub(crate) fn pattern(&self) -> Pattern {
         let minutes = self.history.minutes();
-        let base = base(Ratio::over(&minutes));
+        let base = base(sum(&minutes));
         let day = day(&self.history.hours());
         let this_hour = hour(self.now.wall);
         let constant = constant(&minutes, self.beginning);

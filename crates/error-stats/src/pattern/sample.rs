@@ -20,14 +20,6 @@ impl Ratio {
         Self { failed, of }
     }
 
-    /// All of the spans together.
-    pub(crate) fn over(spans: &[Span]) -> Self {
-        Self {
-            failed: spans.iter().map(|span| span.failed).sum(),
-            of: spans.iter().map(|span| span.ended).sum(),
-        }
-    }
-
     /// The share that failed: 0 to 1. Zero of none.
     #[must_use]
     pub fn share(&self) -> f64 {
@@ -63,6 +55,16 @@ impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} ({:.1} %)", self.failed, self.of, 100.0 * self.share())
     }
+}
+
+/// All calls of some spans.
+pub(crate) fn sum(spans: &[Span]) -> Ratio {
+    let mut ratio = Ratio::default();
+    for span in spans {
+        ratio.failed += span.failed;
+        ratio.of += span.ended;
+    }
+    ratio
 }
 
 /// Chernoff's bound on the mean of `n` independent figures between 0 and 1, expected to be `expected`, lying
