@@ -55,6 +55,7 @@ mod layer;
 mod limiter;
 mod line;
 mod listen;
+mod offers;
 mod pause;
 mod pauses;
 mod permit;

@@ -27,7 +27,7 @@
 //!   [`deadline`](Queue::deadline).
 //! - *A parked head harms nobody.* A first that was woken but is not polled (its future sits in a `select!`
 //!   loop whose other arm is busy, or in a runtime that nobody drives) is *passed over* after
-//!   [`patience`], one interval of the quota, but at most a second: it leaves the line, and its permit is offered to
+//!   its [time](Offers::end), one interval of the quota, but at most a second: it leaves the line, and its permit is offered to
 //!   the next. All that have an offer are woken then, so that those who don't come either are passed over
 //!   together, as long later; but whenever a permit is taken, the next has the whole time. It keeps its ticket: polled
 //!   again, it stands in the line where it stood, and if that is the front and a permit is free, takes it at
@@ -37,16 +37,15 @@
 //! # Costs, several quotas, pauses
 //!
 //! A waiter's cost is the number of permits that it takes, all or none; it is offered when all of them are free, and
-//! nobody overtakes it meanwhile. Whether a call fits is asked of the admission, which may be several quotas, and of the
-//! pause. A waiter that can't be served as it was told when it arrived is refused: see [`refused`](Queue::refused).
+//! nobody overtakes it meanwhile. Whether a call fits is asked of the [gate](Gate): several quotas perhaps, and a
+//! pause. A waiter that can't be served as it was told when it arrived is refused, in [`offer`](Queue::offer).
 //!
 //! Offers run out, and slots come, at instants that any thread may bring about. Who makes offers sets the alarm of its
 //! runtime. Outside a runtime, or in one that has no alarm here, nobody can, so a deadline is never further away
-//! than [`LOOK`] or the patience: if such an offer is made to one who is parked, the others wait so long.
+//! than a quarter of a second, or an interval: if such an offer is made to one who is parked, the others wait so long.
 
 #[cfg(feature = "redis")]
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -59,41 +58,23 @@ use crate::admission::Standing;
 #[cfg(feature = "redis")]
 use crate::demand::Demand;
 use crate::gate::Gate;
-use crate::line::{Line, Place, Seat, Ticket};
+use crate::line::{Place, Seat, Ticket};
+use crate::offers::Offers;
 use crate::quotas::Quotas;
 #[cfg(feature = "redis")]
 use crate::redis::FleetState;
 use crate::refusal::Refusal;
 use crate::wakes::Wakes;
 
-/// How long an offer lasts at least: the granularity of tokio's timer. Nothing would notice a shorter one's
-/// end.
-const TICK: Duration = Duration::from_millis(1);
-
-/// How long an offer lasts at most: at one call per hour, nobody shall wait an hour for who does not come.
-const MOST: Duration = Duration::from_secs(1);
-
-/// How often an alarm looks at the line at least, unless the patience is longer. Each look wakes a runtime, for some
-/// 10 us.
-const LOOK: Duration = Duration::from_millis(250);
-
 #[derive(Debug)]
 pub(crate) struct Queue {
     gate: Gate,
-    line: Line,
-    /// How long the first may let those behind it wait.
-    patience: Duration,
+    offers: Offers,
     tickets: Ticket,
     /// The latest time told.
     clock: Instant,
-    /// The first in the line, if its turn is now: to be woken outside the lock.
-    recalled: Option<Waker>,
-    /// Somebody was passed over: whoever else has an offer is to be woken.
-    late: bool,
     /// No permit was left when one was last taken.
     spent: bool,
-    /// Who is to be refused, and when, unless it has an offer by then.
-    due: BTreeSet<(Instant, Seat)>,
 }
 
 /// How a newcomer fares.
@@ -131,17 +112,7 @@ impl Queue {
     }
 
     fn at(gate: Gate, now: Instant) -> Self {
-        Self {
-            patience: patience(&gate),
-            gate,
-            line: Line::default(),
-            tickets: 0,
-            clock: now,
-            recalled: None,
-            late: false,
-            spent: false,
-            due: BTreeSet::new(),
-        }
+        Self { offers: Offers::new(&gate), gate, tickets: 0, clock: now, spent: false }
     }
 
     pub(crate) fn quotas(&self) -> &Quotas {
@@ -156,7 +127,7 @@ impl Queue {
             if let Some(refusal) = self.gate.refusal(now, cost) {
                 return Arrival::Refused(refusal, self.predicted(now, cost));
             }
-            if self.line.claims() > 0 || !self.gate.fits(now, 0, cost) {
+            if self.offers.line.claims() > 0 || !self.gate.fits(now, 0, cost) {
                 return Arrival::Wait;
             }
             match take {
@@ -171,7 +142,7 @@ impl Queue {
     #[inline]
     pub(crate) fn take_free(&mut self, now: Instant, cost: u32) -> Option<Ticket> {
         self.tell(now);
-        let free = self.line.claims() == 0 && self.gate.refusal(now, cost).is_none();
+        let free = self.offers.line.claims() == 0 && self.gate.refusal(now, cost).is_none();
         if !free || cost > 0 && !self.gate.fits(now, 0, cost) {
             return None;
         }
@@ -187,7 +158,7 @@ impl Queue {
         if cost == 0 {
             return true;
         }
-        let ahead = self.line.claimed_cost();
+        let ahead = self.offers.line.claimed_cost();
         let spare = self.gate.refusal(now, cost).is_none() && self.gate.fits(now, ahead, cost);
         if spare {
             self.take(now, cost);
@@ -208,7 +179,7 @@ impl Queue {
     /// How long a newcomer would wait, if everybody in the line takes its permits as early as possible.
     pub(crate) fn predicted(&mut self, now: Instant, cost: u32) -> Duration {
         self.tell(now);
-        let Self { line, gate, .. } = self;
+        let Self { offers: Offers { line, .. }, gate, .. } = self;
         let costs = line.list().map(|seat| line.cost(seat));
         gate.predicted(now, (line.claims(), line.claimed_cost()), costs, cost)
     }
@@ -217,12 +188,12 @@ impl Queue {
     /// up at `patient_until`.
     pub(crate) fn join(&mut self, waker: Waker, cost: u32, patient_until: Option<Instant>) -> Seat {
         let ticket = self.ticket();
-        let seat = self.line.sit_down(ticket, cost, patient_until);
-        self.line.set_waker(seat, waker);
-        self.line.claim(seat, self.clock);
-        self.gate.asked(self.line.claimed_cost());
+        let seat = self.offers.line.sit_down(ticket, cost, patient_until);
+        self.offers.line.set_waker(seat, waker);
+        self.offers.line.claim(seat, self.clock);
+        self.gate.asked(self.offers.line.claimed_cost());
         if !self.gate.foresees() {
-            self.due.extend(patient_until.map(|until| (until, seat)));
+            self.offers.expect_of(seat);
         }
         seat
     }
@@ -230,11 +201,11 @@ impl Queue {
     /// A waiter is polled. If it is its turn, it takes its permits, or is told so, unless it would `take` them.
     pub(crate) fn come(&mut self, seat: Seat, now: Instant, take: bool) -> Coming {
         self.tell_but(now, Some(seat));
-        let cost = self.line.cost(seat);
+        let cost = self.offers.line.cost(seat);
         if cost == 0 {
             return if take { self.go(seat) } else { Coming::Due };
         }
-        let refused = match self.line.place(seat) {
+        let refused = match self.offers.line.place(seat) {
             Place::Refused(refusal) => Some(refusal),
             _ => self.gate.refusal(now, cost),
         };
@@ -242,22 +213,22 @@ impl Queue {
             let (_, waker) = self.leave(seat);
             return Coming::Refused(refusal, self.predicted(now, cost), waker);
         }
-        if self.line.is_oldest(seat) && self.gate.fits(now, 0, cost) {
+        if self.offers.line.is_oldest(seat) && self.gate.fits(now, 0, cost) {
             if !take {
                 return Coming::Due;
             }
             self.take(now, cost);
             let gone = self.go(seat);
-            self.revoke(now);
+            self.offers.revoke(&mut self.gate, now);
             // The line moves: whoever is late was only waiting for this one.
-            self.line.prolong_first(now + self.patience);
-            self.look_at_front(now, None);
+            self.offers.line.prolong_first(self.offers.end(now));
+            self.offers.look_at_front(now, None);
             return gone;
         }
-        if self.line.place(seat) == Place::PassedOver {
-            self.line.claim(seat, now + self.patience);
-            self.gate.asked(self.line.claimed_cost());
-            self.revoke(now);
+        if self.offers.line.place(seat) == Place::PassedOver {
+            self.offers.line.claim(seat, self.offers.end(now));
+            self.gate.asked(self.offers.line.claimed_cost());
+            self.offers.revoke(&mut self.gate, now);
         }
         Coming::Wait
     }
@@ -274,15 +245,12 @@ impl Queue {
 
     /// Who is to be woken for a waiter; the old waker is to be dropped outside the lock.
     pub(crate) fn set_waker(&mut self, seat: Seat, waker: Waker) -> Option<Waker> {
-        self.line.set_waker(seat, waker)
+        self.offers.line.set_waker(seat, waker)
     }
 
     /// A waiter leaves; its waker is to be dropped outside the lock. [`offer`](Self::offer) MUST follow.
     pub(crate) fn leave(&mut self, seat: Seat) -> (Ticket, Option<Waker>) {
-        if let Some(due) = self.line.patient_until(seat) {
-            self.due.remove(&(due, seat));
-        }
-        self.line.leave(seat)
+        self.offers.leave(seat)
     }
 
     /// Permits taken `at` that instant were not used. [`offer`](Self::offer) MUST follow.
@@ -292,25 +260,22 @@ impl Queue {
 
     /// Who has given its permits back keeps its ticket, out of the line until it comes again.
     pub(crate) fn step_aside(&mut self, ticket: Ticket, cost: u32) -> Seat {
-        self.line.sit_down(ticket, cost, None)
+        self.offers.line.sit_down(ticket, cost, None)
     }
 
     /// Other quotas hold from now on. [`offer`](Self::offer) MUST follow, and these wakers be woken.
     pub(crate) fn set_quotas(&mut self, now: Instant, quotas: Quotas) -> Vec<Waker> {
         self.tell(now);
         self.gate.set_quotas(now, quotas);
-        let patience = patience(&self.gate);
-        // Alarms that are set relied on the old one.
-        let sooner = patience < self.patience;
-        self.patience = patience;
+        let sooner = self.offers.set_quotas(now, &self.gate);
         let most = self.gate.most();
-        let costly: Vec<_> = self.line.list().filter(|&seat| self.line.cost(seat) > most).collect();
+        let costly: Vec<_> =
+            self.offers.line.list().filter(|&seat| self.offers.line.cost(seat) > most).collect();
         for seat in costly {
-            self.line.set_patient_until(seat, now);
+            self.offers.line.set_patient_until(seat, now);
         }
-        self.line.shorten_offers(now + patience);
-        self.revoke(now);
-        let first = self.strain();
+        self.offers.revoke(&mut self.gate, now);
+        let first = self.offers.strain();
         if sooner { self.take_wakers() } else { first.into_iter().collect() }
     }
 
@@ -319,129 +284,52 @@ impl Queue {
     pub(crate) fn pause(&mut self, now: Instant, asked: Duration, most: Duration) -> Option<Waker> {
         self.tell(now);
         self.gate.pause(now, asked, most);
-        self.revoke(now);
-        self.strain()
-    }
-
-    /// Waits have become longer than was predicted: whoever would not wait so long is to be refused in time.
-    /// Returns the waker of the first of them, since no alarm is set to that.
-    fn strain(&mut self) -> Option<Waker> {
-        self.expect();
-        let &(_, first) = self.due.first()?;
-        self.line.take_waker(first)
-    }
-
-    /// Whoever would not wait for ever is to be refused in time.
-    fn expect(&mut self) {
-        let Self { line, due, .. } = self;
-        due.clear();
-        due.extend(line.list().filter_map(|seat| Some((line.patient_until(seat)?, seat))));
+        self.offers.revoke(&mut self.gate, now);
+        self.offers.strain()
     }
 
     /// Offers what is free, from the front of the line, and refuses who is not to wait any longer. Returns whether
     /// there is more to do than fits into `wakes`.
     pub(crate) fn offer(&mut self, now: Instant, wakes: &mut Wakes) -> bool {
         self.tell(now);
-        loop {
-            while let Some(next) = self.line.next() {
-                if !self.gate.fits(now, self.line.offered_cost(), self.line.cost(next)) {
-                    break;
-                }
-                self.line.offer(now + self.patience);
-            }
-            let Some((seat, refusal)) = self.refused(now) else { break };
-            if wakes.is_full() {
-                return true;
-            }
-            if let Some(waker) = self.line.refuse(seat, refusal) {
-                wakes.push(waker);
-            }
-        }
-        self.look_at_front(now, None);
-        if self.late {
-            let mut at = self.line.front();
-            while let Some((seat, Place::Offered { .. })) = at {
-                if wakes.is_full() {
-                    return true;
-                }
-                if let Some(waker) = self.line.take_waker(seat) {
-                    wakes.push(waker);
-                }
-                at = self.line.behind(seat);
-            }
-            self.late = false;
-        }
-        false
-    }
-
-    /// Somebody in the line, without an offer, who is to be refused now.
-    fn refused(&mut self, now: Instant) -> Option<(Seat, Refusal)> {
-        let next = self.line.next()?;
-        if let Some(refusal) = self.gate.refusal(now, self.line.cost(next)) {
-            return Some((next, refusal));
-        }
-        while let Some(&(due, seat)) = self.due.first() {
-            if now < due {
-                return None;
-            }
-            self.due.pop_first();
-            if self.line.place(seat) == Place::Waiting {
-                let refusal = self.gate.refusal(now, self.line.cost(seat));
-                return Some((seat, refusal.unwrap_or(Refusal::Wait)));
-            }
-        }
-        None
+        self.offers.offer(&mut self.gate, now, wakes)
     }
 
     /// When [`offer`](Self::offer) is to be called next, if anybody in the line may be waiting for that.
     pub(crate) fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        let look = now + self.patience.max(LOOK);
-        let slot = match self.line.next() {
-            Some(next) => {
-                let slot = self.gate.slot(now, self.line.offered_cost(), self.line.cost(next));
-                let due = self.due.first().map_or(slot, |&(due, _)| due.max(now));
-                slot.min(due).min(look)
-            }
-            None if self.line.claims() > 1 => look,
-            None => return None,
-        };
-        match self.line.front() {
-            Some((_, Place::Offered { until })) => Some(until.min(slot)),
-            _ => Some(slot),
-        }
+        self.offers.deadline(&mut self.gate, now)
     }
 
     /// Who is to be woken because of whatever was done since this was last called.
     pub(crate) fn take_recalled(&mut self) -> Option<Waker> {
-        self.recalled.take()
+        self.offers.take_recalled()
     }
 
     /// All wakers, for when a timer is lost.
     pub(crate) fn take_wakers(&mut self) -> Vec<Waker> {
-        let seats: Vec<_> = self.line.seats().collect();
-        seats.into_iter().filter_map(|seat| self.line.take_waker(seat)).collect()
+        self.offers.take_wakers()
     }
 
     /// All who wait, those passed over included.
     pub(crate) fn waiting(&self) -> usize {
-        self.line.len()
+        self.offers.line.len()
     }
 
     /// Whether a newcomer would probably have to wait.
     pub(crate) fn is_busy(&self) -> bool {
-        self.spent || self.line.claims() > 0
+        self.spent || self.offers.line.claims() > 0
     }
 
     /// Whether it is as good as new.
     pub(crate) fn is_idle(&mut self, now: Instant) -> bool {
-        self.line.len() == 0 && self.gate.is_idle(now)
+        self.offers.line.len() == 0 && self.gate.is_idle(now)
     }
 
     /// How many permits are free, beyond those that waiters are about to take.
     pub(crate) fn spare(&mut self, now: Instant) -> usize {
         self.tell(now);
         let free = self.gate.free(now);
-        usize::try_from(free.saturating_sub(self.line.claimed_cost())).unwrap_or(usize::MAX)
+        usize::try_from(free.saturating_sub(self.offers.line.claimed_cost())).unwrap_or(usize::MAX)
     }
 
     /// How a fleet stands with its server.
@@ -459,12 +347,12 @@ impl Queue {
     ) -> Option<T> {
         self.tell(now);
         let done = {
-            let Self { line, gate, .. } = self;
+            let Self { offers: Offers { line, .. }, gate, .. } = self;
             let mut costs = line.list().map(|seat| line.cost(seat));
             let demand = Demand { costs: &mut costs, hold: gate.paused_until(now) };
             act(gate.remote()?, demand, now)
         };
-        self.revoke(now);
+        self.offers.revoke(&mut self.gate, now);
         Some(done)
     }
 
@@ -502,52 +390,16 @@ impl Queue {
         if now < self.clock {
             // Another runtime's clock, paused once and ahead of this one. Nobody shall wait for its future.
             self.gate.rewind(now, self.clock.duration_since(now));
-            self.line.shorten_offers(now + self.patience);
-            self.revoke(now);
+            self.offers.shorten(now);
+            self.offers.revoke(&mut self.gate, now);
         }
         self.clock = now;
         if self.gate.lapse(now) {
-            self.revoke(now);
+            self.offers.revoke(&mut self.gate, now);
             if !self.gate.foresees() {
-                self.expect();
+                self.offers.expect();
             }
         }
-        self.look_at_front(now, come);
+        self.offers.look_at_front(now, come);
     }
-
-    /// Passes over who was woken and did not come in time; wakes the first, if it has an offer and waits to be the
-    /// first.
-    #[inline]
-    fn look_at_front(&mut self, now: Instant, come: Option<Seat>) {
-        while let Some((seat, Place::Offered { until })) = self.line.front() {
-            if come == Some(seat) {
-                return;
-            }
-            if let Some(waker) = self.line.recall(now + self.patience) {
-                self.recalled = Some(waker);
-                return;
-            }
-            if now < until {
-                return;
-            }
-            self.line.pass_over(seat);
-            self.late = true;
-        }
-    }
-
-    /// Keeps offers from being more than free permits.
-    fn revoke(&mut self, now: Instant) {
-        while let Some(last) = self.line.last_offered() {
-            let cost = self.line.cost(last);
-            if self.gate.fits(now, self.line.offered_cost() - u64::from(cost), cost) {
-                return;
-            }
-            self.line.revoke();
-        }
-    }
-}
-
-/// How long an offer lasts: an interval of the quota, within bounds.
-fn patience(gate: &Gate) -> Duration {
-    gate.quotas().interval().min(gate.patience()).clamp(TICK, MOST)
 }

@@ -19,7 +19,7 @@ use crate::told::Told;
 /// when that future is first polled.
 ///
 /// While a call waits, it holds nothing of the inner service. When its turn has come, it makes its clone of
-/// the inner service ready and calls it, and the permit counts from then. If the inner service is not ready,
+/// the inner service ready, takes the permit and calls it in the same poll. If the inner service is not ready,
 /// the permit goes to the next call at once; the call waits for its inner service, and then takes the next
 /// permit in its old place. If no permit is free then, it gives the readiness up, so that it keeps nobody
 /// from it.

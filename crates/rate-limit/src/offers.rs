@@ -1,0 +1,215 @@
+//! Offers: who may take a permit, for how long, and who is passed over. The queue tells the reasons.
+
+use std::collections::BTreeSet;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::gate::Gate;
+use crate::line::{Line, Place, Seat, Ticket};
+use crate::refusal::Refusal;
+use crate::wakes::Wakes;
+
+/// How long an offer lasts at least: the granularity of tokio's timer. Nothing would notice a shorter one's
+/// end.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How long an offer lasts at most: at one call per hour, nobody shall wait an hour for who does not come.
+const MOST: Duration = Duration::from_secs(1);
+
+/// How often an alarm looks at the line at least, unless the patience is longer. Each look wakes a runtime, for some
+/// 10 us.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The line, and the offers to those at its front.
+#[derive(Debug)]
+pub(crate) struct Offers {
+    pub(crate) line: Line,
+    /// How long the first may let those behind it wait.
+    patience: Duration,
+    /// The first in the line, if its turn is now: to be woken outside the lock.
+    recalled: Option<Waker>,
+    /// Somebody was passed over: whoever else has an offer is to be woken.
+    late: bool,
+    /// Who is to be refused, and when, unless it has an offer by then.
+    due: BTreeSet<(Instant, Seat)>,
+}
+
+impl Offers {
+    pub(crate) fn new(gate: &Gate) -> Self {
+        Self {
+            line: Line::default(),
+            patience: patience(gate),
+            recalled: None,
+            late: false,
+            due: BTreeSet::new(),
+        }
+    }
+
+    /// Until when an offer lasts that is made now.
+    pub(crate) fn end(&self, now: Instant) -> Instant {
+        now + self.patience
+    }
+
+    /// The gate's quotas have changed. Returns whether alarms that are set relied on a longer patience.
+    pub(crate) fn set_quotas(&mut self, now: Instant, gate: &Gate) -> bool {
+        let patience = patience(gate);
+        let sooner = patience < self.patience;
+        self.patience = patience;
+        self.shorten(now);
+        sooner
+    }
+
+    /// No offer lasts longer than one that is made now.
+    pub(crate) fn shorten(&mut self, now: Instant) {
+        self.line.shorten_offers(now + self.patience);
+    }
+
+    /// A waiter leaves the line, with its waker.
+    pub(crate) fn leave(&mut self, seat: Seat) -> (Ticket, Option<Waker>) {
+        if let Some(due) = self.line.patient_until(seat) {
+            self.due.remove(&(due, seat));
+        }
+        self.line.leave(seat)
+    }
+
+    /// Offers what is free, from the front of the line, and refuses who is not to wait any longer. Returns whether
+    /// there is more to do than fits into `wakes`.
+    pub(crate) fn offer(&mut self, gate: &mut Gate, now: Instant, wakes: &mut Wakes) -> bool {
+        loop {
+            while let Some(next) = self.line.next() {
+                if !gate.fits(now, self.line.offered_cost(), self.line.cost(next)) {
+                    break;
+                }
+                self.line.offer(now + self.patience);
+            }
+            let Some((seat, refusal)) = self.refused(gate, now) else { break };
+            if wakes.is_full() {
+                return true;
+            }
+            if let Some(waker) = self.line.refuse(seat, refusal) {
+                wakes.push(waker);
+            }
+        }
+        self.look_at_front(now, None);
+        if self.late {
+            let mut at = self.line.front();
+            while let Some((seat, Place::Offered { .. })) = at {
+                if wakes.is_full() {
+                    return true;
+                }
+                if let Some(waker) = self.line.take_waker(seat) {
+                    wakes.push(waker);
+                }
+                at = self.line.behind(seat);
+            }
+            self.late = false;
+        }
+        false
+    }
+
+    /// Somebody in the line, without an offer, who is to be refused now.
+    fn refused(&mut self, gate: &Gate, now: Instant) -> Option<(Seat, Refusal)> {
+        let next = self.line.next()?;
+        if let Some(refusal) = gate.refusal(now, self.line.cost(next)) {
+            return Some((next, refusal));
+        }
+        while let Some(&(due, seat)) = self.due.first() {
+            if now < due {
+                return None;
+            }
+            self.due.pop_first();
+            if self.line.place(seat) == Place::Waiting {
+                let refusal = gate.refusal(now, self.line.cost(seat));
+                return Some((seat, refusal.unwrap_or(Refusal::Wait)));
+            }
+        }
+        None
+    }
+
+    /// When [`offer`](Self::offer) is to be called next, if anybody in the line may be waiting for that.
+    pub(crate) fn deadline(&self, gate: &mut Gate, now: Instant) -> Option<Instant> {
+        let look = now + self.patience.max(LOOK);
+        let slot = match self.line.next() {
+            Some(next) => {
+                let slot = gate.slot(now, self.line.offered_cost(), self.line.cost(next));
+                let due = self.due.first().map_or(slot, |&(due, _)| due.max(now));
+                slot.min(due).min(look)
+            }
+            None if self.line.claims() > 1 => look,
+            None => return None,
+        };
+        match self.line.front() {
+            Some((_, Place::Offered { until })) => Some(until.min(slot)),
+            _ => Some(slot),
+        }
+    }
+
+    /// Passes over who was woken and did not come in time; wakes the first, if it has an offer and waits to be the
+    /// first.
+    #[inline]
+    pub(crate) fn look_at_front(&mut self, now: Instant, come: Option<Seat>) {
+        while let Some((seat, Place::Offered { until })) = self.line.front() {
+            if come == Some(seat) {
+                return;
+            }
+            if let Some(waker) = self.line.recall(now + self.patience) {
+                self.recalled = Some(waker);
+                return;
+            }
+            if now < until {
+                return;
+            }
+            self.line.pass_over(seat);
+            self.late = true;
+        }
+    }
+
+    /// Keeps offers from being more than free permits.
+    pub(crate) fn revoke(&mut self, gate: &mut Gate, now: Instant) {
+        while let Some(last) = self.line.last_offered() {
+            let cost = self.line.cost(last);
+            if gate.fits(now, self.line.offered_cost() - u64::from(cost), cost) {
+                return;
+            }
+            self.line.revoke();
+        }
+    }
+
+    /// Waits have become longer than was predicted: whoever would not wait so long is to be refused in time.
+    /// Returns the waker of the first of them, since no alarm is set to that.
+    pub(crate) fn strain(&mut self) -> Option<Waker> {
+        self.expect();
+        let &(_, first) = self.due.first()?;
+        self.line.take_waker(first)
+    }
+
+    /// Whoever would not wait for ever is to be refused in time.
+    pub(crate) fn expect(&mut self) {
+        let Self { line, due, .. } = self;
+        due.clear();
+        due.extend(line.list().filter_map(|seat| Some((line.patient_until(seat)?, seat))));
+    }
+
+    /// As [`expect`](Self::expect), of one.
+    pub(crate) fn expect_of(&mut self, seat: Seat) {
+        self.due.extend(self.line.patient_until(seat).map(|until| (until, seat)));
+    }
+
+    /// Who is to be woken because of whatever was done since this was last called.
+    pub(crate) fn take_recalled(&mut self) -> Option<Waker> {
+        self.recalled.take()
+    }
+
+    /// All wakers, for when a timer is lost.
+    pub(crate) fn take_wakers(&mut self) -> Vec<Waker> {
+        let seats: Vec<_> = self.line.seats().collect();
+        seats.into_iter().filter_map(|seat| self.line.take_waker(seat)).collect()
+    }
+}
+
+/// How long an offer lasts: an interval of the quota, within bounds.
+fn patience(gate: &Gate) -> Duration {
+    gate.quotas().interval().min(gate.patience()).clamp(TICK, MOST)
+}
