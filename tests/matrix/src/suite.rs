@@ -1,0 +1,91 @@
+//! Runs the cells, and says what was wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::Method;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::case;
+use crate::client::Client;
+use crate::expect::expected;
+use crate::judge::{Wrong, judge};
+use crate::ours::ours;
+use crate::run::{Caller, Cell, Seen, Times, run};
+use crate::score::Score;
+
+/// How many cells run at once.
+const AT_ONCE: usize = 24;
+
+/// Every cell of these clients: scenario by client by method, with a fault that passes and with one that stays.
+#[must_use]
+pub fn cells(clients: &[Client]) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for case in case::all().into_iter().map(Arc::new) {
+        for &client in clients.iter().filter(|&&client| case.applies(client)) {
+            for method in [Method::GET, Method::POST] {
+                for times in [Times::Twice, Times::Always] {
+                    cells.push(Cell { case: Arc::clone(&case), client, method: method.clone(), times });
+                }
+            }
+        }
+    }
+    cells
+}
+
+/// Makes the call of each cell, in no order.
+///
+/// # Panics
+///
+/// If a call panics.
+pub async fn run_all(cells: Vec<Cell>, caller: Caller, mut done: impl FnMut(&Cell, &Seen)) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    for cell in cells {
+        let room = Arc::clone(&room);
+        running.spawn(async move {
+            let _room = room.acquire().await.expect("open");
+            let seen = run(&cell, caller).await;
+            (cell, seen)
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        let (cell, seen) = ended.expect("no panic");
+        done(&cell, &seen);
+    }
+}
+
+/// Why a cell is wrong whose reason is known, and not this project's to mend.
+fn known(cell: &Cell, wrong: &Wrong) -> Option<&'static str> {
+    let healing = matches!(wrong, Wrong::Not(what) if what.starts_with("healed"));
+    (healing && cell.client.http2 && cell.case.stalls())
+        .then_some("over HTTP/2 a repeat after a time limit goes over the connection that has stalled")
+}
+
+/// Runs these cells with the layers of this project, and demands that each is right.
+///
+/// # Panics
+///
+/// If one is wrong.
+pub async fn demand(cells: Vec<Cell>) {
+    let (mut score, mut wrong) = (Score::default(), Vec::new());
+    let mut excused: BTreeMap<&str, usize> = BTreeMap::new();
+    run_all(cells, ours, |cell, seen| {
+        let expect = expected(&cell.case, cell.client);
+        let verdict = judge(cell, expect, seen);
+        score.add(cell, &verdict);
+        let Err(what) = verdict else { return };
+        match known(cell, &what) {
+            Some(reason) => *excused.entry(reason).or_default() += 1,
+            None => wrong.push(format!("{cell}: expected {expect:?}: {what:?}\n    {seen:?}")),
+        }
+    })
+    .await;
+    println!("{score}");
+    for (reason, cells) in excused {
+        println!("{cells} cells not right, for a known reason: {reason}");
+    }
+    wrong.sort();
+    assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
