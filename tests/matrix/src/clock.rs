@@ -17,7 +17,7 @@ use crate::server::Server;
 /// How much the clock moves at a time, and how often.
 const TICK: Duration = Duration::from_millis(2);
 /// After so many ticks without a new connection, the attempt is taken to have gone over one that has stalled before.
-const NOBODY_NEW: u32 = 2_000;
+const NOBODY_NEW: u32 = 1_000;
 
 /// Runs `call`, on a thread that may block.
 ///

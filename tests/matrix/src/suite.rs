@@ -15,8 +15,9 @@ use crate::ours::ours;
 use crate::run::{Caller, Cell, Seen, Times, run};
 use crate::score::Score;
 
-/// How many cells run at once.
-const AT_ONCE: usize = 24;
+/// How many cells run at once: few of those that compute, many of those that wait.
+const BUSY: usize = 16;
+const WAITING: usize = 64;
 
 /// Every cell of these clients: scenario by client by method, with a fault that passes and with one that stays.
 #[must_use]
@@ -40,10 +41,10 @@ pub fn cells(clients: &[Client]) -> Vec<Cell> {
 ///
 /// If a call panics.
 pub async fn run_all(cells: Vec<Cell>, caller: Caller, mut done: impl FnMut(&Cell, &Seen)) {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let (busy, waiting) = (Arc::new(Semaphore::new(BUSY)), Arc::new(Semaphore::new(WAITING)));
     let mut running = JoinSet::new();
     for cell in cells {
-        let room = Arc::clone(&room);
+        let room = Arc::clone(if cell.case.stalls() { &waiting } else { &busy });
         running.spawn(async move {
             let _room = room.acquire().await.expect("open");
             let seen = run(&cell, caller).await;

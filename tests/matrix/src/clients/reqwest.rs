@@ -6,6 +6,7 @@ use http_body_util::Full;
 use tower::service_fn;
 
 use crate::client::{Client, erase};
+use crate::trust::Trust;
 
 pub const REQWEST12: Client = Client {
     reuses: true,
@@ -38,14 +39,7 @@ pub const REQWEST13: Client = Client {
     reuses: true,
     proxied: true,
     ..Client::new("reqwest 0.13", |client, trust, proxy| {
-        let builder = reqwest13::Client::builder()
-            .tls_backend_preconfigured(trust.config(Some(client.protocol())))
-            .redirect(reqwest13::redirect::Policy::none())
-            .retry(reqwest13::retry::never());
-        let builder = match proxy {
-            None => builder.no_proxy(),
-            Some(proxy) => builder.proxy(reqwest13::Proxy::all(proxy).expect("a URL")),
-        };
+        let builder = builder13(client, trust, proxy).retry(reqwest13::retry::never());
         let client = builder.build().expect("a client");
         erase(service_fn(move |request: Request<Full<Bytes>>| {
             let client = client.clone();
@@ -57,6 +51,22 @@ pub const REQWEST13: Client = Client {
         }))
     })
 };
+
+/// reqwest 0.13 as it comes, but for redirects.
+///
+/// # Panics
+///
+/// If the proxy's URL is none.
+#[must_use]
+pub fn builder13(client: Client, trust: &Trust, proxy: Option<&str>) -> reqwest13::ClientBuilder {
+    let builder = reqwest13::Client::builder()
+        .tls_backend_preconfigured(trust.config(Some(client.protocol())))
+        .redirect(reqwest13::redirect::Policy::none());
+    match proxy {
+        None => builder.no_proxy(),
+        Some(proxy) => builder.proxy(reqwest13::Proxy::all(proxy).expect("a URL")),
+    }
+}
 
 pub const REQWEST13_HTTP2: Client =
     Client { name: "reqwest 0.13 h2", http2: true, proxied: false, ..REQWEST13 };

@@ -14,7 +14,7 @@ const CLOSE_NOTIFY: [u8; 2] = [1, 0];
 const BAD_RECORD_MAC: [u8; 2] = [2, 20];
 const HANDSHAKE_FAILURE: [u8; 2] = [2, 40];
 const INTERNAL_ERROR: [u8; 2] = [2, 80];
-const CERTIFICATE_REQUIRED: [u8; 2] = [2, 116];
+const ACCESS_DENIED: [u8; 2] = [2, 49];
 
 fn text(text: impl AsRef<[u8]>) -> Vec<Step> {
     vec![Data(text.as_ref().to_vec())]
@@ -75,8 +75,8 @@ pub const HTTP1: &[Play] = &[
         Permanent,
     ),
     Play::received(
-        "alert-certificate-required-late",
-        |_| vec![Sealed(ALERT, CERTIFICATE_REQUIRED.to_vec())],
+        "alert-access-denied-late",
+        |_| vec![Sealed(ALERT, ACCESS_DENIED.to_vec())],
         Then::Fin,
         Permanent,
     ),
