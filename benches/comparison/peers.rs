@@ -18,8 +18,8 @@ use tower::retry::{Policy, RetryLayer};
 use tower::util::BoxCloneService;
 use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
 
-type Middle<'a> =
-    Pin<Box<dyn Future<Output = reqwest_middleware::Result<reqwest::Response>> + Send + 'a>>;
+type Reading = Pin<Box<dyn Future<Output = Result<(StatusCode, usize), BoxError>> + Send>>;
+type Middle<'a> = Pin<Box<dyn Future<Output = reqwest_middleware::Result<reqwest::Response>> + Send + 'a>>;
 
 /// A request whose body can be sent again.
 async fn buffered(request: Request<Full<Bytes>>) -> Result<reqwest::Request, BoxError> {
@@ -40,8 +40,7 @@ fn client(seat: &Seat) -> reqwest::ClientBuilder {
 pub(crate) fn reqwest_retry(seat: &Seat) -> Calling {
     let client = client(seat).retry(reqwest::retry::never()).build().expect("a client");
     let wait = Duration::from_millis(1);
-    let policy =
-        ExponentialBackoff::builder().retry_bounds(wait, wait).build_with_max_retries(ATTEMPTS - 1);
+    let policy = ExponentialBackoff::builder().retry_bounds(wait, wait).build_with_max_retries(ATTEMPTS - 1);
     let client = ClientBuilder::new(client)
         .with(RetryTransientMiddleware::new_with_policy(policy))
         .with(counting(Arc::clone(&seat.attempts)))
@@ -109,12 +108,14 @@ pub(crate) fn any_error(seat: &Seat) -> Calling {
         })
         .timeout(PATIENCE)
         .service(transport);
-    BoxCloneService::new(service_fn(move |request| {
-        let service = service.clone();
-        async move {
-            let (parts, body) = service.oneshot(request).await?.into_parts();
-            let body = tokio::time::timeout(PATIENCE, body.collect()).await??;
-            Ok((parts.status, body.to_bytes().len()))
-        }
-    }))
+    BoxCloneService::new(service.and_then(whole))
+}
+
+/// Boxed here, where rustc still sees that it is `Send`.
+fn whole(response: Response<Whole>) -> Reading {
+    Box::pin(async move {
+        let (parts, body) = response.into_parts();
+        let body = tokio::time::timeout(PATIENCE, body.collect()).await??;
+        Ok((parts.status, body.to_bytes().len()))
+    })
 }

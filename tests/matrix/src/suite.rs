@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::case;
 use crate::client::Client;
@@ -18,6 +20,8 @@ use crate::score::Score;
 /// How many cells run at once: few of those that compute, many of those that wait.
 const BUSY: usize = 16;
 const WAITING: usize = 64;
+/// A cell that takes longer is told of: it waits for something.
+const SLOW: Duration = Duration::from_secs(15);
 
 /// Every cell of these clients: scenario by client by method, with a fault that passes and with one that stays.
 #[must_use]
@@ -47,7 +51,11 @@ pub async fn run_all(cells: Vec<Cell>, caller: Caller, mut done: impl FnMut(&Cel
         let room = Arc::clone(if cell.case.stalls() { &waiting } else { &busy });
         running.spawn(async move {
             let _room = room.acquire().await.expect("open");
+            let began = Instant::now();
             let seen = run(&cell, caller).await;
+            if began.elapsed() > SLOW {
+                println!("{cell}: took {:?}", began.elapsed());
+            }
             (cell, seen)
         });
     }

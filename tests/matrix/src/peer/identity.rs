@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use rustls::ServerConfig;
 use rustls::crypto::ring::{cipher_suite, default_provider};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -12,12 +12,15 @@ use crate::trust::Trust;
 /// The cipher suites are those whose records `records` knows how to seal.
 pub(super) fn identity(http2: bool, tls12: bool) -> (Trust, Arc<ServerConfig>) {
     let mut params = CertificateParams::default();
+    // The two must not have one name: OpenSSL would take the leaf for its own issuer.
+    params.distinguished_name.push(DnType::CommonName, "the matrix");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
     let key = KeyPair::generate().expect("a key");
     let authority = CertifiedIssuer::self_signed(params, key).expect("a certificate");
     let key = KeyPair::generate().expect("a key");
     let mut params = CertificateParams::new([String::from("localhost")]).expect("a name");
+    params.distinguished_name.push(DnType::CommonName, "localhost");
     params.use_authority_key_identifier_extension = true;
     let leaf = params.signed_by(&key, &authority).expect("a certificate");
 
