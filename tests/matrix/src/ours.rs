@@ -1,7 +1,7 @@
 //! The layers of this project, over any client.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +10,8 @@ use http_body_util::Full;
 use jittered_backoff::{Backoff, Limits};
 use retry_on_tls_eof::{AttemptTimeoutLayer, CollectBodyLayer, CollectedBody, RetryOnTlsEofLayer};
 use tower::util::BoxCloneService;
-use tower::{Layer, ServiceBuilder, ServiceExt};
-use wire_fault::Boxed;
+use tower::{BoxError, Layer, ServiceBuilder, ServiceExt};
+use wire_fault::{Boxed, chain};
 
 use crate::ATTEMPTS;
 use crate::run::{Calling, PATIENCE, Seat};
@@ -27,11 +27,16 @@ pub fn ours(seat: &Seat) -> Calling {
     let limits = Limits::new().with_attempts(ATTEMPTS).expect("in range").without_deadline();
     let patience = AttemptTimeoutLayer::new(PATIENCE).expect("in range");
     let patience = if seat.client.notes_connections { patience.over_hyper_util() } else { patience };
-    let count = Arc::clone(&seat.attempts);
+    let (count, failures) = (Arc::clone(&seat.attempts), Arc::clone(&seat.failures));
     let below = ServiceBuilder::new()
         .map_request(move |request: Request<Full<Bytes>>| {
             count.fetch_add(1, Ordering::Relaxed);
             request
+        })
+        .map_err(move |error: BoxError| {
+            let texts: Vec<_> = chain(&*error).map(ToString::to_string).collect();
+            failures.lock().unwrap_or_else(PoisonError::into_inner).push(texts.join(" > "));
+            error
         })
         .layer(patience)
         .layer(CollectBodyLayer::new(64 * 1024).expect("in range"))

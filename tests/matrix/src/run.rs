@@ -1,8 +1,8 @@
 //! One cell of the matrix: a call over a connection that dies, and what came of it.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,6 +59,8 @@ pub struct Seat {
     pub proxy: Option<String>,
     /// How often a request was sent, as far as the caller can count it.
     pub attempts: Arc<AtomicU32>,
+    /// What the attempts before the last failed with, as far as the caller tells.
+    pub failures: Arc<Mutex<Vec<String>>>,
 }
 
 /// A call: an answer's status and the length of its body.
@@ -94,6 +96,8 @@ pub struct Seen {
     pub struck: usize,
     pub fault: Option<Fault>,
     pub errors: Vec<String>,
+    /// Of each attempt.
+    pub failures: Vec<String>,
 }
 
 fn request(cell: &Cell, url: &str, id: &str, method: &Method) -> Request<Full<Bytes>> {
@@ -126,12 +130,13 @@ async fn warm(cell: &Cell, calling: Calling, server: &Server) {
 /// If the servers can't be started.
 pub async fn run(cell: &Cell, caller: Caller) -> Seen {
     let server = Arc::new(Server::start(cell).await);
-    let attempts = Arc::new(AtomicU32::new(0));
+    let (attempts, failures) = (Arc::new(AtomicU32::new(0)), Arc::default());
     let call = {
-        let (cell, server, attempts) = (cell.clone(), Arc::clone(&server), Arc::clone(&attempts));
+        let (cell, server) = (cell.clone(), Arc::clone(&server));
+        let (attempts, failures) = (Arc::clone(&attempts), Arc::clone(&failures));
         move || async move {
             let (client, trust, proxy) = (cell.client, server.trust(), server.proxy());
-            let calling = caller(&Seat { client, trust, proxy, attempts: Arc::clone(&attempts) });
+            let calling = caller(&Seat { client, trust, proxy, attempts: Arc::clone(&attempts), failures });
             if cell.case.reused {
                 warm(&cell, calling.clone(), &server).await;
                 attempts.store(0, Ordering::Relaxed);
@@ -158,6 +163,7 @@ pub async fn run(cell: &Cell, caller: Caller) -> Seen {
         struck,
         fault: error.as_ref().map(|error| Fault::of(&**error)),
         errors: error.iter().flat_map(|error| chain(&**error).map(ToString::to_string)).collect(),
+        failures: failures.lock().unwrap_or_else(PoisonError::into_inner).clone(),
     }
 }
 

@@ -9,7 +9,6 @@ use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use wire_fault::StampLayer;
 
@@ -28,7 +27,7 @@ fn build(client: Client, trust: &Trust, _: Option<&str>) -> Transport {
             let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await?;
             tcp.set_nodelay(true)?;
             let name = host.to_owned().try_into().map_err(io::Error::other)?;
-            Ok::<TlsStream<TcpStream>, io::Error>(tls.connect(name, tcp).await?)
+            tls.connect(name, tcp).await
         }
     }));
     erase(service_fn(move |mut request: Request<Full<Bytes>>| {

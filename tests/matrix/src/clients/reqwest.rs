@@ -57,7 +57,6 @@ pub const REQWEST13: Client = Client {
 /// # Panics
 ///
 /// If the proxy's URL is none.
-#[must_use]
 pub fn builder13(client: Client, trust: &Trust, proxy: Option<&str>) -> reqwest13::ClientBuilder {
     let builder = reqwest13::Client::builder()
         .tls_backend_preconfigured(trust.config(Some(client.protocol())))

@@ -13,7 +13,7 @@ use crate::expect::Reach::{Perhaps, Received, Refused};
 /// The highest number of a stream: a GOAWAY with it is a first warning.
 const ALL_STREAMS: u32 = 0x7fff_ffff;
 
-fn data<const N: usize>(frames: [Vec<u8>; N]) -> Vec<Step> {
+fn data<const N: usize>(frames: &[Vec<u8>; N]) -> Vec<Step> {
     vec![Step::Data(frames.concat())]
 }
 
@@ -26,35 +26,35 @@ pub const HTTP2: &[Play] = &[
     // What refuses a stream refuses nothing once it was answered.
     Play::received(
         "h2-late-reset-internal-error",
-        |s| data([part(s), reset(s, INTERNAL_ERROR)]),
+        |s| data(&[part(s), reset(s, INTERNAL_ERROR)]),
         Then::Serve,
         Transient(Received),
     ),
     Play::received(
         "h2-late-reset-refused-stream",
-        |s| data([part(s), reset(s, REFUSED_STREAM)]),
+        |s| data(&[part(s), reset(s, REFUSED_STREAM)]),
         Then::Serve,
         Transient(Received),
     ),
     Play::received(
         "h2-late-reset-protocol-error",
-        |s| data([part(s), reset(s, PROTOCOL_ERROR)]),
+        |s| data(&[part(s), reset(s, PROTOCOL_ERROR)]),
         Then::Serve,
         Lost,
     ),
     // hyper 1.12 ends a body in order wherever a stream or connection ends with NO_ERROR: nobody above can know better.
-    Play::received("h2-late-goaway-below", |s| data([part(s), go_away(0, NO_ERROR)]), Then::Fin, Truncated),
+    Play::received("h2-late-goaway-below", |s| data(&[part(s), go_away(0, NO_ERROR)]), Then::Fin, Truncated),
     Play::received(
         "h2-late-goaway-below-calm",
-        |s| data([part(s), go_away(0, ENHANCE_YOUR_CALM)]),
+        |s| data(&[part(s), go_away(0, ENHANCE_YOUR_CALM)]),
         Then::Fin,
         Transient(Received),
     ),
-    Play::received("h2-late-fin", |s| data([part(s)]), Then::Fin, Transient(Received)),
-    Play::received("h2-late-rst", |s| data([part(s)]), Then::Rst, Transient(Received)),
+    Play::received("h2-late-fin", |s| data(&[part(s)]), Then::Fin, Transient(Received)),
+    Play::received("h2-late-rst", |s| data(&[part(s)]), Then::Rst, Transient(Received)),
     Play::received(
         "h2-hints-then-reset",
-        |s| data([head_of(s, b"103"), reset(s, INTERNAL_ERROR)]),
+        |s| data(&[head_of(s, b"103"), reset(s, INTERNAL_ERROR)]),
         Then::Serve,
         Transient(Received),
     ),
@@ -63,26 +63,26 @@ pub const HTTP2: &[Play] = &[
         refuses: true,
         ..Play::received(
             "h2-hints-then-refused",
-            |s| data([head_of(s, b"103"), reset(s, REFUSED_STREAM)]),
+            |s| data(&[head_of(s, b"103"), reset(s, REFUSED_STREAM)]),
             Then::Serve,
             Transient(Refused),
         )
     },
     Play::received(
         "h2-answer-then-no-error",
-        |s| data([answer(s, &[b'x'; ANSWER]), reset(s, NO_ERROR)]),
+        |s| data(&[answer(s, &[b'x'; ANSWER]), reset(s, NO_ERROR)]),
         Then::Serve,
         Answer,
     ),
     Play::received(
         "h2-warned-then-fin",
-        |_| data([go_away(ALL_STREAMS, NO_ERROR)]),
+        |_| data(&[go_away(ALL_STREAMS, NO_ERROR)]),
         Then::Fin,
         Transient(Received),
     ),
     Play::received(
         "h2-warned-then-calm",
-        |s| data([go_away(ALL_STREAMS, NO_ERROR), go_away(s, ENHANCE_YOUR_CALM)]),
+        |s| data(&[go_away(ALL_STREAMS, NO_ERROR), go_away(s, ENHANCE_YOUR_CALM)]),
         Then::Fin,
         Transient(Received),
     ),
@@ -90,40 +90,45 @@ pub const HTTP2: &[Play] = &[
         refuses: true,
         ..Play::received(
             "h2-warned-then-below",
-            |_| data([go_away(ALL_STREAMS, NO_ERROR), go_away(0, NO_ERROR)]),
+            |_| data(&[go_away(ALL_STREAMS, NO_ERROR), go_away(0, NO_ERROR)]),
             Then::Fin,
             Transient(Refused),
         )
     },
     Play::received(
         "h2-window-of-nothing",
-        |_| data([frame(WINDOW_UPDATE, 0, 0, &[0; 4])]),
+        |_| data(&[frame(WINDOW_UPDATE, 0, 0, &[0; 4])]),
         Then::Fin,
         Permanent,
     ),
     // Its nine bytes promise more than any client takes.
     Play::received(
         "h2-long-frame",
-        |_| data([vec![0x7f, 0xff, 0xff, DATA, 0, 0, 0, 0, 1]]),
+        |_| data(&[vec![0x7f, 0xff, 0xff, DATA, 0, 0, 0, 0, 1]]),
         Then::Fin,
         Permanent,
     ),
-    Play::received("h2-bad-compression", |s| data([frame(HEADERS, 5, s, &[0xff; 16])]), Then::Fin, Permanent),
+    Play::received(
+        "h2-bad-compression",
+        |s| data(&[frame(HEADERS, 5, s, &[0xff; 16])]),
+        Then::Fin,
+        Permanent,
+    ),
     Play::received(
         "h2-push",
-        |s| data([frame(PUSH_PROMISE, 4, s, &[0, 0, 0, 2, 0x82])]),
+        |s| data(&[frame(PUSH_PROMISE, 4, s, &[0, 0, 0, 2, 0x82])]),
         Then::Fin,
         Permanent,
     ),
     Play::received(
         "h2-head-not-continued",
-        |s| data([frame(HEADERS, 0, s, &[0x88]), frame(DATA, 0, s, b"x")]),
+        |s| data(&[frame(HEADERS, 0, s, &[0x88]), frame(DATA, 0, s, b"x")]),
         Then::Fin,
         Permanent,
     ),
     Play::received(
         "h2-data-without-head",
-        |s| data([frame(DATA, END_STREAM, s, b"x")]),
+        |s| data(&[frame(DATA, END_STREAM, s, b"x")]),
         Then::Fin,
         Permanent,
     ),
@@ -131,7 +136,7 @@ pub const HTTP2: &[Play] = &[
     Play::received(
         "h2-longer-than-said",
         |s| {
-            data([
+            data(&[
                 frame(HEADERS, 4, s, &[0x88, 0x0f, 0x0d, 1, b'5']),
                 frame(DATA, END_STREAM, s, b"hello world"),
             ])
@@ -143,7 +148,7 @@ pub const HTTP2: &[Play] = &[
         at: At::Handshake,
         ..Play::received(
             "h2-speaks-http1",
-            |_| data([b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".to_vec()]),
+            |_| data(&[b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".to_vec()]),
             Then::Fin,
             Hopeless,
         )
@@ -152,7 +157,7 @@ pub const HTTP2: &[Play] = &[
         at: At::Handshake,
         ..Play::received(
             "h2-leaves-at-once",
-            |_| data([settings(None), go_away(0, NO_ERROR)]),
+            |_| data(&[settings(None), go_away(0, NO_ERROR)]),
             Then::Fin,
             Transient(Perhaps),
         )
@@ -161,7 +166,7 @@ pub const HTTP2: &[Play] = &[
         at: At::Handshake,
         ..Play::received(
             "h2-no-streams",
-            |_| data([settings(Some((MAX_CONCURRENT_STREAMS, 0)))]),
+            |_| data(&[settings(Some((MAX_CONCURRENT_STREAMS, 0)))]),
             Then::Silence,
             Transient(Perhaps),
         )
@@ -170,7 +175,7 @@ pub const HTTP2: &[Play] = &[
         at: At::Handshake,
         ..Play::received(
             "h2-no-window",
-            |_| data([settings(Some((INITIAL_WINDOW_SIZE, 0)))]),
+            |_| data(&[settings(Some((INITIAL_WINDOW_SIZE, 0)))]),
             Then::Silence,
             Transient(Perhaps),
         )
