@@ -2,16 +2,17 @@
 
 #![no_main]
 
+#[path = "../../crates/wire-fault/tests/common/link.rs"]
+mod link;
+
 use std::error::Error;
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use link::{BoxError, KNOWN, Link};
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict, chain};
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// How one link is made. The rest of the chain is below it, where its kind has a place for it.
 #[derive(Arbitrary, Debug)]
@@ -30,53 +31,6 @@ enum Make {
     Verdict(u8),
     Stated(u8),
 }
-
-#[derive(Debug)]
-struct Link {
-    text: String,
-    source: Option<BoxError>,
-}
-
-impl fmt::Display for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Error for Link {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as _)
-    }
-}
-
-const KNOWN: &[&str] = &[
-    "failed to lookup address information: Temporary failure in name resolution",
-    "failed to lookup address information: Name or service not known",
-    "tls handshake eof",
-    "dns error",
-    "tcp connect error",
-    "tunnel error: unexpected end of file",
-    "tunnel error: proxy authorization required",
-    "SOCKS error: io error during SOCKS handshake",
-    "unexpected EOF",
-    "invalid peer certificate: Expired",
-    "received fatal alert: InternalError",
-    "received fatal alert: AlertDescription(0x50)",
-    "stream error received: refused stream before processing any application logic",
-    "connection error received: not a result of an error",
-    "http2 error",
-    "client error (Connect)",
-    "client error (SendRequest)",
-    "operation was canceled",
-    "error from user's Body stream",
-    "error reading a body from connection",
-    "connection closed before message completed",
-    "error:0A000126:SSL routines::unexpected eof while reading",
-    "error:0A000086:SSL routines::certificate verify failed",
-    "builder error",
-    "error decoding response body",
-    "operation timed out",
-];
 
 const KINDS: &[io::ErrorKind] = &[
     io::ErrorKind::ConnectionRefused,

@@ -31,10 +31,11 @@ pub(crate) async fn plain(mut tcp: TcpStream, strike: Strike, entry: &Entry) -> 
 
 /// After the handshake, with `last` written before it.
 pub(crate) async fn tls(mut tls: TlsStream<TcpStream>, last: &[u8], strike: Strike, entry: &Entry) -> End {
+    // Before the client can have `last`: to whoever reads it, the fault has struck.
+    entry.struck(strike);
     if tls.write_all(last).await.is_err() || tls.flush().await.is_err() {
         return End::ClientLeft;
     }
-    entry.struck(strike);
     match strike {
         Strike::Stall => return stall(tls.into_inner().0).await,
         Strike::Cut(CutBy::Rst) => {

@@ -141,6 +141,21 @@ async fn an_early_answer_comes_before_the_body_was_read() {
     }
 }
 
+/// To whoever reads what it wrote, a fault has struck: on two threads, the client is often the quicker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_has_struck_by_the_time_its_answer_is_read() {
+    let early = RequestFault::Early { status: StatusCode::PAYLOAD_TOO_LARGE, by: CutBy::Fin };
+    for (http, protocol) in VERSIONS {
+        let (server, _) = start(FlakyTls::new().with_http(http).with_script(Scenario::from(early))).await;
+        for at in 0..100 {
+            let saw = call(&client(&server), request(&server, "a", "body")).await;
+            let struck = server.truth().connections()[at].carried_out;
+            assert!(matches!(saw, Saw::Answer(StatusCode::PAYLOAD_TOO_LARGE, _)), "{protocol:?}: {saw:?}");
+            assert!(struck, "{protocol:?}, connection {at}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_request_that_is_complete_too_soon_is_served() {
     let early = RequestFault::Early { status: StatusCode::BAD_REQUEST, by: CutBy::Rst };

@@ -11,6 +11,7 @@ impl Alert {
     const CLOSE_NOTIFY: Self = Self(0);
     const INTERNAL_ERROR: Self = Self(80);
     const USER_CANCELED: Self = Self(90);
+    const CERTIFICATE_REQUIRED: Self = Self(116);
 
     /// The alert that a name means, as rustls writes it: `HandshakeFailure`, or `AlertDescription(0x1)` where it has none.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -20,10 +21,17 @@ impl Alert {
         }
     }
 
-    /// Alerts that a server sends only about the handshake or the client's certificate. It processes no request
-    /// before both are done, so they prove that it did not act on this one (early data is never sent by these clients).
+    /// Alerts that a server sends only about a handshake or the client's certificate. It processes no request before both are
+    /// done (early data is never sent by these clients). But in TLS 1.2 a server may ask for another handshake when it has read
+    /// a request, and end that one with such an alert (RFC 5746, 4.4): after the request was handed over they prove nothing.
     fn ends_the_handshake(self) -> bool {
         matches!(self.0, 40..=46 | 48 | 49 | 70 | 71 | 86 | 109..=116 | 120)
+    }
+
+    /// Only TLS 1.3 has this one, which knows no second handshake: a client learns of it after the first. (A client that offers
+    /// authentication after the handshake, RFC 8446, 4.6.2, could be told so later. rustls has none, OpenSSL none by default.)
+    fn ends_the_only_handshake(self) -> bool {
+        self == Self::CERTIFICATE_REQUIRED
     }
 
     fn is_about_a_certificate(self) -> bool {
@@ -75,12 +83,15 @@ const NAMES: &[(u8, &str)] = &[
 ];
 
 pub(crate) fn read(alert: Alert, reading: &mut Reading) {
-    if alert.ends_the_handshake() {
+    if alert.ends_the_only_handshake() {
         reading.never_sent_though_handed_over();
         // Of an answered request it can only have ended the body.
         if reading.delivery != Some(Delivery::Answered) {
             reading.replace_phase(Phase::TlsHandshake);
         }
+    } else if alert.ends_the_handshake() && reading.reach != Reach::HandedOver {
+        reading.never_sent();
+        reading.replace_phase(Phase::TlsHandshake);
     } else if reading.reach == Reach::NotHandedOver {
         reading.replace_phase(Phase::TlsHandshake);
     }

@@ -15,14 +15,16 @@
 //! | `hyper_util` legacy error without `connect_info` | 1,229 | 0 |
 //! | `hyper::Error::is_canceled`, `is_closed`: the request was handed back unwritten | 884 | 0 |
 //! | a certificate that the client refused; no TLS version, cipher or ALPN in common | | 0 |
-//! | a fatal alert that only ends handshakes (RFC 8446, 6.2: `handshake_failure`, `certificate_required`, …) | | 0 |
+//! | the alert `certificate_required`, by which TLS 1.3 ends a handshake that the client took for complete | | 0 |
+//! | another fatal alert that only ends handshakes (RFC 8446, 6.2: `handshake_failure`, `access_denied`, …) | | 0 |
 //! | `connect(2)` refused, no local address, a name that did not resolve, `tls handshake eof` of tokio-rustls | | 0 |
 //! | a request that the client could not even build (reqwest's `builder error`) | | |
 //! | no write was ever attempted on its connection ([`Witness`]) | | 0 |
 //! | what a layer states first hand with a [`Mark`], or refused itself ([`Verdict::RefusedLocally`]) | | |
 //!
 //! The rows without `connect_info` of their own hold only while nothing outside them says that the request had been
-//! handed to a connection: a failing upload body, say, may itself be an error of another call.
+//! handed to a connection: a failing upload body, say, may itself be an error of another call, and a `handshake_failure` may
+//! end a second handshake, which TLS 1.2 allows a server to ask for when it has read the request.
 //!
 //! A text by itself makes no POST be sent again. An API's error may repeat what a server said of *its* call to somebody else,
 //! word for word; so texts prove "never sent" only of permanent failures, or where an `io::Error` carries them as their crate

@@ -1,7 +1,7 @@
 //! Errors of OpenSSL, read from their text: `error:0A000126:SSL routines:…`.
 //!
 //! The text holds all that the types would tell: `openssl::error::Error::code` is the number printed, `native_tls::Error` is
-//! opaque. Over every error made in `native/`, reading by type answered the same; it would need OpenSSL's headers to build, so
+//! opaque. Over every error made in `tests/native`, reading by type answered the same; it would need OpenSSL's headers to build, so
 //! there is no such feature.
 
 use crate::alert::{self, Alert};

@@ -7,26 +7,10 @@ use std::io;
 use proptest::prelude::*;
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict, chain};
 
-type BoxError = Box<dyn Error + Send + Sync>;
+#[path = "common/link.rs"]
+mod link;
 
-/// A link of no known type.
-#[derive(Debug)]
-struct Link {
-    text: String,
-    source: Option<BoxError>,
-}
-
-impl fmt::Display for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Error for Link {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as _)
-    }
-}
+use link::{BoxError, KNOWN, Link};
 
 /// How one link of a synthetic chain is made.
 #[derive(Clone, Debug)]
@@ -112,35 +96,7 @@ fn kind() -> impl Strategy<Value = io::ErrorKind> {
 
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
-        3 => prop::sample::select(vec![
-            "dns error",
-            "tcp connect error",
-            "tls handshake eof",
-            "unexpected EOF",
-            "tunnel error: unsuccessful",
-            "tunnel error: proxy authorization required",
-            "failed to lookup address information: Name or service not known",
-            "failed to lookup address information: Temporary failure in name resolution",
-            "received fatal alert: HandshakeFailure",
-            "received fatal alert: InternalError",
-            "received fatal alert: Nonsense",
-            "invalid peer certificate: Expired",
-            "stream error received: refused stream before processing any application logic",
-            "connection error received: not a result of an error",
-            "error:0A000126:SSL routines::unexpected eof while reading",
-            "error:0A000086:SSL routines::certificate verify failed",
-            "error:",
-            "operation timed out",
-            "client error (Connect)",
-            "client error (SendRequest)",
-            "operation was canceled",
-            "error from user's Body stream",
-            "error reading a body from connection",
-            "http2 error",
-            "builder error",
-            "error decoding response body",
-            "HTTP status server error (502 Bad Gateway)",
-        ]).prop_map(str::to_owned),
+        3 => prop::sample::select(KNOWN).prop_map(str::to_owned),
         1 => ".{0,40}",
         // Longer than what is looked into, and with characters of several bytes at the edge.
         1 => "[é漢x]{500,600}",

@@ -234,3 +234,32 @@ async fn an_alert_within_the_body_follows_an_answer() {
     let fault = Fault::of(&error);
     assert_eq!((fault.phase, fault.delivery), (Phase::Body, Delivery::Answered), "{error:?}");
 }
+
+/// An alert that ends handshakes, after the request: in TLS 1.2 it may end a second handshake, which a server asks for when it
+/// has read the request. Only the one that TLS 1.2 does not have proves that it has not.
+#[tokio::test]
+async fn an_alert_after_the_request_may_follow_it() {
+    for (alert, delivery) in [
+        (AlertDescription::HandshakeFailure, Delivery::Perhaps),
+        (AlertDescription::AccessDenied, Delivery::Perhaps),
+        (AlertDescription::CertificateUnknown, Delivery::Perhaps),
+        (AlertDescription::CertificateRequired, Delivery::NeverSent),
+    ] {
+        let (here, mut there) = tokio::io::duplex(1024);
+        tokio::spawn(async move {
+            let _ = there.read(&mut [0; 1024]).await;
+            let _ = there.write_all(b"HTTP").await;
+            std::future::pending::<()>().await;
+        });
+        let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::AlertReceived(alert));
+        let (mut send, connection) =
+            hyper::client::conn::http1::handshake::<_, Empty<Bytes>>(common::FailsAfter::new(here, 4, error))
+                .await
+                .expect("a connection");
+        tokio::spawn(connection);
+        let request = http::Request::post("/").header("host", "x").body(Empty::new()).expect("a request");
+        let error = send.send_request(request).await.expect_err("the connection ends");
+        let fault = Fault::of(&error);
+        assert_eq!((fault.delivery, fault.healing), (delivery, Healing::Permanent), "{error:?}: {fault:?}");
+    }
+}

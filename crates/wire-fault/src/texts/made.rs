@@ -32,8 +32,8 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("failed to lookup address information: No address associated with hostname", "a name without addresses"),
     ("failed to lookup address information: Name does not resolve", "musl"),
     ("failed to lookup address information: nodename nor servname provided", "macOS"),
-    ("unexpected EOF", "native/"),
-    ("the SSL session has been shut down", "native/"),
+    ("unexpected EOF", "tests/native"),
+    ("the SSL session has been shut down", "tests/native"),
 ];
 
 fn resolver() -> Vec<BoxError> {

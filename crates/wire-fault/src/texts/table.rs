@@ -1,7 +1,7 @@
 //! The one table of texts: what can't be told by type.
 //!
 //! Each text stands with the crate and version it was seen in. `made.rs` makes the errors anew, from the real crates, and fails
-//! when one is reworded or a text here has none that makes it; those of OpenSSL are made in `native/`.
+//! when one is reworded or a text here has none that makes it; those of OpenSSL are made in `tests/native`.
 
 use crate::fault::{Cause, Healing, Phase};
 

@@ -1,0 +1,183 @@
+//! What is wrong over HTTP/2.
+
+use super::frames::{
+    DATA, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, INITIAL_WINDOW_SIZE, INTERNAL_ERROR,
+    MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, WINDOW_UPDATE, answer,
+    frame, go_away, head, head_of, reset, settings,
+};
+use super::play::{At, Play, Step, Then};
+use crate::ANSWER;
+use crate::expect::Expect::{Answer, Hopeless, Lost, Permanent, Transient, Truncated};
+use crate::expect::Reach::{Perhaps, Received, Refused};
+
+/// The highest number of a stream: a GOAWAY with it is a first warning.
+const ALL_STREAMS: u32 = 0x7fff_ffff;
+
+fn data<const N: usize>(frames: &[Vec<u8>; N]) -> Vec<Step> {
+    vec![Step::Data(frames.concat())]
+}
+
+fn part(stream: u32) -> Vec<u8> {
+    [head(stream), frame(DATA, 0, stream, b"half of it")].concat()
+}
+
+/// The server had each of these requests in full, unless it is played before.
+pub const HTTP2: &[Play] = &[
+    // What refuses a stream refuses nothing once it was answered.
+    Play::received(
+        "h2-late-reset-internal-error",
+        |s| data(&[part(s), reset(s, INTERNAL_ERROR)]),
+        Then::Serve,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-late-reset-refused-stream",
+        |s| data(&[part(s), reset(s, REFUSED_STREAM)]),
+        Then::Serve,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-late-reset-protocol-error",
+        |s| data(&[part(s), reset(s, PROTOCOL_ERROR)]),
+        Then::Serve,
+        Lost,
+    ),
+    // hyper 1.12 ends a body in order wherever a stream or connection ends with NO_ERROR: nobody above can know better.
+    Play::received("h2-late-goaway-below", |s| data(&[part(s), go_away(0, NO_ERROR)]), Then::Fin, Truncated),
+    Play::received(
+        "h2-late-goaway-below-calm",
+        |s| data(&[part(s), go_away(0, ENHANCE_YOUR_CALM)]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received("h2-late-fin", |s| data(&[part(s)]), Then::Fin, Transient(Received)),
+    Play::received("h2-late-rst", |s| data(&[part(s)]), Then::Rst, Transient(Received)),
+    Play::received(
+        "h2-hints-then-reset",
+        |s| data(&[head_of(s, b"103"), reset(s, INTERNAL_ERROR)]),
+        Then::Serve,
+        Transient(Received),
+    ),
+    // Nothing was done, says the protocol, whatever the hints had promised.
+    Play {
+        refuses: true,
+        ..Play::received(
+            "h2-hints-then-refused",
+            |s| data(&[head_of(s, b"103"), reset(s, REFUSED_STREAM)]),
+            Then::Serve,
+            Transient(Refused),
+        )
+    },
+    Play::received(
+        "h2-answer-then-no-error",
+        |s| data(&[answer(s, &[b'x'; ANSWER]), reset(s, NO_ERROR)]),
+        Then::Serve,
+        Answer,
+    ),
+    Play::received(
+        "h2-warned-then-fin",
+        |_| data(&[go_away(ALL_STREAMS, NO_ERROR)]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-warned-then-calm",
+        |s| data(&[go_away(ALL_STREAMS, NO_ERROR), go_away(s, ENHANCE_YOUR_CALM)]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play {
+        refuses: true,
+        ..Play::received(
+            "h2-warned-then-below",
+            |_| data(&[go_away(ALL_STREAMS, NO_ERROR), go_away(0, NO_ERROR)]),
+            Then::Fin,
+            Transient(Refused),
+        )
+    },
+    Play::received(
+        "h2-window-of-nothing",
+        |_| data(&[frame(WINDOW_UPDATE, 0, 0, &[0; 4])]),
+        Then::Fin,
+        Permanent,
+    ),
+    // Its nine bytes promise more than any client takes.
+    Play::received(
+        "h2-long-frame",
+        |_| data(&[vec![0x7f, 0xff, 0xff, DATA, 0, 0, 0, 0, 1]]),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "h2-bad-compression",
+        |s| data(&[frame(HEADERS, 5, s, &[0xff; 16])]),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "h2-push",
+        |s| data(&[frame(PUSH_PROMISE, 4, s, &[0, 0, 0, 2, 0x82])]),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "h2-head-not-continued",
+        |s| data(&[frame(HEADERS, 0, s, &[0x88]), frame(DATA, 0, s, b"x")]),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "h2-data-without-head",
+        |s| data(&[frame(DATA, END_STREAM, s, b"x")]),
+        Then::Fin,
+        Permanent,
+    ),
+    // `content-length: 5`, and eleven bytes.
+    Play::received(
+        "h2-longer-than-said",
+        |s| {
+            data(&[
+                frame(HEADERS, 4, s, &[0x88, 0x0f, 0x0d, 1, b'5']),
+                frame(DATA, END_STREAM, s, b"hello world"),
+            ])
+        },
+        Then::Serve,
+        Lost,
+    ),
+    Play {
+        at: At::Handshake,
+        ..Play::received(
+            "h2-speaks-http1",
+            |_| data(&[b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".to_vec()]),
+            Then::Fin,
+            Hopeless,
+        )
+    },
+    Play {
+        at: At::Handshake,
+        ..Play::received(
+            "h2-leaves-at-once",
+            |_| data(&[settings(None), go_away(0, NO_ERROR)]),
+            Then::Fin,
+            Transient(Perhaps),
+        )
+    },
+    Play {
+        at: At::Handshake,
+        ..Play::received(
+            "h2-no-streams",
+            |_| data(&[settings(Some((MAX_CONCURRENT_STREAMS, 0)))]),
+            Then::Silence,
+            Transient(Perhaps),
+        )
+    },
+    Play {
+        at: At::Handshake,
+        ..Play::received(
+            "h2-no-window",
+            |_| data(&[settings(Some((INITIAL_WINDOW_SIZE, 0)))]),
+            Then::Silence,
+            Transient(Perhaps),
+        )
+    },
+];

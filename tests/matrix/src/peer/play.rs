@@ -1,0 +1,63 @@
+//! What a peer does.
+
+use crate::expect::Expect;
+
+/// What it does to a request.
+#[derive(Debug)]
+pub struct Play {
+    pub name: &'static str,
+    /// TLS 1.2 only.
+    pub tls12: bool,
+    pub at: At,
+    /// What it writes, to the request of this stream (HTTP/2).
+    pub steps: fn(u32) -> Vec<Step>,
+    pub then: Then,
+    /// It declares by protocol that the request was not processed.
+    pub refuses: bool,
+    pub expect: Expect,
+}
+
+impl Play {
+    /// Once a request has been received in full.
+    pub(super) const fn received(
+        name: &'static str,
+        steps: fn(u32) -> Vec<Step>,
+        then: Then,
+        expect: Expect,
+    ) -> Self {
+        Self { name, tls12: false, at: At::Request, steps, then, refuses: false, expect }
+    }
+}
+
+/// When it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// After the handshake; in HTTP/2 instead of its own SETTINGS.
+    Handshake,
+    /// A request has been received in full.
+    Request,
+}
+
+/// One thing that is written.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Application data.
+    Data(Vec<u8>),
+    /// The first half of a record of application data.
+    Half(Vec<u8>),
+    /// An encrypted record of this content type (RFC 8446, section 5.1).
+    Sealed(u8, Vec<u8>),
+    /// Bytes below TLS.
+    Clear(Vec<u8>),
+}
+
+/// What follows what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// The connection goes on, and meets the same with its next request.
+    Serve,
+    /// Nothing any more, until the client leaves.
+    Silence,
+    Fin,
+    Rst,
+}
