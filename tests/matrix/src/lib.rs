@@ -1,7 +1,7 @@
 //! The matrix: every way in which a connection dies, over every client, by `GET` and by `POST`, and what the layers make of
 //! it. What is right is judged by what the server received, and not by what the library read.
 //!
-//! [`case::all`] are the scenarios, [`clients::ALL`] the clients; [`suite::run`] makes a call for each cell of the matrix, as a
+//! [`case::all`] are the scenarios, [`clients::ALL`] the clients; [`suite::run_all`] makes a call for each cell of the matrix, as a
 //! [`caller`](run::Caller) makes it, and [`judge`] says what was wrong.
 
 #![allow(missing_docs, reason = "a part of a test")]
