@@ -41,6 +41,8 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for Ear {
 impl Ear {
     fn listen() -> (Self, DefaultGuard) {
         let ear = Self::default();
+        // Other threads have no subscriber: what they come by first must not count as of no interest to anybody.
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
         (ear.clone(), tracing::subscriber::set_default(tracing_subscriber::registry().with(ear)))
     }
 

@@ -77,7 +77,7 @@ fn a_handle_stays_within_what_is_stated() {
         held(&region)
     });
     // What the threads themselves leave with the standard library is not told apart: little.
-    assert!(crowded <= 1_126 << 10, "{crowded} bytes");
+    assert!(crowded <= 1_180 << 10, "{crowded} bytes");
 
     // Nobody is lost, those who were there keep their places, and the report says what it does not tell apart.
     let snapshot = stats.snapshot();

@@ -126,8 +126,6 @@ impl Waiter {
 
     fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Step {
         // All that may panic, allocate or run code of others happens outside the lock.
-        #[cfg(feature = "redis")]
-        self.shared.attend();
         let mut replaced = Replaced::default();
         let means =
             |runtime: Handle, alarm| Means { waker: cx.waker().clone(), runtime: runtime.id(), alarm };
@@ -145,6 +143,9 @@ impl Waiter {
             if *serve {
                 alarm.serve();
             }
+            // Now that there is a waker for the one who asks to wake when it ends: if it has ended before, another is needed.
+            #[cfg(feature = "redis")]
+            self.shared.attend();
             assert!(
                 !alarm.is_lost(),
                 "a call must wait for its rate limit, but its Tokio runtime has shut down"
