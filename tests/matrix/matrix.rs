@@ -17,7 +17,7 @@ fn it_is_as_large_as_is_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slice_is_right() {
     // A prime, so that it is not always the same method or client.
-    demand(cells(clients::ALL).into_iter().step_by(43).collect()).await;
+    demand(cells(clients::ALL).into_iter().step_by(89).collect()).await;
 }
 
 #[ignore = "takes a minute or two: .ci/run"]

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use common::{Body, Doing, get, trusting};
 use fake_ovh::{FakeOvh, RetryAfter, Throttle};
 use flaky_tls::{BadCertificate, CutBy, CutPoint, FlakyTls, Scenario, Script};
+use futures_util::future::join_all;
 use jittered_backoff::{Backoff, Limits};
 use ovh_auth::{ApplicationKeys, Config, Credentials, OAuth2Client, Secret, Setting, Sources};
 use rate_limit::{Limiter, Pauses, Quota};
@@ -102,22 +103,26 @@ async fn everything(out: &Out) {
     let wrong = ApplicationKeys::new(KEY, "WrongXS2").unwrap().with_consumer_key(CONSUMER).unwrap();
     let credentials = [keys(), oauth2, token, Credentials::Application(wrong)];
 
-    for scenario in scenarios {
-        for credentials in &credentials {
-            let script = Script::list([scenario, scenario], Scenario::Healthy);
-            let server = FlakyTls::new().with_script(script).serve(api.router()).await.unwrap();
-            let endpoint: ovh_auth::Endpoint = format!("{}/1.0", server.url()).parse().unwrap();
-            let token_url = format!("{}/auth/oauth2/token", server.url()).parse().unwrap();
-            let config = Config::new(endpoint.with_token_url(token_url), Some(credentials.clone())).unwrap();
-            let connector = trusting(&server);
-            let stack = quick().with_attempt_timeout(Duration::from_millis(100)).unwrap();
-            let ovh = OvhClient::connect(&config, stack.clone(), &connector).unwrap();
-            out.show(&config);
-            out.show(&stack.clone().with_config(&config).unwrap());
-            out.show(&stack.with_config(&config).unwrap().layer());
-            calls(out, &ovh).await;
-        }
-    }
+    let api = &api;
+    let credentials = &credentials;
+    let each =
+        scenarios.flat_map(|scenario| credentials.iter().map(move |credentials| (scenario, credentials)));
+    // All at once, since most of the time is waiting.
+    join_all(each.map(|(scenario, credentials)| async move {
+        let script = Script::list([scenario, scenario], Scenario::Healthy);
+        let server = FlakyTls::new().with_script(script).serve(api.router()).await.unwrap();
+        let endpoint: ovh_auth::Endpoint = format!("{}/1.0", server.url()).parse().unwrap();
+        let token_url = format!("{}/auth/oauth2/token", server.url()).parse().unwrap();
+        let config = Config::new(endpoint.with_token_url(token_url), Some(credentials.clone())).unwrap();
+        let connector = trusting(&server);
+        let stack = quick().with_attempt_timeout(Duration::from_millis(100)).unwrap();
+        let ovh = OvhClient::connect(&config, stack.clone(), &connector).unwrap();
+        out.show(&config);
+        out.show(&stack.clone().with_config(&config).unwrap());
+        out.show(&stack.with_config(&config).unwrap().layer());
+        calls(out, &ovh).await;
+    }))
+    .await;
 
     // Throttled, out of time, and refused by a limiter.
     api.set_throttle(Some(
