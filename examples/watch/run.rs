@@ -3,7 +3,7 @@
 use std::env;
 use std::error::Error;
 use std::future::Future;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -81,7 +81,9 @@ fn log(default: &str, screen: Option<&Screen>) -> Result<(), String> {
         format!("RUST_LOG {wanted:?} is no filter; accepted: LEVEL or TARGET=LEVEL, by commas")
     })?;
     let screen = screen.cloned();
-    let lines = tracing_subscriber::fmt::layer().with_writer(move || Log::above(screen.as_ref()));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(live::colour() && io::stderr().is_terminal())
+        .with_writer(move || Log::above(screen.as_ref()));
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(())
 }
