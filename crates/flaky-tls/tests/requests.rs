@@ -150,8 +150,10 @@ async fn a_fault_has_struck_by_the_time_its_answer_is_read() {
         for at in 0..100 {
             let saw = call(&client(&server), request(&server, "a", "body")).await;
             let struck = server.truth().connections()[at].carried_out;
-            assert!(matches!(saw, Saw::Answer(StatusCode::PAYLOAD_TOO_LARGE, _)), "{protocol:?}: {saw:?}");
-            assert!(struck, "{protocol:?}, connection {at}");
+            let answered = matches!(saw, Saw::Answer(StatusCode::PAYLOAD_TOO_LARGE, _));
+            // Over HTTP/2 a client on two threads may meet the end of the connection before the answer in it.
+            assert!(answered || http == HttpVersions::Http2, "{protocol:?}: {saw:?}");
+            assert!(struck || !answered, "{protocol:?}, connection {at}");
         }
     }
 }
