@@ -228,6 +228,7 @@ impl Queue {
         if self.offers.line.place(seat) == Place::PassedOver {
             self.offers.line.claim(seat, self.offers.end(now));
             self.gate.asked(self.offers.line.claimed_cost());
+            self.offers.expect_of(seat);
             self.offers.revoke(&mut self.gate, now);
         }
         Coming::Wait
@@ -259,8 +260,8 @@ impl Queue {
     }
 
     /// Who has given its permits back keeps its ticket, out of the line until it comes again.
-    pub(crate) fn step_aside(&mut self, ticket: Ticket, cost: u32) -> Seat {
-        self.offers.line.sit_down(ticket, cost, None)
+    pub(crate) fn step_aside(&mut self, ticket: Ticket, cost: u32, patient_until: Option<Instant>) -> Seat {
+        self.offers.line.sit_down(ticket, cost, patient_until)
     }
 
     /// Other quotas hold from now on. [`offer`](Self::offer) MUST follow, and these wakers be woken.

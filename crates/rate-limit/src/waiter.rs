@@ -153,6 +153,9 @@ impl Waiter {
         }
         if let Step::Refused(refused) = &step {
             tracing::debug!(%refused, "call refused");
+            // A fleet that refuses while its server is away must hear of its return.
+            #[cfg(feature = "redis")]
+            self.shared.attend();
         }
         step
     }
@@ -267,7 +270,8 @@ impl Turn<'_> {
     pub(crate) fn step_aside(self) {
         self.waiter.seat = Some(self.waiter.shared.hand_over(|state| {
             state.queue.give_back(self.at, self.waiter.cost);
-            state.queue.step_aside(self.ticket, self.waiter.cost)
+            let patient_until = self.waiter.bounds.patient_until(self.waiter.arrived.unwrap_or(self.at));
+            state.queue.step_aside(self.ticket, self.waiter.cost, patient_until)
         }));
         mem::forget(self);
     }

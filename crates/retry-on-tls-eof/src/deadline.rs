@@ -74,6 +74,11 @@ impl Deadline {
         !matches!(seen, Err(CLOSED))
     }
 
+    /// Somebody below holds it still: it can come to such a layer.
+    pub(crate) fn is_held_below(&self) -> bool {
+        Arc::strong_count(&self.progress) > 1
+    }
+
     pub(crate) fn is_reached(&self) -> bool {
         self.progress.load(Ordering::Acquire) == REACHED
     }

@@ -204,10 +204,12 @@ where
             StateProj::Look { looking } => Some(looking.take_answer()),
             _ => None,
         };
+        // Asked while the attempt still holds its request.
+        let told_below = this.call.is_told_below();
         this.state.set(State::Done);
         Poll::Ready(match look {
             Some(answer) => this.call.unresolved(answer),
-            None => Err(this.call.cut(under_way)),
+            None => Err(this.call.cut(under_way, told_below)),
         })
     }
 }

@@ -24,6 +24,10 @@ pub(crate) fn constant(minutes: &[Span], beginning: Moment) -> Option<Finding> {
     for (at, minute) in minutes.iter().enumerate().rev() {
         failing.failed += minute.failed;
         failing.of += minute.ended;
+        // It has ended: so many of the last calls did not fail.
+        if failing.chance_of_fewer(CONSTANT) <= LUCK {
+            break;
+        }
         if failing.share() >= CONSTANT && 2 * minute.failed >= minute.ended {
             start = Some(at);
         }

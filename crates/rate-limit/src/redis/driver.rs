@@ -1,6 +1,7 @@
 //! The task that asks the server for one limiter.
 
 use std::any::Any;
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -37,10 +38,18 @@ impl Attend for Driver {
         if self.running.load(Ordering::Acquire) || self.running.swap(true, Ordering::AcqRel) {
             return;
         }
-        tokio::spawn(drive(Running {
+        let polled = Arc::new(AtomicBool::new(false));
+        let mut driving = Box::pin(drive(Running {
             feed: Arc::clone(&self.feed),
             shared: Arc::downgrade(shared),
             running: Arc::clone(&self.running),
+            polled: Arc::clone(&polled),
+        }));
+        tokio::spawn(std::future::poll_fn(move |cx| {
+            polled.store(true, Ordering::Relaxed);
+            let done = driving.as_mut().poll(cx);
+            polled.store(false, Ordering::Relaxed);
+            done
         }));
     }
 }
@@ -49,18 +58,21 @@ struct Running {
     feed: Arc<Feed>,
     shared: Weak<Shared>,
     running: Arc<AtomicBool>,
+    /// While the task is polled: a panic elsewhere may drop it, too.
+    polled: Arc<AtomicBool>,
 }
 
 /// When the runtime shuts down, its tasks are dropped: whoever waits in another runtime starts this one there.
 impl Drop for Running {
     fn drop(&mut self) {
         // A task that has panicked would do so again (in a runtime without I/O, say): it stays, and the fallback holds.
-        let panicked = std::thread::panicking();
+        let panicked = std::thread::panicking() && self.polled.load(Ordering::Relaxed);
         self.running.store(panicked, Ordering::Release);
         let Some(shared) = self.shared.upgrade() else { return };
-        if panicked {
-            with(&shared, |leased, _, now| leased.failed(Away::Unreachable, now + NEVER, now));
-        }
+        with(&shared, |leased, _, now| match panicked {
+            true => leased.failed(Away::Unreachable, now + NEVER, now),
+            false => leased.interrupted(now),
+        });
         shared.wake_all();
     }
 }

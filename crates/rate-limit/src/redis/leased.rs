@@ -292,6 +292,14 @@ impl Leased {
         };
     }
 
+    /// The task has ended; what it was asking may have been done, or not.
+    pub(super) fn interrupted(&mut self, now: Instant) {
+        self.recent.untell();
+        self.returns.extend(self.held.drain(..).map(|held| held.id));
+        self.first_end = None;
+        self.retry_at = self.retry_at.min(now);
+    }
+
     /// A permit may be used from `at` on, by the server's clock.
     fn reserved(&mut self, id: u64, at: i64, Answer { clock, lateness, .. }: &Answer) {
         let end = at.saturating_add(*lateness);

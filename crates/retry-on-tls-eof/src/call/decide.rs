@@ -49,7 +49,7 @@ impl Call {
             if let Some(wait) = wait.and_then(|wait| self.repeat(Failure::Status(status), wait)) {
                 self.last = None;
                 self.refused_before |= mended;
-                if !unprocessed {
+                if !unprocessed && !declared {
                     // "Not now" is no proof that nothing was done: a gateway's 504 leaves the server at work.
                     self.note(ANSWERED, None);
                 }

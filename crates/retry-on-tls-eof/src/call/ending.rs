@@ -26,10 +26,12 @@ const LOOK_WITHOUT_DEADLINE: Duration = Duration::from_secs(90);
 
 impl Call {
     /// Time is up. `under_way` if it cuts an attempt, which has been dropped by now.
-    pub(crate) fn cut(&mut self, under_way: bool) -> BoxError {
+    pub(crate) fn cut(&mut self, under_way: bool, told_below: bool) -> BoxError {
         let unsent = match &self.deadline {
             // Nothing that keeps the deadline had it, and if it comes there now, it goes no further.
-            Some(deadline) if under_way => deadline.close() && self.settings.over_attempt_timeout,
+            Some(deadline) if under_way => {
+                deadline.close() && told_below && self.settings.over_attempt_timeout
+            }
             _ => !under_way,
         };
         let fault = if unsent { NOT_SENT } else { IN_FLIGHT };

@@ -131,6 +131,11 @@ impl Call {
         self.deadline.as_ref().is_some_and(Deadline::is_reached)
     }
 
+    /// Whether the request under way still carries the deadline.
+    pub(crate) fn is_told_below(&self) -> bool {
+        self.deadline.as_ref().is_some_and(Deadline::is_held_below)
+    }
+
     /// The answer, as the caller gets it.
     pub(crate) fn hand_on<R>(&self, mut response: Response<R>) -> Response<R> {
         let extensions = response.extensions_mut();

@@ -21,11 +21,12 @@ use wire_fault::Boxed;
 
 use super::pausing::Pausing;
 use super::permitted::Permitted;
+use super::timely::Timely;
 
 /// What every attempt passes.
 pub(super) type Paced<T> = RateLimit<Record<T, Boxed>, Limiter, Pausing>;
 /// What the attempts of authenticated calls pass: two limits that release in one poll.
-pub(super) type TwicePaced<T> = RateLimit<Permitted<Record<T, Boxed>>, Limiter, Pausing>;
+pub(super) type TwicePaced<T> = RateLimit<Permitted<Timely<Record<T, Boxed>>>, Limiter, Pausing>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Gate<T> {

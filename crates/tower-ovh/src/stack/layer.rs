@@ -22,6 +22,7 @@ use super::pausing::Pausing;
 use super::permitted::Permitted;
 use super::service::Ovh;
 use super::settings::OvhStack;
+use super::timely::Timely;
 
 /// Puts a transport under the recommended stack: made by [`OvhStack::layer`].
 ///
@@ -115,7 +116,7 @@ where
                 });
                 let common = (!limiter.same_limiter(signed_limiter)).then(|| limiter.clone());
                 let twice_paced = limit(signed_limiter, Some(limiter.clone()))
-                    .layer(Permitted::new(attempted.clone(), common));
+                    .layer(Permitted::new(Timely::new(attempted.clone(), clock.clone()), common));
                 let toll = Toll { endpoint: endpoint.clone(), clock };
                 Gate::new(paced.layer(attempted), Some((toll, twice_paced)))
             }

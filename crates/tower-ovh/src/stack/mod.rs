@@ -11,6 +11,7 @@ mod permitted;
 mod presets;
 mod service;
 mod settings;
+mod timely;
 
 pub use self::attempt::{OvhAttempt, OvhAttemptFuture};
 pub use self::body_too_long::BodyTooLong;
