@@ -1,7 +1,7 @@
 //! Several processes share 10 calls per second through Redis.
 //!
 //! ```text
-//! cargo run --example fleet
+//! cargo run -p fleet-example --example fleet
 //! ```
 //!
 //! It needs the program redis-server (or valkey-server): `apt-get install redis-server`. It starts one of its own, on a

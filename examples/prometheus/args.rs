@@ -8,7 +8,7 @@ use lexopt::{Arg, ValueExt as _};
 pub(crate) const HELP: &str = "\
 Watches a server's stock on loopback, and exports what happens in Prometheus' text format.
 
-Usage: cargo run --example prometheus -- [FLAGS]
+Usage: cargo run -p prometheus-example --example prometheus -- [FLAGS]
 
   --seconds SECS  how long to watch, 0.1 to 86400 [5]
   --port PORT     where on 127.0.0.1 to export, 0 to 65535 [0, which is any that is free]

@@ -1,8 +1,8 @@
 //! Watches a server's stock, and exports what happens in Prometheus' text format.
 //!
 //! ```text
-//! cargo run --example prometheus
-//! cargo run --example prometheus -- --seconds 600 --port 9100
+//! cargo run -p prometheus-example --example prometheus
+//! cargo run -p prometheus-example --example prometheus -- --seconds 600 --port 9100
 //!
 //! curl http://127.0.0.1:9100/metrics
 //! ```

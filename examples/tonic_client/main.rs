@@ -1,7 +1,7 @@
 //! gRPC calls by tonic, over the layers and the project's connector, to a server that keeps cutting connections.
 //!
 //! ```text
-//! cargo run --example tonic_client
+//! cargo run -p tonic-client-example --example tonic_client
 //! ```
 //!
 //! Each round looks at the stock and places an order. A look may be repeated, and is; an order is not, once it may have
