@@ -33,7 +33,9 @@ mod typed {
             return false;
         };
         if error.is_remote() {
-            if error.is_go_away() || reason == Reason::REFUSED_STREAM {
+            // An h2 connection's own future ends with a GOAWAY's error whichever streams it covers.
+            let of_a_call = reading.reach != Reach::Untold;
+            if error.is_go_away() && of_a_call || reason == Reason::REFUSED_STREAM {
                 reading.refused();
             }
             let healing = match reason {
