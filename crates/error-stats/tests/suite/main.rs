@@ -1,0 +1,11 @@
+//! The tests, but for those that need a process of their own: one program, so that it is linked once and what waits
+//! waits together.
+
+mod alarm;
+mod counting;
+mod depth;
+mod grpc;
+mod inference;
+mod server;
+mod snapshot;
+mod truth;

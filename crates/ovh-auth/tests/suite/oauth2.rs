@@ -1,0 +1,244 @@
+//! Access tokens: when they are fetched, when they are dropped, and how a fetch fails.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::{Body, endpoint, get, header, text};
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use ovh_auth::{AuthError, AuthErrorKind, Bearer, BearerLayer, OAuth2Client, Secret, Tokens, Unsigned};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+use wire_fault::{AsFault, Delivery, Healing};
+
+/// Gives tokens `t1`, `t2`, … that last so long, and notes the requests.
+#[derive(Clone, Default)]
+struct Grants {
+    requests: Arc<Mutex<Vec<Request<Bytes>>>>,
+    expires_in: Option<u64>,
+}
+
+impl Grants {
+    fn lasting(seconds: u64) -> Self {
+        Self { expires_in: Some(seconds), ..Self::default() }
+    }
+
+    fn given(&self) -> usize {
+        self.requests.lock().unwrap().len()
+    }
+
+    fn tokens(&self) -> Tokens {
+        let grants = self.clone();
+        let service = service_fn(move |request: Request<Body>| {
+            let grants = grants.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                grants.requests.lock().unwrap().push(Request::from_parts(head, body));
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let lasts =
+                    grants.expires_in.map(|lasts| format!(r#","expires_in":{lasts}"#)).unwrap_or_default();
+                let token =
+                    format!(r#"{{"access_token":"t{}","token_type":"Bearer"{lasts}}}"#, grants.given());
+                Ok::<_, io::Error>(Response::new(Body::from(token)))
+            }
+        });
+        Tokens::fetched(&endpoint(), &client(), service).unwrap()
+    }
+
+    /// Answers the `Authorization` it got; 401 to the tokens named.
+    fn service(
+        &self,
+        revoked: &Arc<Mutex<Vec<&'static str>>>,
+    ) -> Bearer<
+        impl Service<Request<Body>, Response = Response<Body>, Error = BoxError, Future: Send> + Clone + use<>,
+    > {
+        let revoked = revoked.clone();
+        let inner = service_fn(move |request: Request<Body>| {
+            let sensitive =
+                request.headers().get("authorization").is_none_or(http::HeaderValue::is_sensitive);
+            assert!(sensitive);
+            let got = header(request.headers(), "authorization").unwrap_or("nothing").to_owned();
+            let status =
+                if revoked.lock().unwrap().iter().any(|token| got.ends_with(token)) { 401 } else { 200 };
+            async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Ok::<_, BoxError>(Response::builder().status(status).body(Body::from(got)).unwrap())
+            }
+        });
+        BearerLayer::new(endpoint(), self.tokens()).layer(inner)
+    }
+}
+
+fn client() -> OAuth2Client {
+    OAuth2Client::new("EU.8f1c+&=%", "s3cret/with~odd+signs").unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_first_calls_fetch_one_token() {
+    let grants = Grants::lasting(3_600);
+    let service = grants.service(&Arc::default());
+    let calls: Vec<_> = (0..100).map(|_| tokio::spawn(service.clone().oneshot(get("/me")))).collect();
+    for call in calls {
+        assert_eq!(text(call.await.unwrap().unwrap()).await, "Bearer t1");
+    }
+    let requests = grants.requests.lock().unwrap();
+    assert_eq!(requests.len(), 1);
+    let request = &requests[0];
+    assert_eq!(
+        (request.method(), request.uri().to_string().as_str()),
+        (&Method::POST, "https://www.ovh.com/auth/oauth2/token")
+    );
+    assert_eq!(header(request.headers(), "content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!(
+        request.body(),
+        "grant_type=client_credentials&client_id=EU.8f1c%2B%26%3D%25&client_secret=s3cret%2Fwith%7Eodd%2Bsigns&scope=all"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_replaced_ten_seconds_before_its_end() {
+    let grants = Grants::lasting(3_600);
+    let service = grants.service(&Arc::default());
+    let call = || async { text(service.clone().oneshot(get("/me")).await.unwrap()).await };
+    assert_eq!(call().await, "Bearer t1");
+    // Each call takes a millisecond, so this one is made at 3589.999 s, and the next at 3590 s.
+    tokio::time::advance(Duration::from_millis(3_589_998)).await;
+    assert_eq!(call().await, "Bearer t1");
+    assert_eq!(call().await, "Bearer t2");
+    assert_eq!(grants.given(), 2);
+
+    // One that ends at once serves those who waited for it.
+    let grants = Grants::lasting(5);
+    let service = grants.service(&Arc::default());
+    for expected in ["Bearer t1", "Bearer t2"] {
+        assert_eq!(text(service.clone().oneshot(get("/me")).await.unwrap()).await, expected);
+    }
+
+    // One that names no end, or one beyond all clocks, is used until it is refused.
+    for grants in [Grants::default(), Grants::lasting(u64::MAX)] {
+        let service = grants.service(&Arc::default());
+        for _ in 0..2 {
+            assert_eq!(text(service.clone().oneshot(get("/me")).await.unwrap()).await, "Bearer t1");
+            tokio::time::advance(Duration::from_secs(86_400 * 365)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_is_dropped_once_however_many_calls_it_failed() {
+    let (grants, revoked) = (Grants::lasting(3_600), Arc::default());
+    let service = grants.service(&revoked);
+    let call = || service.clone().oneshot(get("/me"));
+    assert_eq!(call().await.unwrap().status(), 200);
+    revoked.lock().unwrap().push("t1");
+    let (a, b) = tokio::join!(call(), call());
+    assert_eq!((a.unwrap().status().as_u16(), b.unwrap().status().as_u16()), (401, 401));
+    let (a, b) = tokio::join!(call(), call());
+    assert_eq!(
+        (text(a.unwrap()).await.as_str(), text(b.unwrap()).await.as_str()),
+        ("Bearer t2", "Bearer t2")
+    );
+    assert_eq!(grants.given(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_given_token_is_kept() {
+    let tokens = Tokens::given(&Secret::new("given.one").unwrap());
+    let inner = service_fn(|request: Request<Body>| async move {
+        let got = header(request.headers(), "authorization").unwrap_or("nothing").to_owned();
+        Ok::<_, io::Error>(Response::builder().status(401).body(Body::from(got)).unwrap())
+    });
+    let service = BearerLayer::new(endpoint(), tokens).layer(inner);
+    for _ in 0..2 {
+        assert_eq!(text(service.clone().oneshot(get("/me")).await.unwrap()).await, "Bearer given.one");
+    }
+    let mut unsigned = get("/order/cart/1/eco");
+    unsigned.extensions_mut().insert(Unsigned);
+    for request in [unsigned, get("/auth/time"), get("/order/catalog/public/eco")] {
+        assert_eq!(text(service.clone().oneshot(request).await.unwrap()).await, "nothing");
+    }
+    let foreign = Request::get("https://example.com/1.0/me").body(Body::default()).unwrap();
+    let error = service.oneshot(foreign).await.unwrap_err();
+    assert_eq!(error.downcast_ref::<AuthError>().unwrap().kind(), AuthErrorKind::Foreign);
+}
+
+async fn failed(answer: Result<Response<Body>, io::Error>) -> BoxError {
+    let answer = Arc::new(Mutex::new(Some(answer)));
+    let service = service_fn(move |_: Request<Body>| {
+        let answer = answer.lock().unwrap().take().unwrap();
+        async move { answer }
+    });
+    let tokens = Tokens::fetched(&endpoint(), &client(), service).unwrap();
+    let inner = service_fn(|_: Request<Body>| async { Ok::<_, io::Error>(Response::new(Body::default())) });
+    let error = BearerLayer::new(endpoint(), tokens).layer(inner).oneshot(get("/me")).await.unwrap_err();
+    assert_eq!(error.downcast_ref::<AuthError>().unwrap().kind(), AuthErrorKind::Token);
+    assert_eq!(error.as_fault().delivery, Delivery::NeverSent);
+    error
+}
+
+fn answer(status: u16, content_type: &str, body: &str) -> Result<Response<Body>, io::Error> {
+    let response = Response::builder().status(status).header("content-type", content_type);
+    Ok(response.body(Full::from(body.to_owned())).unwrap())
+}
+
+#[tokio::test]
+async fn each_failure_seen_is_told_apart() {
+    let (json, html) = ("application/json", "text/html");
+    for (answer, text, healing) in [
+        (
+            answer(503, html, "<html>"),
+            "the answer was 503 Service Unavailable, an HTML page",
+            Healing::Transient,
+        ),
+        (
+            answer(200, html, "<html>"),
+            "the answer is not of the expected form, an HTML page",
+            Healing::Unknown,
+        ),
+        (
+            answer(401, json, r#"{"error":"invalid_client","error_description":"quotes what was sent"}"#),
+            "the answer was 401 Unauthorized, invalid_client",
+            Healing::Permanent,
+        ),
+        (
+            answer(200, json, r#"{"error":"invalid_scope"}"#),
+            "the answer was 200 OK, invalid_scope",
+            Healing::Permanent,
+        ),
+        (
+            answer(400, json, r#"{"error":"something else"}"#),
+            "the answer was 400 Bad Request",
+            Healing::Permanent,
+        ),
+        (answer(429, json, "{}"), "the answer was 429 Too Many Requests", Healing::Transient),
+        (answer(200, json, "{}"), "the answer is not of the expected form", Healing::Unknown),
+        (
+            answer(200, json, r#"{"access_token":"x","token_type":"mac"}"#),
+            "the answer is not of the expected form",
+            Healing::Unknown,
+        ),
+        (
+            answer(200, json, r#"{"access_token":"two words","token_type":"Bearer"}"#),
+            "the answer is not of the expected form",
+            Healing::Unknown,
+        ),
+        (answer(200, json, &"x".repeat(20_000)), "the answer is not of the expected form", Healing::Unknown),
+        (Err(io::ErrorKind::ConnectionReset.into()), "the call for it failed", Healing::Transient),
+    ] {
+        let error = failed(answer).await;
+        assert_eq!(error.to_string(), format!("no access token could be had: {text}"));
+        assert_eq!(error.as_fault().healing, healing, "{error}");
+    }
+}
+
+#[test]
+fn an_endpoint_without_oauth2_says_so() {
+    let service = service_fn(|_: Request<Body>| async { Ok::<_, io::Error>(Response::new(Body::default())) });
+    let refused = Tokens::fetched(&"kimsufi-eu".parse().unwrap(), &client(), service).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "OAuth2 client credentials can't be used with endpoint kimsufi-eu: accepted are ovh-eu, ovh-ca, ovh-us"
+    );
+}

@@ -1,0 +1,162 @@
+//! One limiter per key, bounded; under a paused clock.
+
+use http::Request;
+use rate_limit::{KeyedLimiter, Quota, RateLimitLayer, header, host};
+use tokio::time::{Instant, advance, sleep};
+use tokio_test::{assert_pending, assert_ready_ok, task};
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::common::ms;
+
+fn keyed(keys: usize) -> KeyedLimiter<u32> {
+    KeyedLimiter::new(Quota::per_second(2).unwrap(), keys).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_key_has_a_quota_of_its_own() {
+    let limiter = keyed(10);
+    let begun = Instant::now();
+    for key in 0..10 {
+        limiter.acquire(key).await.unwrap();
+        limiter.acquire(key).await.unwrap();
+    }
+    assert!(begun.elapsed().is_zero());
+    assert_eq!(limiter.clone().try_acquire(3).unwrap_err().retry_after(), ms(1000));
+    limiter.acquire(3).await.unwrap();
+    assert_eq!(begun.elapsed(), ms(1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_keys_leave_by_themselves() {
+    let limiter = keyed(1000);
+    for key in 0..1000 {
+        limiter.try_acquire(key).unwrap();
+    }
+    assert_eq!(limiter.len(), 1000);
+    advance(ms(999)).await;
+    limiter.try_acquire(0).unwrap();
+    assert_eq!(limiter.len(), 1000);
+    advance(ms(1)).await;
+    // Two leave for each that is used. The first was used a moment ago, and stays to the last.
+    for _ in 0..600 {
+        let _ = limiter.try_acquire(0);
+    }
+    assert_eq!(limiter.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_bound_the_one_used_longest_ago_leaves() {
+    let limiter = keyed(3);
+    for key in [1, 2, 3, 1] {
+        limiter.try_acquire(key).unwrap();
+    }
+    limiter.try_acquire(4).unwrap();
+    assert_eq!(limiter.len(), 3);
+    // 2 has left, and begins anew; 1 has not.
+    limiter.try_acquire(1).unwrap_err();
+    limiter.try_acquire(2).unwrap();
+    limiter.try_acquire(2).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_with_waiters_never_leaves() {
+    let limiter = keyed(2);
+    let mut waiting = vec![];
+    for key in [1, 1, 1, 2, 2, 2] {
+        waiting.push(task::spawn(limiter.acquire(key)));
+    }
+    for (index, call) in waiting.iter_mut().enumerate() {
+        if index % 3 == 2 {
+            assert_pending!(call.poll());
+        } else {
+            assert_ready_ok!(call.poll());
+        }
+    }
+    let refused = limiter.acquire(3).await.unwrap_err();
+    assert_eq!(refused.to_string(), "rate limit of 2 per 1s: all of 2 keys are in use");
+    // Whoever leaves makes room; the other is kept, although it was used longer ago.
+    drop(waiting.remove(5));
+    limiter.acquire(3).await.unwrap();
+    limiter.try_acquire(1).unwrap_err();
+    sleep(ms(1000)).await;
+    assert!(waiting[2].is_woken());
+    assert_ready_ok!(waiting[2].poll());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limiter_that_is_held_keeps_its_key() {
+    let limiter = keyed(1);
+    let held = limiter.limiter(1).unwrap();
+    assert!(limiter.limiter(2).is_err());
+    assert_eq!(limiter.limiter(1).unwrap().snapshot().available, 2);
+    drop(held);
+    limiter.limiter(2).unwrap();
+}
+
+#[test]
+fn the_memory_is_bounded_in_bytes() {
+    let quota = Quota::per_second(1000).unwrap();
+    let limiter = KeyedLimiter::<u64>::new(quota, 1000).unwrap();
+    assert!(limiter.memory() >= 1000 * 1000 * 24 && limiter.memory() < 1000 * 1000 * 25);
+    let refused = KeyedLimiter::<u64>::new(quota, 20_000).unwrap_err();
+    assert!(refused.to_string().contains("there must be from 1 to 1"), "{refused}");
+    assert!(KeyedLimiter::<u64>::new(quota, usize::MAX).is_err());
+    assert!(KeyedLimiter::<u64>::new(quota, 0).unwrap_err().to_string().starts_with("0 keys"));
+    assert!(KeyedLimiter::<u64>::within(limiter.memory(), quota, 1000).is_ok());
+    assert!(KeyedLimiter::<u64>::within(limiter.memory() - 1, quota, 1000).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_by_host_and_by_header() {
+    let inner = service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(()) });
+    let quota = Quota::per_second(1).unwrap();
+    let request = |uri: &str, name: &str| {
+        Request::builder().uri(uri).header("host", "eu.api.ovh.com").header("x-name", name).body(()).unwrap()
+    };
+    let by_host = RateLimitLayer::keyed(KeyedLimiter::new(quota, 10).unwrap(), host).layer(inner);
+    let begun = Instant::now();
+    by_host.clone().oneshot(request("https://eu.api.ovh.com/a", "a")).await.unwrap();
+    by_host.clone().oneshot(request("https://ca.api.ovh.com/a", "a")).await.unwrap();
+    assert!(begun.elapsed().is_zero());
+    // The same, though written otherwise, and in a request without an authority.
+    by_host.clone().oneshot(request("https://EU.api.ovh.com/b", "b")).await.unwrap();
+    assert_eq!(begun.elapsed(), ms(1000));
+    by_host.clone().oneshot(request("/b", "b")).await.unwrap();
+    assert_eq!(begun.elapsed(), ms(2000));
+
+    let key = header(http::HeaderName::from_static("x-name"));
+    let by_name = RateLimitLayer::keyed(KeyedLimiter::new(quota, 10).unwrap(), key).layer(inner);
+    by_name.clone().oneshot(request("/", "a")).await.unwrap();
+    by_name.clone().oneshot(request("/", "b")).await.unwrap();
+    assert_eq!(begun.elapsed(), ms(2000));
+    by_name.clone().oneshot(request("/", "a")).await.unwrap();
+    assert_eq!(begun.elapsed(), ms(3000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_keys_takes_no_more_memory_and_moves_nobody_who_waits() {
+    const KEYS: usize = 1000;
+    let limiter = KeyedLimiter::new(Quota::per_second(1).unwrap(), KEYS).unwrap();
+    limiter.try_acquire(0).unwrap();
+    let victim = limiter.limiter(0).unwrap();
+    let mut waiting = task::spawn(victim.acquire());
+    assert_pending!(waiting.poll());
+    drop(victim);
+    // An attacker with a new key for each call: every one of them is new, and served.
+    for key in 1..300_000 {
+        limiter.try_acquire(key).unwrap();
+        assert!(limiter.len() <= KEYS);
+    }
+    // Who waits is where it was, and its key's permit is still used.
+    assert!(limiter.try_acquire(0).is_err());
+    sleep(ms(1000)).await;
+    assert!(waiting.is_woken());
+    assert_ready_ok!(waiting.poll());
+    // After a window all are as good as new, and leave, a few with each use.
+    drop(waiting);
+    sleep(ms(2000)).await;
+    for _ in 0..KEYS {
+        let _ = limiter.try_acquire(0);
+    }
+    assert_eq!(limiter.len(), 1);
+}

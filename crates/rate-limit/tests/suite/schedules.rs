@@ -1,0 +1,149 @@
+//! Random schedules, polled by hand: exact, in order, and live. At the end only those who are woken are polled, so a lost
+//! wake-up or a lost permit shows as a caller that is never served.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rate_limit::{Acquire, Limiter, Quota};
+use tokio::runtime::Builder;
+use tokio::time::{Instant, advance};
+use tokio_test::task::{self, Spawn};
+
+use crate::common::assert_exact;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Arrive,
+    /// One of the woken, the eldest or not, or anybody.
+    PollWoken(usize),
+    PollAny(usize),
+    Drop(usize),
+    Try,
+    Advance(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Arrive),
+        4 => any::<usize>().prop_map(Step::PollWoken),
+        2 => any::<usize>().prop_map(Step::PollAny),
+        1 => any::<usize>().prop_map(Step::Drop),
+        1 => Just(Step::Try),
+        3 => (0u32..30_000).prop_map(Step::Advance),
+    ]
+}
+
+struct Schedule {
+    limiter: Limiter,
+    waiting: Vec<(usize, Spawn<Acquire>)>,
+    arrivals: usize,
+    releases: Vec<Instant>,
+    order: Vec<usize>,
+}
+
+impl Schedule {
+    fn poll(&mut self, index: usize) {
+        let (number, call) = &mut self.waiting[index];
+        if let Poll::Ready(permit) = call.poll() {
+            self.releases.push(permit.unwrap().at());
+            self.order.push(*number);
+            drop(self.waiting.remove(index));
+        }
+    }
+
+    fn woken(&self) -> Vec<usize> {
+        (0..self.waiting.len()).filter(|&index| self.waiting[index].1.is_woken()).collect()
+    }
+
+    async fn step(&mut self, step: Step) {
+        match step {
+            Step::Arrive => {
+                self.waiting.push((self.arrivals, task::spawn(self.limiter.acquire())));
+                self.arrivals += 1;
+                self.poll(self.waiting.len() - 1);
+            }
+            Step::PollWoken(pick) => {
+                let woken = self.woken();
+                if !woken.is_empty() {
+                    self.poll(woken[pick % woken.len()]);
+                }
+            }
+            Step::PollAny(pick) if !self.waiting.is_empty() => self.poll(pick % self.waiting.len()),
+            Step::Drop(pick) if !self.waiting.is_empty() => {
+                drop(self.waiting.remove(pick % self.waiting.len()));
+            }
+            Step::PollAny(_) | Step::Drop(_) => {}
+            Step::Try => self.releases.extend(self.limiter.try_acquire().map(|permit| permit.at())),
+            Step::Advance(micros) => advance(Duration::from_micros(micros.into())).await,
+        }
+    }
+
+    /// Polls whoever is woken until all are served.
+    async fn finish(&mut self, quota: Quota) {
+        let most = (quota.interval() + quota.window() + Duration::from_millis(2)) * 2;
+        let mut patience = most * (self.waiting.len() as u32 + 1);
+        while !self.waiting.is_empty() {
+            while let Some(&first) = self.woken().first() {
+                self.poll(first);
+            }
+            if self.waiting.is_empty() {
+                break;
+            }
+            assert!(!patience.is_zero(), "{} are never served", self.waiting.len());
+            advance(Duration::from_millis(1)).await;
+            patience = patience.saturating_sub(Duration::from_millis(1));
+        }
+    }
+}
+
+fn quotas() -> impl Strategy<Value = Quota> {
+    (1u32..6, 1u64..60_000_000, any::<bool>()).prop_map(|(n, nanos, spaced)| {
+        let quota = Quota::new(n, Duration::from_nanos(nanos)).unwrap();
+        if spaced { quota.spaced() } else { quota }
+    })
+}
+
+fn run(quota: Quota, steps: &[Step], prompt: bool) -> Schedule {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut schedule = Schedule {
+            limiter: Limiter::new(quota),
+            waiting: vec![],
+            arrivals: 0,
+            releases: vec![],
+            order: vec![],
+        };
+        for &step in steps {
+            if prompt {
+                // Whoever is woken is polled before time goes on, in any order.
+                while let Some(&last) = schedule.woken().last() {
+                    schedule.poll(last);
+                }
+            }
+            schedule.step(step).await;
+        }
+        schedule.finish(quota).await;
+        schedule
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_schedule_is_exact_and_live(quota in quotas(), steps in prop::collection::vec(step(), 1..120)) {
+        let schedule = run(quota, &steps, false);
+        let releases = schedule.releases;
+        assert_exact(&releases, quota);
+        let snapshot = schedule.limiter.snapshot();
+        prop_assert_eq!(snapshot.waiting, 0);
+    }
+
+    #[test]
+    fn prompt_callers_are_served_in_order(quota in quotas(), steps in prop::collection::vec(step(), 1..120)) {
+        let schedule = run(quota, &steps, true);
+        assert_exact(&schedule.releases, quota);
+        prop_assert!(schedule.order.is_sorted(), "{:?}", schedule.order);
+    }
+}

@@ -1,0 +1,187 @@
+//! HTTP/2's ways to refuse a request and to lose one, from a peer that writes the frames by hand.
+//!
+//! Runs the same with the feature `h2` and without: what is read by type and by text must be one.
+
+use std::io;
+use std::time::Duration;
+
+use crate::common::peer::*;
+use crate::common::{Duplex, Failing};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::client::conn::http2;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::AsyncReadExt;
+use tower::service_fn;
+use wire_fault::{Cause, Delivery, Fault, Healing, Phase, chain};
+
+fn post<B>(body: B) -> http::Request<B> {
+    http::Request::post("http://x/order").body(body).expect("a request")
+}
+
+/// The error of a POST over hyper itself.
+async fn raw(frames: Vec<u8>, close: bool) -> hyper::Error {
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(peer(there, frames, close));
+    let (mut send, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(here)).await.expect("a connection");
+    tokio::spawn(connection);
+    match send.send_request(post(Full::new(Bytes::from_static(b"{}")))).await {
+        Err(error) => error,
+        Ok(response) => response.into_body().collect().await.expect_err("the body is cut"),
+    }
+}
+
+/// The same over hyper-util.
+async fn pooled(frames: Vec<u8>, close: bool) -> hyper_util::client::legacy::Error {
+    let connector = service_fn(move |_: http::Uri| {
+        let (here, there) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(peer(there, frames.clone(), close));
+        std::future::ready(Ok::<_, io::Error>(Duplex::new(here)))
+    });
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
+    client.request(post(Full::new(Bytes::from_static(b"{}")))).await.expect_err("refused or lost")
+}
+
+async fn read(name: &str, frames: Vec<u8>, close: bool) -> Fault {
+    let raw = raw(frames.clone(), close).await;
+    let pooled = pooled(frames, close).await;
+    let fault = Fault::of(&raw);
+    let texts: Vec<_> = chain(&pooled).map(ToString::to_string).collect();
+    assert_eq!(Fault::of(&pooled), fault, "{name}: {texts:?}");
+    fault
+}
+
+#[tokio::test]
+async fn what_the_protocol_refuses_was_not_acted_on() {
+    let max = 0x7fff_ffff;
+    let refusals = [
+        ("REFUSED_STREAM", reset(1, REFUSED_STREAM)),
+        ("GOAWAY below, NO_ERROR", go_away(0, NO_ERROR)),
+        ("GOAWAY below, ENHANCE_YOUR_CALM", go_away(0, ENHANCE_YOUR_CALM)),
+        ("GOAWAY below, INTERNAL_ERROR", go_away(0, INTERNAL_ERROR)),
+        ("GOAWAY twice, the second below", [go_away(max, NO_ERROR), go_away(0, NO_ERROR)].concat()),
+    ];
+    for (name, frames) in refusals {
+        for close in [true, false] {
+            let fault = read(name, frames.clone(), close).await;
+            let expected = Fault::new(Phase::InFlight, Delivery::Refused, Cause::Http2, Healing::Transient);
+            assert_eq!(fault, expected, "{name}, close {close}");
+        }
+    }
+    for reason in [HTTP_1_1_REQUIRED, PROTOCOL_ERROR] {
+        let fault = read("GOAWAY below", go_away(0, reason), true).await;
+        assert_eq!((fault.delivery, fault.healing), (Delivery::Refused, Healing::Permanent), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_was_reset_may_have_been_acted_on() {
+    for (reason, healing) in [
+        (CANCEL, Healing::Transient),
+        (INTERNAL_ERROR, Healing::Transient),
+        (ENHANCE_YOUR_CALM, Healing::Transient),
+        (HTTP_1_1_REQUIRED, Healing::Permanent),
+        (PROTOCOL_ERROR, Healing::Permanent),
+    ] {
+        let fault = read("RST_STREAM", reset(1, reason), true).await;
+        let expected = Fault::new(Phase::InFlight, Delivery::Perhaps, Cause::Http2, healing);
+        assert_eq!(fault, expected, "{reason}");
+    }
+}
+
+/// The stream that a GOAWAY covers never gets that GOAWAY's error, whatever it says and whatever follows.
+#[tokio::test]
+async fn a_stream_that_a_goaway_covers_may_have_been_acted_on() {
+    let max = 0x7fff_ffff;
+    let garbage = frame(4, 0, 0, &[0; 5]);
+    for last in [1, 3, max] {
+        for reason in [NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, ENHANCE_YOUR_CALM] {
+            let cut = read("GOAWAY above, then a close", go_away(last, reason), true).await;
+            let lost = Fault::new(Phase::InFlight, Delivery::Perhaps, Cause::Reset, Healing::Transient);
+            assert_eq!(cut, lost, "{last} {reason}");
+            let twice = [go_away(max, NO_ERROR), go_away(last, reason)].concat();
+            assert_eq!(read("GOAWAY twice", twice, true).await, lost, "{last} {reason}");
+            let broken = [go_away(last, reason), garbage.clone()].concat();
+            let fault = read("GOAWAY above, then nonsense", broken, true).await;
+            assert_eq!(fault.delivery, Delivery::Perhaps, "{last} {reason}: {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_is_answered_whatever_follows() {
+    for frames in [
+        // NO_ERROR hyper takes for the body's regular end.
+        [head(1), go_away(0, INTERNAL_ERROR)].concat(),
+        [head(1), reset(1, REFUSED_STREAM)].concat(),
+        [head(1), reset(1, INTERNAL_ERROR)].concat(),
+        head(1),
+    ] {
+        let error = raw(frames.clone(), true).await;
+        let fault = Fault::of(&error);
+        assert_eq!((fault.phase, fault.delivery), (Phase::Body, Delivery::Answered), "{frames:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn nonsense_is_permanent() {
+    let fault = read("a frame of the wrong size", frame(4, 0, 0, &[0; 5]), true).await;
+    let expected = Fault::new(Phase::InFlight, Delivery::Perhaps, Cause::Http2, Healing::Permanent);
+    assert_eq!(fault, expected);
+}
+
+/// A preface cut before the request was handed over, and one after it.
+#[tokio::test]
+async fn a_cut_preface_is_never_refused() {
+    for bytes in [0, PREFACE] {
+        let connector = service_fn(move |_: http::Uri| {
+            let (here, mut there) = tokio::io::duplex(64 * 1024);
+            tokio::spawn(async move {
+                let _ = there.read_exact(&mut vec![0; bytes]).await;
+            });
+            std::future::ready(Ok::<_, io::Error>(Duplex::new(here)))
+        });
+        let client: Client<_, Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
+        let error = client.request(post(Full::default())).await.expect_err("cut");
+        let fault = Fault::of(&error);
+        assert_eq!(fault.healing, Healing::Transient, "{error:?}: {fault:?}");
+        assert!(matches!(fault.delivery, Delivery::NeverSent | Delivery::Perhaps), "{error:?}: {fault:?}");
+        assert_ne!(fault.phase, Phase::TlsHandshake, "{error:?}: {fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_connection_is_found_by_its_pings() {
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(peer(there, Vec::new(), false));
+    let (mut send, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(5))
+        .keep_alive_timeout(Duration::from_secs(3))
+        .handshake(TokioIo::new(here))
+        .await
+        .expect("a connection");
+    tokio::spawn(connection);
+    let error = send.send_request(post(Empty::<Bytes>::new())).await.expect_err("no pong");
+    let fault = Fault::of(&error);
+    let expected = Fault::new(Phase::InFlight, Delivery::Perhaps, Cause::Timeout, Healing::Transient);
+    assert_eq!(fault, expected, "{error:?}");
+}
+
+/// The body's own error is not shown over HTTP/2: the stream is reset from here.
+#[tokio::test]
+async fn a_body_that_fails_may_have_been_acted_on() {
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    tokio::spawn(peer(there, Vec::new(), false));
+    let (mut send, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(here)).await.expect("a connection");
+    tokio::spawn(connection);
+    let body = Failing::after_half(io::Error::from(io::ErrorKind::ConnectionRefused));
+    let error = send.send_request(post(body)).await.expect_err("the body fails");
+    let fault = Fault::of(&error);
+    assert_eq!(fault.delivery, Delivery::Perhaps, "{error:?}: {fault:?}");
+    assert!(!fault.may_repeat(false));
+}
