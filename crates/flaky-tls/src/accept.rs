@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use crate::connection;
-use crate::serve::Serve;
+use crate::served::Served;
 use crate::shared::Shared;
 use crate::stop::stopped;
 
@@ -17,9 +17,9 @@ use crate::stop::stopped;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs the server until it is stopped, then gives open connections `grace` to finish.
-pub(crate) async fn accept<S: Serve>(
+pub(crate) async fn accept(
     listener: TcpListener,
-    service: S,
+    service: Served,
     shared: Arc<Shared>,
     grace: Duration,
     mut stop: watch::Receiver<bool>,

@@ -12,16 +12,16 @@ use crate::http2;
 use crate::ledger::Entry;
 use crate::playing::Turn;
 use crate::scenario::Scenario;
-use crate::serve::Serve;
+use crate::served::Served;
 use crate::shared::Shared;
 use crate::stop::stopped;
 use crate::truth::{End, Protocol};
 
-pub(crate) async fn run<S: Serve>(
+pub(crate) async fn run(
     tcp: TcpStream,
     entry: Entry,
     turn: Turn<Scenario>,
-    service: S,
+    service: Served,
     shared: Arc<Shared>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -30,11 +30,11 @@ pub(crate) async fn run<S: Serve>(
     entry.ended(end, detail);
 }
 
-async fn drive<S: Serve>(
+async fn drive(
     tcp: TcpStream,
     entry: &Arc<Entry>,
     turn: &Turn<Scenario>,
-    service: S,
+    service: Served,
     shared: &Shared,
     stop: &mut watch::Receiver<bool>,
 ) -> Ended {

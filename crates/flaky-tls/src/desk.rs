@@ -1,35 +1,30 @@
 //! What every request of a connection passes, whatever version of HTTP it came by.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::HeaderName;
 use http::{Request, Response, StatusCode, request};
 use http_body_util::Full;
-use http_body_util::combinators::UnsyncBoxBody;
 
-use crate::erased::erase;
 use crate::ledger::{Entry, Ticket};
 use crate::progress::Progress;
-use crate::serve::{BoxError, Serve};
+use crate::serve::BoxError;
+use crate::served::{Erased, Served};
 use crate::shared::Shared;
-
-/// A response with its body as one type.
-pub(crate) type Erased = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 /// The service behind, and the books of one connection.
 #[derive(Clone)]
-pub(crate) struct Desk<S> {
-    service: S,
+pub(crate) struct Desk {
+    service: Served,
     id_header: HeaderName,
     pub(crate) body_limit: usize,
     pub(crate) entry: Arc<Entry>,
     pub(crate) progress: Arc<Progress>,
 }
 
-impl<S: Serve> Desk<S> {
-    pub(crate) fn new(service: S, shared: &Shared, entry: &Arc<Entry>) -> Self {
+impl Desk {
+    pub(crate) fn new(service: Served, shared: &Shared, entry: &Arc<Entry>) -> Self {
         Self {
             service,
             id_header: shared.id_header.clone(),
@@ -50,10 +45,8 @@ impl<S: Serve> Desk<S> {
     }
 
     /// Calls the service.
-    pub(crate) async fn call(mut self, parts: request::Parts, body: Bytes) -> Result<Erased, BoxError> {
-        poll_fn(|cx| self.service.poll_ready(cx)).await.map_err(Into::into)?;
-        let request = Request::from_parts(parts, Full::new(body));
-        Ok(self.service.call(request).await.map_err(Into::into)?.map(erase))
+    pub(crate) async fn call(self, parts: request::Parts, body: Bytes) -> Result<Erased, BoxError> {
+        self.service.call(Request::from_parts(parts, Full::new(body))).await
     }
 
     fn id<'a>(&self, parts: &'a request::Parts) -> Option<&'a str> {

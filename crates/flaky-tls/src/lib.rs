@@ -71,6 +71,7 @@ mod running;
 mod scenario;
 mod script;
 mod serve;
+mod served;
 mod server;
 mod shared;
 mod stop;

@@ -19,6 +19,7 @@ use crate::playing::Playing;
 use crate::running::Running;
 use crate::script::Script;
 use crate::serve::Serve;
+use crate::served::Served;
 use crate::shared::Shared;
 
 /// A TLS server on loopback that cuts connections where its [`Script`] tells it to.
@@ -135,7 +136,7 @@ impl FlakyTls {
         });
         let running = Arc::clone(&shared);
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, service, shared, self.grace, stopped));
+        let task = tokio::spawn(accept(listener, Served::new(service), shared, self.grace, stopped));
         Ok(Running::new(address, authority, running, stop, task))
     }
 }

@@ -21,15 +21,14 @@ use crate::http1::answer::Answers;
 use crate::http1::flushed::{Flushed, Gate};
 use crate::http1::service::{Armed, Counting};
 use crate::request_fault::{Plan, RequestFault, RequestPoint};
-use crate::serve::Serve;
 use crate::stop::stopped;
 use crate::strike;
 use crate::truth::End;
 
 /// Serves one connection until the client leaves, the fault strikes, or the server stops.
-pub(crate) async fn serve<S: Serve>(
+pub(crate) async fn serve(
     tls: TlsStream<TcpStream>,
-    desk: Desk<S>,
+    desk: Desk,
     plan: Option<Plan>,
     stop: &mut watch::Receiver<bool>,
 ) -> Ended {

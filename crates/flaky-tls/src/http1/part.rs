@@ -1,8 +1,9 @@
 //! A part of a response, as bytes: what is written before a cut in the head or in the body.
 
-use crate::desk::{self, Erased};
+use crate::desk;
 use crate::piece::piece;
 use crate::serve::BoxError;
+use crate::served::Erased;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderValue, Response, StatusCode, Version, header, response};
 

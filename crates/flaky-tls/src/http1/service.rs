@@ -18,7 +18,7 @@ use crate::http1::part;
 use crate::length::wire_length;
 use crate::receive::{Received, receive};
 use crate::request_fault::{Plan, RequestFault, RequestPoint};
-use crate::serve::{BoxError, Serve};
+use crate::serve::BoxError;
 use crate::truth::End;
 
 /// The fault that waits for its request: `fire` gets what is to be written before it.
@@ -27,19 +27,19 @@ pub(crate) struct Armed {
     pub(crate) fire: oneshot::Sender<Bytes>,
 }
 
-pub(crate) struct Counting<S> {
-    desk: Desk<S>,
+pub(crate) struct Counting {
+    desk: Desk,
     answers: Arc<Answers>,
     armed: Mutex<Option<Armed>>,
 }
 
-impl<S> Counting<S> {
-    pub(crate) fn new(desk: Desk<S>, answers: Arc<Answers>, armed: Option<Armed>) -> Self {
+impl Counting {
+    pub(crate) fn new(desk: Desk, answers: Arc<Answers>, armed: Option<Armed>) -> Self {
         Self { desk, answers, armed: Mutex::new(armed) }
     }
 }
 
-impl<S: Serve> hyper::service::Service<Request<Incoming>> for Counting<S> {
+impl hyper::service::Service<Request<Incoming>> for Counting {
     type Response = Response<Answer>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, BoxError>> + Send>>;
@@ -53,8 +53,8 @@ impl<S: Serve> hyper::service::Service<Request<Incoming>> for Counting<S> {
     }
 }
 
-async fn serve<S: Serve>(
-    desk: Desk<S>,
+async fn serve(
+    desk: Desk,
     request: Request<Incoming>,
     answers: Arc<Answers>,
     mut armed: Option<Armed>,

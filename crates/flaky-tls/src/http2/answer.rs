@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
-use crate::desk::Erased;
 use crate::serve::BoxError;
+use crate::served::Erased;
 
 /// The headers that HTTP/2 does not have (RFC 9113, section 8.2.2).
 const OF_HTTP1: [HeaderName; 5] = [

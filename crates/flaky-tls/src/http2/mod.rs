@@ -28,15 +28,14 @@ use crate::http2::tap::{Gate, Tap};
 use crate::ledger::Entry;
 use crate::request_fault::{Plan, RequestFault, RequestPoint};
 use crate::scenario::{Http2Point, Scenario};
-use crate::serve::Serve;
 use crate::stop::stopped;
 use crate::strike;
 use crate::truth::End;
 
 /// Serves one connection until the client leaves, the fault strikes, or the server stops.
-pub(crate) async fn serve<S: Serve>(
+pub(crate) async fn serve(
     tls: TlsStream<TcpStream>,
-    desk: Desk<S>,
+    desk: Desk,
     scenario: Scenario,
     stop: &mut watch::Receiver<bool>,
 ) -> Ended {
@@ -65,9 +64,9 @@ async fn opening(mut tls: TlsStream<TcpStream>, at: Http2Point, by: CutBy, entry
     (strike::tls(tls, &last, Strike::Cut(by), entry).await, None)
 }
 
-async fn requests<S: Serve>(
+async fn requests(
     tls: TlsStream<TcpStream>,
-    desk: Desk<S>,
+    desk: Desk,
     plan: Option<Plan>,
     stop: &mut watch::Receiver<bool>,
 ) -> Ended {

@@ -16,7 +16,7 @@ use crate::length::wire_length;
 use crate::piece::piece;
 use crate::receive::{Received, receive};
 use crate::request_fault::{RequestFault, RequestPoint};
-use crate::serve::{BoxError, Serve};
+use crate::serve::BoxError;
 
 /// What meets a stream.
 #[derive(Clone, Copy)]
@@ -38,8 +38,8 @@ pub(crate) enum Done {
     Strike(Bytes, SendResponse<Bytes>),
 }
 
-pub(crate) async fn serve<S: Serve>(
-    desk: Desk<S>,
+pub(crate) async fn serve(
+    desk: Desk,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     tap: Tap,
