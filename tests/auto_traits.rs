@@ -8,8 +8,9 @@ use http::{Request, Response};
 use http_body_util::Full;
 use jittered_backoff::{Backoff, BackoffLayer, Decision};
 use rate_limit::{Quota, RateLimitLayer};
-use retry_on_tls_eof::{AttemptTimeoutLayer, RetryOnTlsEofLayer};
+use retry_on_tls_eof::{AttemptTimeoutLayer, CollectBodyLayer, RetryOnTlsEofLayer};
 use tower::{BoxError, Layer, Service};
+use tower_ovh::OvhStack;
 use wire_fault::Boxed;
 
 type Transport = tower_test::mock::Mock<Request<Full<Bytes>>, Response<Full<Bytes>>>;
@@ -30,6 +31,8 @@ fn every_layer_its_service_and_its_future() {
     layer(&stats.attempts::<Boxed>());
     layer(&RetryOnTlsEofLayer::<Boxed>::new(Backoff::default()));
     layer(&AttemptTimeoutLayer::new(Duration::from_secs(30)).expect("in range"));
+    layer(&CollectBodyLayer::new(1024).expect("in range"));
+    layer(&OvhStack::new().layer());
     layer(&RateLimitLayer::new(Quota::per_second(10).expect("in range")));
     layer(&BackoffLayer::new(
         Backoff::default(),
