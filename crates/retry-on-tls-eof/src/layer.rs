@@ -104,7 +104,9 @@ impl<M, H> RetryOnTlsEofLayer<M, H> {
         self.set(|settings| settings.honours_idempotency_key = true)
     }
 
-    /// Declares that every attempt passes an [`AttemptTimeout`](crate::AttemptTimeout) below this layer.
+    /// Declares that every attempt passes an [`AttemptTimeout`](crate::AttemptTimeout) below this layer, with its
+    /// [`Deadline`](crate::Deadline): a layer in between that makes the request anew must hand its extensions on. (One that
+    /// drops them is found out; one that keeps them beside the request it sends can't be told from a queue.)
     ///
     /// Then an attempt that the deadline cuts before it has come so far (it waited in a limiter's queue, say) was provably
     /// never sent. Without the declaration nobody can know, and such a POST ends as

@@ -223,6 +223,23 @@ async fn an_attempt_that_comes_too_late_is_not_sent() {
     let error = service.oneshot(request(Method::POST)).await.expect_err("cut in the queue");
     assert!(Exhausted::of(&*error).is_some());
     let error = came.recv().await.expect("it came").expect_err("refused");
+/// A layer in between that makes the request anew leaves the deadline behind. The attempt's limit never heard of it, and that
+/// is no proof that the attempt has not come so far.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_lost_its_deadline_is_not_called_unsent() {
+    let script = Script::new([]).then_silent();
+    let below = AttemptTimeoutLayer::new(10 * S).expect("in range").layer(script.clone());
+    let forgets = service_fn(move |mut request: Request<String>| {
+        request.extensions_mut().clear();
+        below.clone().oneshot(request)
+    });
+    let service = ending(3, 2 * S).over_attempt_timeout().layer(forgets);
+    let (result, took) = timed(service.oneshot(request(Method::POST))).await;
+    let error = result.expect_err("cut");
+    let unknown = OutcomeUnknown::of(&*error).expect("it was in flight");
+    assert_eq!((unknown.fault().delivery, script.at(), took), (Delivery::Perhaps, vec![0], 2_000));
+}
+
     assert_eq!((Fault::of(&*error).delivery, script.at().len()), (Delivery::NeverSent, 0));
 }
 

@@ -4,7 +4,9 @@ mod common;
 
 use common::{Answer, S, Script, certificate, cut, layer, never_sent, ok, request, status};
 use http::{Method, Request, Uri};
-use retry_on_tls_eof::{NoRefusal, OutcomeUnknown, Reconciled, RetryOnTlsEofLayer, RetrySafety};
+use retry_on_tls_eof::{
+    EarlierFault, Exhausted, NoRefusal, OutcomeUnknown, Reconciled, RetryOnTlsEofLayer, RetrySafety,
+};
 use tower::{Layer, ServiceExt};
 use wire_fault::{Boxed, Unprocessed};
 
@@ -113,6 +115,26 @@ async fn a_post_answered_429_is_repeated_by_declaration_only() {
     let more = declared.repeat_refused(503).expect("a refusal").repeat_refused(421).expect("a refusal");
     let (result, at) = run(&more, request(Method::POST), [Ok(status(503)), Ok(status(421)), ok()]).await;
     assert_eq!((result.expect("healed").status().as_u16(), at.len()), (200, 3));
+}
+
+/// By the declaration it leaves no doubt behind, whatever follows it.
+#[tokio::test(start_paused = true)]
+async fn a_declared_refusal_has_not_landed() {
+    let declared = layer(3).repeat_refused(429).expect("a refusal");
+    for method in [Method::POST, Method::PUT] {
+        let answers = [Ok(status(429)), Err(never_sent()), Err(never_sent())];
+        let (result, at) = run(&declared, request(method), answers).await;
+        let error = result.expect_err("used up");
+        assert!(OutcomeUnknown::of(&*error).is_none(), "{error}");
+        assert_eq!((Exhausted::of(&*error).map(Exhausted::attempts), at.len()), (Some(3), 3));
+    }
+    let (result, _) = run(&declared, request(Method::DELETE), [Ok(status(429)), Ok(status(404))]).await;
+    assert_eq!(result.expect("an answer").extensions().get::<EarlierFault>(), None);
+
+    // Undeclared, nobody knows.
+    let answers = [Ok(status(429)), Err(never_sent()), Err(never_sent())];
+    let (result, _) = run(&layer(3), request(Method::PUT), answers).await;
+    assert!(OutcomeUnknown::of(&*result.expect_err("used up")).is_some());
 }
 
 #[test]
