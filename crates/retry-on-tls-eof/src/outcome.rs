@@ -14,9 +14,10 @@ use crate::summary::Summary;
 
 /// The call may have landed, and was not or may not be repeated: look at the server before you act.
 ///
-/// Returned for a request that changes something (any method but `GET`, `HEAD`, `OPTIONS` and `TRACE`, or one marked
-/// [`RetrySafety::IfNeverSent`](crate::RetrySafety::IfNeverSent)) when at least one of its attempts failed after the
-/// request could have reached the server, and none was answered in full. Where the layer has a hook that looks
+/// Returned for a request that changes something (any method but `GET`, `HEAD`, `OPTIONS` and `TRACE`, or one that is
+/// [`RetrySafety::IfNeverSent`](crate::RetrySafety::IfNeverSent) or [`Never`](crate::RetrySafety::Never) by its mark or by a
+/// rule of the layer) when at least one of its attempts failed after the request could have reached the server, and none was
+/// answered in full. Where the layer has a hook that looks
 /// ([`with_reconcile`](crate::RetryOnTlsEofLayer::with_reconcile)), it could not tell either.
 ///
 /// Find it in a `BoxError` with [`OutcomeUnknown::of`], also below other errors.

@@ -62,7 +62,7 @@ impl Call {
     }
 
     fn is_consequential(&self) -> bool {
-        !self.method.is_safe() || self.safety() == RetrySafety::IfNeverSent
+        !self.method.is_safe() || self.safety() != RetrySafety::Idempotent
     }
 
     /// Whether the attempt may be followed by another, if the hook showed this of it.

@@ -223,6 +223,32 @@ async fn never_wins_over_everything() {
     assert_eq!((result.is_ok(), at), (true, vec![0, S.as_millis()]));
 }
 
+/// What must not be sent twice has an outcome that matters, whatever its method: also a GET's may be unknown.
+#[tokio::test(start_paused = true)]
+async fn never_says_that_it_changes_something() {
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::POST] {
+        let request = || marked(method.clone(), RetrySafety::Never);
+        let (result, at) = run(&layer(3), request(), [Err(cut())]).await;
+        let error = result.expect_err("sent once");
+        assert!(OutcomeUnknown::of(&*error).is_some(), "{method}: {error:?}");
+        assert_eq!(at.len(), 1);
+        // What was never sent is known, and so is what was answered.
+        let (result, _) = run(&layer(3), request(), [Err(never_sent())]).await;
+        assert!(OutcomeUnknown::of(&*result.expect_err("sent once")).is_none());
+        let (result, _) = run(&layer(3), request(), [Ok(status(503))]).await;
+        assert_eq!(result.expect("handed on").status().as_u16(), 503);
+    }
+    // By a rule, too.
+    let ruled = layer(3).with_never(|_, uri| uri.path() == "/order");
+    let (result, _) = run(&ruled, request(Method::GET), [Err(cut())]).await;
+    assert!(OutcomeUnknown::of(&*result.expect_err("sent once")).is_some());
+    // A look may settle it.
+    let looking = layer(3).with_reconcile(async |_| Ok(Reconciled::Landed(status(201))));
+    let script = Script::new([Err(cut())]);
+    let landed = looking.layer(script).oneshot(marked(Method::GET, RetrySafety::Never)).await;
+    assert_eq!(landed.expect("it has landed").status().as_u16(), 201);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_extension_is_asked_before_the_method() {
     let (result, _) = run(&layer(3), marked(Method::POST, RetrySafety::Idempotent), [Err(cut()), ok()]).await;
