@@ -7,7 +7,7 @@ use std::time::Duration;
 use tower::BoxError;
 use wire_fault::{Fault, Mark, Verdict, chain};
 
-use crate::history::{History, PastAttempt};
+use crate::history::PastAttempt;
 use crate::summary::Summary;
 
 /// Every attempt failed in a way that a repeat can heal, until the attempts, the time or the budget ran out.
@@ -19,14 +19,13 @@ use crate::summary::Summary;
 pub struct Exhausted {
     summary: Summary,
     fault: Fault,
-    history: History,
     mark: Mark,
 }
 
 impl Exhausted {
-    pub(crate) fn new(summary: Summary, fault: Fault, history: History, source: BoxError) -> Self {
+    pub(crate) fn new(summary: Summary, fault: Fault, source: BoxError) -> Self {
         let mark = Mark::verdict(Verdict::Exhausted).with_fault(fault).with_source(source);
-        Self { summary, fault, history, mark }
+        Self { summary, fault, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -57,7 +56,7 @@ impl Exhausted {
     /// The failed attempts in order: the last 16, if there were more.
     #[must_use]
     pub fn history(&self) -> &[PastAttempt] {
-        self.history.as_slice()
+        self.summary.history.as_slice()
     }
 }
 

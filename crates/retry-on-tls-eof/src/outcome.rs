@@ -9,7 +9,7 @@ use tower::BoxError;
 use wire_fault::{Delivery, Fault, Mark, Phase, Verdict, chain};
 
 use crate::head::ResponseHead;
-use crate::history::{History, PastAttempt};
+use crate::history::PastAttempt;
 use crate::summary::Summary;
 
 /// The call may have landed, and was not or may not be repeated: look at the server before you act.
@@ -26,20 +26,13 @@ pub struct OutcomeUnknown {
     summary: Summary,
     fault: Fault,
     head: Option<ResponseHead>,
-    history: History,
     mark: Mark,
 }
 
 impl OutcomeUnknown {
-    pub(crate) fn new(
-        summary: Summary,
-        fault: Fault,
-        head: Option<ResponseHead>,
-        history: History,
-        source: BoxError,
-    ) -> Self {
+    pub(crate) fn new(summary: Summary, fault: Fault, head: Option<ResponseHead>, source: BoxError) -> Self {
         let mark = Mark::verdict(Verdict::OutcomeUnknown).with_fault(fault).with_source(source);
-        Self { summary, fault, head, history, mark }
+        Self { summary, fault, head, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -94,7 +87,7 @@ impl OutcomeUnknown {
     /// The failed attempts in order: the last 16, if there were more.
     #[must_use]
     pub fn history(&self) -> &[PastAttempt] {
-        self.history.as_slice()
+        self.summary.history.as_slice()
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::history::History;
+
 /// A call as its error sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
@@ -13,6 +15,7 @@ pub(crate) struct Summary {
     pub(crate) path: String,
     pub(crate) attempts: u32,
     pub(crate) elapsed: Duration,
+    pub(crate) history: History,
 }
 
 /// "3 attempts, 1.4s".
