@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tower::BoxError;
-use wire_fault::{Fault, Mark, Verdict, chain};
+use wire_fault::{Fault, Mark, QueryId, Verdict, chain};
 
 use crate::history::PastAttempt;
 use crate::summary::Summary;
@@ -24,7 +24,10 @@ pub struct Exhausted {
 
 impl Exhausted {
     pub(crate) fn new(summary: Summary, fault: Fault, source: BoxError) -> Self {
-        let mark = Mark::verdict(Verdict::Exhausted).with_fault(fault).with_source(source);
+        let mark = Mark::verdict(Verdict::Exhausted)
+            .with_fault(fault)
+            .with_query_id(summary.history.query_id().copied())
+            .with_source(source);
         Self { summary, fault, mark }
     }
 
@@ -51,6 +54,13 @@ impl Exhausted {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// OVHcloud's id of the last query that it answered (`X-Ovh-Queryid`), which its support asks for, if the head of a
+    /// response came. [`history`](Self::history) has each attempt's.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&str> {
+        self.summary.history.query_id().map(QueryId::as_str)
     }
 
     /// The failed attempts in order: the last 16, if there were more.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 use tower::BoxError;
-use wire_fault::{Delivery, Fault, Mark, Phase, Verdict, chain};
+use wire_fault::{Delivery, Fault, Mark, Phase, QueryId, Verdict, chain};
 
 use crate::head::ResponseHead;
 use crate::history::PastAttempt;
@@ -31,7 +31,10 @@ pub struct OutcomeUnknown {
 
 impl OutcomeUnknown {
     pub(crate) fn new(summary: Summary, fault: Fault, head: Option<ResponseHead>, source: BoxError) -> Self {
-        let mark = Mark::verdict(Verdict::OutcomeUnknown).with_fault(fault).with_source(source);
+        let mark = Mark::verdict(Verdict::OutcomeUnknown)
+            .with_fault(fault)
+            .with_query_id(summary.history.query_id().copied())
+            .with_source(source);
         Self { summary, fault, head, mark }
     }
 
@@ -78,10 +81,11 @@ impl OutcomeUnknown {
         self.head.as_ref()
     }
 
-    /// OVHcloud's id of the query (`X-Ovh-Queryid`), which its support asks for, if a response's head came.
+    /// OVHcloud's id of the last query that it answered (`X-Ovh-Queryid`), which its support asks for, if the head of a
+    /// response came. [`history`](Self::history) has each attempt's.
     #[must_use]
     pub fn query_id(&self) -> Option<&str> {
-        self.head.as_ref()?.query_id()
+        self.summary.history.query_id().map(QueryId::as_str)
     }
 
     /// The failed attempts in order: the last 16, if there were more.
@@ -99,11 +103,7 @@ impl fmt::Display for OutcomeUnknown {
             (Delivery::Answered, _) => "final answer",
             _ => "answer",
         };
-        write!(f, "{method} {path} may have been carried out: no {answer} to {}", self.summary)?;
-        match self.query_id() {
-            Some(id) => write!(f, ", query {id}"),
-            None => Ok(()),
-        }
+        write!(f, "{method} {path} may have been carried out: no {answer} to {}", self.summary)
     }
 }
 

@@ -55,7 +55,7 @@ use crate::settings::Settings;
 ///
 /// One copy of the request per call while an attempt is under way that may be followed by another. Bodies of shared bytes
 /// ([`bytes::Bytes`]) are not copied; [`Untouched`](jittered_backoff::Untouched) streams aren't either. Beside it the last
-/// error of the service below, the last 16 attempts in a few words each, and, with a hook, the request's extensions and, while
+/// error of the service below, the last 16 attempts in some hundred bytes each, and, with a hook, the request's extensions and, while
 /// it looks, the answer in question.
 pub struct RetryOnTlsEof<S, M, H = NoReconcile> {
     inner: S,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use jittered_backoff::{rate_limit_reset, retry_after};
 use tower::BoxError;
-use wire_fault::{AsFault, Fault, Healing, Unprocessed, Verdict};
+use wire_fault::{AsFault, Fault, Healing, QueryId, Unprocessed, Verdict};
 
 use super::ending::ANSWERED;
 use super::state::{Call, Failed};
@@ -43,7 +43,7 @@ impl Call {
         if !repeatable && !unclear {
             return After::End(Ok(self.hand_on(response)));
         }
-        self.remember(Failure::Status(status));
+        self.remember(Failure::Status(status), QueryId::in_headers(response.headers(), &QueryId::HEADER));
         if repeatable && self.replayable && self.safety != RetrySafety::Never {
             let wait = if mended { self.at_once() } else { self.next_wait(floor(&response)) };
             if let Some(wait) = wait.and_then(|wait| self.repeat(Failure::Status(status), wait)) {
@@ -68,9 +68,14 @@ impl Call {
     where
         E: AsFault<M> + Into<BoxError>,
     {
-        let fault = error.as_fault();
-        self.remember(Failure::Fault(fault));
-        self.note(fault, BodyCut::of(error.as_error()));
+        let mut fault = error.as_fault();
+        let cut = BodyCut::of(error.as_error());
+        if cut.is_some_and(|cut| self.settings.refusals.contain(cut.head().status())) {
+            // That much of the answer came.
+            fault.delivery = Delivery::Refused;
+        }
+        self.remember(Failure::Fault(fault), QueryId::of(error.as_error()));
+        self.note(fault, cut);
         if Verdict::of(error.as_error()) == Some(Verdict::OutcomeUnknown) {
             return After::End(Err(error.into()));
         }

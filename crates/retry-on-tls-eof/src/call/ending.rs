@@ -36,7 +36,7 @@ impl Call {
         };
         let fault = if unsent { NOT_SENT } else { IN_FLIGHT };
         if under_way {
-            self.remember(Failure::Fault(fault));
+            self.remember(Failure::Fault(fault), None);
         }
         self.note(fault, None);
         let failed = Failed { fault, ..self.last_failure(fault) };
