@@ -39,8 +39,8 @@ impl<M, H> RetryOnTlsEofLayer<M, H> {
     /// How many attempts a call has, and when its time is up.
     ///
     /// The deadline counts from the call's start and covers all of it: the attempts, the waits, and the time spent in the
-    /// queues of the layers below. A wait that would pass it is not begun, and an attempt under way is cut
-    /// ([`Deadline`](crate::Deadline)). A call whose deadline is zero is not sent at all.
+    /// queues of the layers below. A wait that would pass it is not begun, nothing is sent once it has passed, and an attempt
+    /// under way is cut ([`Deadline`](crate::Deadline)). A call whose deadline is zero is not sent at all.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         self.set(|settings| settings.limits = limits)

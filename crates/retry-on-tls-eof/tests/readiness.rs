@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use common::{Answer, S, Script, cut, layer, limits, ms, never_sent, ok, request, status};
 use http::{Method, Request, Response};
 use jittered_backoff::{Replay, RetryBudget};
-use retry_on_tls_eof::{AttemptTimeoutLayer, MayHaveLanded, OutcomeUnknown, Reconciled};
+use retry_on_tls_eof::{AttemptTimeoutLayer, Exhausted, MayHaveLanded, OutcomeUnknown, Reconciled};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
 
 /// Counts polls to readiness, holds the service to "ready, then one call", and is not ready for a while after each call.
@@ -72,6 +72,24 @@ async fn over_a_service_that_becomes_unready_between_attempts() {
     layer(3).layer(strict).oneshot(request(Method::GET)).await.expect("healed");
     // The waits of 1 s and 2 s are over long before it is ready again.
     assert_eq!((script.at(), taken.load(Ordering::Relaxed)), (vec![0, 5_000, 10_000], 3));
+}
+
+/// Ready when the time is up is too late for a repeat, by a millisecond or by any time that a busy runtime takes.
+#[tokio::test(start_paused = true)]
+async fn over_a_service_that_becomes_ready_at_the_deadline() {
+    for (rest, sent) in [(4_999, vec![0, 4_999]), (5_000, vec![0])] {
+        let script = Script::new([Err(never_sent()), ok()]);
+        let (strict, _) = Strict::new(script.clone(), ms(rest));
+        let ending = layer(3).with_limits(limits(3).with_deadline(5 * S));
+        let result = ending.layer(strict).oneshot(request(Method::POST)).await;
+        assert_eq!((result.is_ok(), script.at()), (sent.len() == 2, sent));
+        if let Err(error) = result {
+            assert_eq!(
+                Exhausted::of(&*error).map(|error| (error.attempts(), error.elapsed())),
+                Some((1, 5 * S))
+            );
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,6 +253,32 @@ async fn cut_anywhere_it_leaves_everything_whole() {
     }
 }
 
+/// A caller may keep the future of a call that has ended. It holds nothing any more: neither a place in the queue for the one
+/// permit below, nor a copy, nor the permit for a repeat that was not sent.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_has_ended_holds_nothing() {
+    let budget = RetryBudget::new(1, 1_000_000).expect("in range").with_reserve(9..=9).expect("in range");
+    let script = Script::timed([(ms(10), Err(never_sent())), (10 * S, ok())]);
+    let mut limited = ServiceBuilder::new().concurrency_limit(1).service(script.clone());
+    let ending = layer(3).with_budget(budget.clone()).with_limits(limits(3).with_deadline(5 * S));
+    let mut retrying = ending.layer(limited.clone());
+
+    let body = Arc::new(());
+    let post = Request::post("/order").body(Counted(Arc::clone(&body))).expect("a request");
+    let mut call = pin!(ready(&mut retrying).await.call(post));
+    let other = async {
+        tokio::time::sleep(ms(20)).await;
+        limited.clone().oneshot(request(Method::GET)).await
+    };
+    // The other has the permit until after the deadline.
+    let (result, other) = tokio::join!(call.as_mut(), other);
+    other.expect("answered");
+    let error = result.expect_err("no permit in time");
+    assert_eq!(Exhausted::of(&*error).map(|error| (error.attempts(), error.elapsed())), Some((1, 5 * S)));
+    assert_eq!((budget.permits(), Arc::strong_count(&body), script.under_way()), (9, 1, 0));
+    ready(&mut limited).await;
+}
+
 /// Begun in one task and ended in another, from every state: whoever polled last is woken.
 #[tokio::test(start_paused = true)]
 async fn it_moves_from_task_to_task() {
@@ -304,8 +348,12 @@ async fn a_panic_below_stays_in_its_call() {
 /// A service that panics when it is given a repeat, and a caller that polls on regardless: nobody knows what it has done.
 #[tokio::test(start_paused = true)]
 async fn a_repeat_that_panics_in_the_service_is_unknown() {
+    /// Panics in its second call, and is not ready any more if it is told so.
     #[derive(Clone)]
-    struct Panicking(Arc<AtomicU32>);
+    struct Panicking {
+        sent: Arc<AtomicU32>,
+        recovers: bool,
+    }
 
     impl Service<Request<String>> for Panicking {
         type Response = Response<&'static str>;
@@ -313,30 +361,34 @@ async fn a_repeat_that_panics_in_the_service_is_unknown() {
         type Future = std::future::Ready<Answer>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-            Poll::Ready(Ok(()))
+            let ready = self.recovers || self.sent.load(Ordering::Relaxed) < 2;
+            if ready { Poll::Ready(Ok(())) } else { Poll::Pending }
         }
 
         fn call(&mut self, _: Request<String>) -> Self::Future {
-            assert_eq!(self.0.fetch_add(1, Ordering::Relaxed), 0, "the second attempt");
+            assert_eq!(self.sent.fetch_add(1, Ordering::Relaxed), 0, "the second attempt");
             std::future::ready(Err(never_sent()))
         }
     }
 
-    let sent = Arc::new(AtomicU32::new(0));
-    let budget = RetryBudget::new(1, 100).expect("in range").with_reserve(5..=5).expect("in range");
-    let mut service = layer(3).with_budget(budget.clone()).layer(Panicking(Arc::clone(&sent)));
-    let mut call = pin!(service.ready().await.expect("ready").call(request(Method::POST)));
-    let mut panics = 0;
-    let error = poll_fn(|cx| {
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| {
-            panics += 1;
-            cx.waker().wake_by_ref();
-            Poll::Pending
+    for recovers in [true, false] {
+        let sent = Arc::new(AtomicU32::new(0));
+        let budget = RetryBudget::new(1, 100).expect("in range").with_reserve(5..=5).expect("in range");
+        let panicking = Panicking { sent: Arc::clone(&sent), recovers };
+        let mut service = layer(3).with_budget(budget.clone()).layer(panicking);
+        let mut call = pin!(service.ready().await.expect("ready").call(request(Method::POST)));
+        let mut panics = 0;
+        let error = poll_fn(|cx| {
+            let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(cx)));
+            polled.unwrap_or_else(|_| {
+                panics += 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
         })
-    })
-    .await
-    .expect_err("no answer");
-    assert!(OutcomeUnknown::of(&*error).is_some(), "{error:?}");
-    assert_eq!((panics, sent.load(Ordering::Relaxed), budget.permits()), (1, 2, 4));
+        .await
+        .expect_err("no answer");
+        assert!(OutcomeUnknown::of(&*error).is_some(), "{error:?}");
+        assert_eq!((panics, sent.load(Ordering::Relaxed), budget.permits()), (1, 2, 4));
+    }
 }
