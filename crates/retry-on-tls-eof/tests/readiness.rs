@@ -13,6 +13,7 @@ use http::{Method, Request, Response};
 use jittered_backoff::{Replay, RetryBudget};
 use retry_on_tls_eof::{AttemptTimeoutLayer, Exhausted, MayHaveLanded, OutcomeUnknown, Reconciled};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
+use wire_fault::Delivery;
 
 /// Counts polls to readiness, holds the service to "ready, then one call", and is not ready for a while after each call.
 #[derive(Debug)]
@@ -124,6 +125,47 @@ async fn over_a_buffer() {
         service.oneshot(request(Method::GET)).await.expect("healed");
         assert_eq!((script.at(), taken.load(Ordering::Relaxed)), (vec![0, 1_010, 3_020], 3));
     }
+}
+
+/// What a load shed below refuses was never sent: also a POST is repeated, and known to be undone if that does not help.
+#[tokio::test(start_paused = true)]
+async fn over_a_load_shed() {
+    for (takes, heals) in [(1_500, true), (9_000, false)] {
+        let script = Script::timed([(ms(takes), ok()), (ms(10), ok())]);
+        let service = ServiceBuilder::new().layer(layer(3)).load_shed().concurrency_limit(1);
+        let service = service.service(script.clone());
+        let (first, second) = tokio::join!(
+            service.clone().oneshot(request(Method::POST)),
+            service.oneshot(request(Method::POST))
+        );
+        first.expect("answered");
+        // Shed at 0 s and at 1 s.
+        if heals {
+            second.expect("healed");
+            assert_eq!(script.at(), [0, 3_000]);
+        } else {
+            let error = second.expect_err("shed at 3 s, too");
+            let exhausted = Exhausted::of(&*error).expect("never sent");
+            assert_eq!((exhausted.attempts(), exhausted.fault().delivery), (3, Delivery::NeverSent));
+            assert_eq!(script.at(), [0]);
+        }
+    }
+}
+
+/// A buffer whose service breaks ends every call that it still holds: none of them was sent, and none can be.
+#[tokio::test(start_paused = true)]
+async fn over_a_buffer_that_breaks() {
+    let (transport, mut handle) = tower_test::mock::pair::<Request<String>, Response<&'static str>>();
+    let service = ServiceBuilder::new().layer(layer(3)).buffer(4).service(transport);
+    handle.allow(0);
+    let call = service.oneshot(request(Method::POST));
+    let breaks = async {
+        tokio::time::sleep(ms(10)).await;
+        handle.send_error("the transport is gone");
+    };
+    let (result, ()) = tokio::join!(call, breaks);
+    let error = result.expect_err("broken");
+    assert!(error.is::<tower::buffer::error::ServiceError>(), "untouched: {error:?}");
 }
 
 /// A request that counts its copies.
