@@ -47,6 +47,11 @@ use crate::settings::Settings;
 /// permit of the budget whose repeat was not sent goes back. Whether a dropped attempt
 /// landed nobody can know, as with every client.
 ///
+/// # Panics
+///
+/// A call with a deadline, and there is one by default, needs a tokio runtime with its timer enabled when it is made, and so do
+/// its waits, as [`tokio::time::sleep`] does.
+///
 /// # Clone
 ///
 /// A clone shares the settings and is never ready. A repeat takes the readiness of the very service that made the attempt

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use common::{Answer, S, Script, cut, layer, limits, ms, never_sent, ok, request, status};
+use common::{Answer, S, Script, at_most, cut, layer, limits, ms, never_sent, ok, request, status};
 use http::{Method, Request, Response};
 use jittered_backoff::{Replay, RetryBudget};
 use retry_on_tls_eof::{AttemptTimeoutLayer, Exhausted, MayHaveLanded, OutcomeUnknown, Reconciled};
@@ -186,20 +186,6 @@ where
 {
     let ready = tokio::time::timeout(common::S * 60, service.ready()).await;
     ready.expect("no permit is lost").expect("ready")
-}
-
-/// Polls a future at most so many times, and drops it.
-async fn at_most<F: Future>(polls: u32, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut polled = 0;
-    poll_fn(|cx| {
-        if polled == polls {
-            return Poll::Ready(None);
-        }
-        polled += 1;
-        future.as_mut().poll(cx).map(Some)
-    })
-    .await
 }
 
 /// One call through every state there is, dropped after each number of polls: it leaves no attempt, no copy, no permit of
