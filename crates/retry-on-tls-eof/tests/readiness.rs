@@ -243,6 +243,40 @@ async fn dropped_at_any_point_it_leaves_everything_whole() {
     assert_eq!(seen, [1, 2, 3, 4, 5]);
 }
 
+/// Over a buffer that has room for one: what it holds of a dropped call is not sent, and its room is free.
+#[tokio::test(start_paused = true)]
+async fn dropped_over_a_buffer_it_leaves_everything_whole() {
+    let mut seen = Vec::new();
+    for polls in 0.. {
+        let script = Script::timed(answers().map(|answer| (ms(10), answer)));
+        let (strict, taken) = Strict::new(script.clone(), 3 * S);
+        let budget = RetryBudget::new(1, 1_000_000).expect("in range").with_reserve(9..=9).expect("in range");
+        let body = Arc::new(());
+        let retrying = layer(3).with_budget(budget.clone());
+        let mut service =
+            ServiceBuilder::new().layer(retrying).buffer(1).concurrency_limit(1).service(strict);
+        let put = Request::put("/order").body(Counted(Arc::clone(&body))).expect("a request");
+        let call = ready(&mut service).await.call(put);
+        let result = at_most(polls, call).await;
+        // The buffer's task comes to what it holds.
+        tokio::time::sleep(60 * S).await;
+        let sent = taken.load(Ordering::Relaxed);
+        assert_eq!((Arc::strong_count(&body), script.under_way()), (1, 0), "after {polls} polls");
+        // Given to the buffer it is paid for, whether it comes to be sent or not.
+        let paid = 9 - budget.permits();
+        assert!(paid == sent.saturating_sub(1) || paid == sent && sent > 0, "after {polls} polls");
+        ready(&mut service).await;
+        assert_eq!(taken.load(Ordering::Relaxed), sent);
+        if let Some(result) = result {
+            assert_eq!((result.expect("healed").into_body(), sent), ("ok", 3));
+            break;
+        }
+        seen.push(sent);
+    }
+    seen.dedup();
+    assert_eq!(seen, [0, 1, 2, 3]);
+}
+
 /// The same where the call ends by its deadline, and the caller still listens: nothing is left behind either.
 #[tokio::test(start_paused = true)]
 async fn cut_anywhere_it_leaves_everything_whole() {
