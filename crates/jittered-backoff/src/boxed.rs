@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
+use http_body_util::BodyExt;
+use http_body_util::combinators::MapErr;
 use tower::BoxError;
 
 use crate::replay::Replay;
@@ -39,7 +40,8 @@ impl<D> ReplayBox<D> {
         B: Body<Data = D> + Replay + Send + Sync + 'static,
         B::Error: Into<BoxError>,
     {
-        Self { body: Box::pin(Boxing { body }) }
+        let boxing: Boxing<B> = body.map_err(Into::into);
+        Self { body: Box::pin(boxing) }
     }
 }
 
@@ -49,37 +51,8 @@ trait Erased: Body {
     fn is_whole_boxed(&self) -> bool;
 }
 
-pin_project! {
-    /// Gives every body the one error type.
-    struct Boxing<B> {
-        #[pin]
-        body: B,
-    }
-}
-
-impl<B> Body for Boxing<B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    type Data = B::Data;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.project().body.poll_frame(cx).map_err(Into::into)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
+/// Gives every body the one error type.
+type Boxing<B> = MapErr<B, fn(<B as Body>::Error) -> BoxError>;
 
 impl<B> Erased for Boxing<B>
 where
@@ -87,11 +60,11 @@ where
     B::Error: Into<BoxError>,
 {
     fn replay_boxed(&self) -> Option<ReplayBox<B::Data>> {
-        self.body.replay().map(ReplayBox::new)
+        self.get_ref().replay().map(ReplayBox::new)
     }
 
     fn is_whole_boxed(&self) -> bool {
-        self.body.is_whole()
+        self.get_ref().is_whole()
     }
 }
 

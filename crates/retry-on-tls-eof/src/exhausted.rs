@@ -5,9 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use tower::BoxError;
-use wire_fault::{Fault, Mark, Verdict, chain};
+use wire_fault::{Fault, Mark, QueryId, Verdict, chain};
 
-use crate::history::{History, PastAttempt};
+use crate::history::PastAttempt;
 use crate::summary::Summary;
 
 /// Every attempt failed in a way that a repeat can heal, until the attempts, the time or the budget ran out.
@@ -19,14 +19,16 @@ use crate::summary::Summary;
 pub struct Exhausted {
     summary: Summary,
     fault: Fault,
-    history: History,
     mark: Mark,
 }
 
 impl Exhausted {
-    pub(crate) fn new(summary: Summary, fault: Fault, history: History, source: BoxError) -> Self {
-        let mark = Mark::verdict(Verdict::Exhausted).with_fault(fault).with_source(source);
-        Self { summary, fault, history, mark }
+    pub(crate) fn new(summary: Summary, fault: Fault, source: BoxError) -> Self {
+        let mark = Mark::verdict(Verdict::Exhausted)
+            .with_fault(fault)
+            .with_query_id(summary.history.query_id().copied())
+            .with_source(source);
+        Self { summary, fault, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -54,10 +56,17 @@ impl Exhausted {
         self.fault
     }
 
+    /// OVHcloud's id of the last query that it answered (`X-Ovh-Queryid`), which its support asks for, if the head of a
+    /// response came. [`history`](Self::history) has each attempt's.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&str> {
+        self.summary.history.query_id().map(QueryId::as_str)
+    }
+
     /// The failed attempts in order: the last 16, if there were more.
     #[must_use]
     pub fn history(&self) -> &[PastAttempt] {
-        self.history.as_slice()
+        self.summary.history.as_slice()
     }
 }
 

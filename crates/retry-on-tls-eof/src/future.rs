@@ -29,7 +29,8 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        service: S,
+        // Makes the attempts; `None` once the call has ended.
+        service: Option<S>,
         call: Call,
         // What the next attempt sends; `None` if there can't be one.
         copy: Option<Request<B>>,
@@ -80,6 +81,7 @@ where
             (copy, State::Attempt { future })
         };
         let deadline = call.pace.until.map(sleep_until);
+        let service = Some(service);
         Self { service, call, copy, state, deadline, graced: false, hook, span, marker: PhantomData }
     }
 }
@@ -112,8 +114,13 @@ where
             Poll::Ready(result) => result,
             Poll::Pending => ready!(self.as_mut().poll_deadline(cx)),
         };
-        // Whatever the attempt holds below is free before the caller goes on.
-        self.project().state.set(State::Done);
+        // Whatever the call holds is free before the caller goes on, also one who keeps this future: what the attempt has
+        // below, the place in a queue for the next one, and the permit for it.
+        let mut this = self.project();
+        this.state.set(State::Done);
+        *this.service = None;
+        *this.copy = None;
+        this.call.pace.give_back();
         Poll::Ready(result)
     }
 }
@@ -148,20 +155,29 @@ where
                     this.state.set(State::Ready);
                     continue;
                 }
-                StateProj::Ready => match ready!(this.service.poll_ready(cx)) {
-                    Ok(()) => {
-                        let Some(request) = this.copy.take() else {
-                            // It was given to the service, which panicked, and the call is polled all the same.
-                            return Poll::Ready(this.call.unresolved(None));
-                        };
-                        this.call.go_on();
-                        let (copy, future) = send(this.service, this.call, request);
-                        *this.copy = copy;
-                        this.state.set(State::Attempt { future });
-                        continue;
+                StateProj::Ready => {
+                    let (Some(service), true) = (&mut *this.service, this.copy.is_some()) else {
+                        // It was given to the service, which panicked, and the call is polled all the same.
+                        return Poll::Ready(this.call.unresolved(None));
+                    };
+                    match ready!(service.poll_ready(cx)) {
+                        // The timer counts whole milliseconds, and a busy runtime more: too late to be answered.
+                        Ok(()) if this.call.pace.is_over() => {
+                            return Poll::Ready(Err(this.call.cut(false, false)));
+                        }
+                        Ok(()) => {
+                            let Some(request) = this.copy.take() else {
+                                unreachable!("it was there a moment ago")
+                            };
+                            this.call.go_on();
+                            let (copy, future) = send(service, this.call, request);
+                            *this.copy = copy;
+                            this.state.set(State::Attempt { future });
+                            continue;
+                        }
+                        Err(error) => this.call.broken(error),
                     }
-                    Err(error) => this.call.broken(error),
-                },
+                }
                 StateProj::Look { looking } => {
                     let shown = ready!(looking.poll(cx));
                     this.call.looked(shown, looking.take_answer())

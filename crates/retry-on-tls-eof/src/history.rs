@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
-use wire_fault::Fault;
+use wire_fault::{Fault, QueryId};
 
 use crate::attempt::Attempt;
 
@@ -35,6 +35,7 @@ pub struct PastAttempt {
     pub(crate) failure: Failure,
     pub(crate) began: Duration,
     pub(crate) wait: Option<Duration>,
+    pub(crate) query_id: Option<QueryId>,
 }
 
 impl PastAttempt {
@@ -61,30 +62,45 @@ impl PastAttempt {
     pub const fn wait(&self) -> Option<Duration> {
         self.wait
     }
+
+    /// OVHcloud's id of the query (`X-Ovh-Queryid`), which its support asks for, if the head of a response came.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&str> {
+        self.query_id.as_ref().map(QueryId::as_str)
+    }
 }
 
 /// The failed attempts of a call, the last [`History::KEPT`] of them. Most calls have none, and then it is empty.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct History(Vec<PastAttempt>);
+pub(crate) struct History {
+    kept: Vec<PastAttempt>,
+    /// Of the last attempt that has one, kept or not.
+    query_id: Option<QueryId>,
+}
 
 impl History {
     pub(crate) const KEPT: usize = 16;
 
     pub(crate) fn push(&mut self, past: PastAttempt) {
-        if self.0.len() == Self::KEPT {
-            self.0.remove(0);
+        if self.kept.len() == Self::KEPT {
+            self.kept.remove(0);
         }
-        self.0.push(past);
+        self.query_id = past.query_id.or(self.query_id);
+        self.kept.push(past);
     }
 
     /// The last attempt is repeated after this wait.
     pub(crate) fn waits(&mut self, wait: Duration) {
-        if let Some(past) = self.0.last_mut() {
+        if let Some(past) = self.kept.last_mut() {
             past.wait = Some(wait);
         }
     }
 
     pub(crate) fn as_slice(&self) -> &[PastAttempt] {
-        &self.0
+        &self.kept
+    }
+
+    pub(crate) const fn query_id(&self) -> Option<&QueryId> {
+        self.query_id.as_ref()
     }
 }

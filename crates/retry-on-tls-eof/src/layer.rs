@@ -39,8 +39,8 @@ impl<M, H> RetryOnTlsEofLayer<M, H> {
     /// How many attempts a call has, and when its time is up.
     ///
     /// The deadline counts from the call's start and covers all of it: the attempts, the waits, and the time spent in the
-    /// queues of the layers below. A wait that would pass it is not begun, and an attempt under way is cut
-    /// ([`Deadline`](crate::Deadline)). A call whose deadline is zero is not sent at all.
+    /// queues of the layers below. A wait that would pass it is not begun, nothing is sent once it has passed, and an attempt
+    /// under way is cut ([`Deadline`](crate::Deadline)). A call whose deadline is zero is not sent at all.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         self.set(|settings| settings.limits = limits)
@@ -79,7 +79,7 @@ impl<M, H> RetryOnTlsEofLayer<M, H> {
     }
 
     /// Declares that a server which answers with this status has not acted on the request, so that even a POST is repeated
-    /// after it: 421, 425, 429 or 503. Not [`RetrySafety::Never`](crate::RetrySafety::Never), which nothing lifts.
+    /// after it, all of the answer having come or only its head: 421, 425, 429 or 503. Not [`RetrySafety::Never`](crate::RetrySafety::Never), which nothing lifts.
     ///
     /// Whether OVHcloud's API keeps to that with a 429 is unverified.
     ///
@@ -104,7 +104,9 @@ impl<M, H> RetryOnTlsEofLayer<M, H> {
         self.set(|settings| settings.honours_idempotency_key = true)
     }
 
-    /// Declares that every attempt passes an [`AttemptTimeout`](crate::AttemptTimeout) below this layer.
+    /// Declares that every attempt passes an [`AttemptTimeout`](crate::AttemptTimeout) below this layer, with its
+    /// [`Deadline`](crate::Deadline): a layer in between that makes the request anew must hand its extensions on. (One that
+    /// drops them is found out; one that keeps them beside the request it sends can't be told from a queue.)
     ///
     /// Then an attempt that the deadline cuts before it has come so far (it waited in a limiter's queue, say) was provably
     /// never sent. Without the declaration nobody can know, and such a POST ends as

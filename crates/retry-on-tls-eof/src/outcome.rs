@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use http::Method;
 use tower::BoxError;
-use wire_fault::{Delivery, Fault, Mark, Phase, Verdict, chain};
+use wire_fault::{Delivery, Fault, Mark, Phase, QueryId, Verdict, chain};
 
 use crate::head::ResponseHead;
-use crate::history::{History, PastAttempt};
+use crate::history::PastAttempt;
 use crate::summary::Summary;
 
 /// The call may have landed, and was not or may not be repeated: look at the server before you act.
 ///
-/// Returned for a request that changes something (any method but `GET`, `HEAD`, `OPTIONS` and `TRACE`, or one marked
-/// [`RetrySafety::IfNeverSent`](crate::RetrySafety::IfNeverSent)) when at least one of its attempts failed after the
-/// request could have reached the server, and none was answered in full. Where the layer has a hook that looks
+/// Returned for a request that changes something (any method but `GET`, `HEAD`, `OPTIONS` and `TRACE`, or one that is
+/// [`RetrySafety::IfNeverSent`](crate::RetrySafety::IfNeverSent) or [`Never`](crate::RetrySafety::Never) by its mark or by a
+/// rule of the layer) when at least one of its attempts failed after the request could have reached the server, and none was
+/// answered in full. Where the layer has a hook that looks
 /// ([`with_reconcile`](crate::RetryOnTlsEofLayer::with_reconcile)), it could not tell either.
 ///
 /// Find it in a `BoxError` with [`OutcomeUnknown::of`], also below other errors.
@@ -25,20 +26,16 @@ pub struct OutcomeUnknown {
     summary: Summary,
     fault: Fault,
     head: Option<ResponseHead>,
-    history: History,
     mark: Mark,
 }
 
 impl OutcomeUnknown {
-    pub(crate) fn new(
-        summary: Summary,
-        fault: Fault,
-        head: Option<ResponseHead>,
-        history: History,
-        source: BoxError,
-    ) -> Self {
-        let mark = Mark::verdict(Verdict::OutcomeUnknown).with_fault(fault).with_source(source);
-        Self { summary, fault, head, history, mark }
+    pub(crate) fn new(summary: Summary, fault: Fault, head: Option<ResponseHead>, source: BoxError) -> Self {
+        let mark = Mark::verdict(Verdict::OutcomeUnknown)
+            .with_fault(fault)
+            .with_query_id(summary.history.query_id().copied())
+            .with_source(source);
+        Self { summary, fault, head, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
@@ -84,16 +81,17 @@ impl OutcomeUnknown {
         self.head.as_ref()
     }
 
-    /// OVHcloud's id of the query (`X-Ovh-Queryid`), which its support asks for, if a response's head came.
+    /// OVHcloud's id of the last query that it answered (`X-Ovh-Queryid`), which its support asks for, if the head of a
+    /// response came. [`history`](Self::history) has each attempt's.
     #[must_use]
     pub fn query_id(&self) -> Option<&str> {
-        self.head.as_ref()?.query_id()
+        self.summary.history.query_id().map(QueryId::as_str)
     }
 
     /// The failed attempts in order: the last 16, if there were more.
     #[must_use]
     pub fn history(&self) -> &[PastAttempt] {
-        self.history.as_slice()
+        self.summary.history.as_slice()
     }
 }
 
@@ -105,11 +103,7 @@ impl fmt::Display for OutcomeUnknown {
             (Delivery::Answered, _) => "final answer",
             _ => "answer",
         };
-        write!(f, "{method} {path} may have been carried out: no {answer} to {}", self.summary)?;
-        match self.query_id() {
-            Some(id) => write!(f, ", query {id}"),
-            None => Ok(()),
-        }
+        write!(f, "{method} {path} may have been carried out: no {answer} to {}", self.summary)
     }
 }
 

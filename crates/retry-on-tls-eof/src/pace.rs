@@ -67,6 +67,11 @@ impl Pace {
         self.permit.is_some()
     }
 
+    /// The repeat will not be sent.
+    pub(crate) fn give_back(&mut self) {
+        self.permit = None;
+    }
+
     /// The repeat is being sent.
     pub(crate) fn spend(&mut self) {
         if let Some(permit) = self.permit.take() {

@@ -24,7 +24,8 @@ use http::{Extensions, Method};
 pub enum RetrySafety {
     /// Sent once, whatever happens: no status, no idempotency key, no hook and no setting of the layer lifts this. For calls
     /// that order or pay, where it can also be a rule of the layer
-    /// ([`with_never`](crate::RetryOnTlsEofLayer::with_never)), which no extension lifts.
+    /// ([`with_never`](crate::RetryOnTlsEofLayer::with_never)), which no extension lifts. It counts as a call that changes
+    /// something, a `GET` too: if its answer is lost, it ends as [`OutcomeUnknown`](crate::OutcomeUnknown).
     Never,
     /// Sent again only if it is proven that the server did not act: the request was never sent, or refused by protocol.
     IfNeverSent,

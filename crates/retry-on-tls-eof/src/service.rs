@@ -27,7 +27,8 @@ use crate::settings::Settings;
 /// | any, but `Never` | a hook's word that it has not landed ([`with_reconcile`](crate::RetryOnTlsEofLayer::with_reconcile)) |
 /// | idempotent | any failure that can heal, and answers 408, 429, 500, 502, 503, 504 |
 ///
-/// The wait is the backoff's; `Retry-After`, or else the `RateLimit` fields of a 429 or 503, are a floor under it.
+/// The wait is the backoff's; `Retry-After`, or else the `RateLimit` fields of a 429 or 503, are a floor under it, also where
+/// the answer's body was cut ([`CollectBody`](crate::CollectBody)).
 ///
 /// Failures that no repeat can heal (certificates, most TLS alerts, names that don't exist, …) are handed on at once.
 /// How each failure is read is told in [`wire_fault::Fault`].
@@ -46,6 +47,11 @@ use crate::settings::Settings;
 /// permit of the budget whose repeat was not sent goes back. Whether a dropped attempt
 /// landed nobody can know, as with every client.
 ///
+/// # Panics
+///
+/// A call with a deadline, and there is one by default, needs a tokio runtime with its timer enabled when it is made, and so do
+/// its waits, as [`tokio::time::sleep`] does.
+///
 /// # Clone
 ///
 /// A clone shares the settings and is never ready. A repeat takes the readiness of the very service that made the attempt
@@ -55,8 +61,8 @@ use crate::settings::Settings;
 ///
 /// One copy of the request per call while an attempt is under way that may be followed by another. Bodies of shared bytes
 /// ([`bytes::Bytes`]) are not copied; [`Untouched`](jittered_backoff::Untouched) streams aren't either. Beside it the last
-/// error of the service below, the last 16 attempts in a few words each, and, with a hook, the request's extensions and, while
-/// it looks, the answer in question.
+/// error of the service below, the last 16 attempts in some hundred bytes each, and, with a hook, the request's extensions
+/// and, while it looks, the answer in question.
 pub struct RetryOnTlsEof<S, M, H = NoReconcile> {
     inner: S,
     settings: Arc<Settings>,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::history::History;
+
 /// A call as its error sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
@@ -13,12 +15,17 @@ pub(crate) struct Summary {
     pub(crate) path: String,
     pub(crate) attempts: u32,
     pub(crate) elapsed: Duration,
+    pub(crate) history: History,
 }
 
-/// "3 attempts, 1.4s".
+/// "3 attempts, 1.4s", and the query's id if there is one.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.attempts == 1 { "" } else { "s" };
-        write!(f, "{} attempt{plural}, {:.1?}", self.attempts, self.elapsed)
+        write!(f, "{} attempt{plural}, {:.1?}", self.attempts, self.elapsed)?;
+        match self.history.query_id() {
+            Some(id) => write!(f, ", query {id}"),
+            None => Ok(()),
+        }
     }
 }

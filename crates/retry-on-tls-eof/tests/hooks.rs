@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use common::{Answer, S, Script, cut, layer, ms, never_sent, ok, request, status};
 use http::{Method, StatusCode};
-use jittered_backoff::{Backoff, Jitter, Limits};
+use jittered_backoff::{Backoff, Jitter, Limits, Seeds};
 use retry_on_tls_eof::{Exhausted, Failure, OutcomeUnknown, PastAttempt, RetryOnTlsEofLayer};
 use tower::{Layer, ServiceExt};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
-use wire_fault::{Boxed, Delivery, Fault};
+use wire_fault::{Boxed, Delivery, Fault, QueryId};
 
 type Told = Arc<Mutex<Vec<(Failure, Duration, u32)>>>;
 
@@ -96,6 +96,63 @@ async fn the_history_is_exact_and_bounded() {
     let error = common::layer(3).layer(script).oneshot(request(Method::POST)).await.expect_err("unknown");
     let history = OutcomeUnknown::of(&*error).expect("unknown").history();
     assert_eq!(history.iter().map(PastAttempt::wait).collect::<Vec<_>>(), [Some(S), None]);
+}
+
+/// With seeds, each call's waits are known in advance, to the nanosecond. The clock rings at whole milliseconds, not before.
+#[tokio::test(start_paused = true)]
+async fn seeded_calls_wait_as_computed() {
+    let (told, seeds) = (Arc::new(Mutex::new(Vec::new())), Seeds::new(7));
+    let teller = Arc::clone(&told);
+    let layer = RetryOnTlsEofLayer::<Boxed>::new(Backoff::default())
+        .with_limits(Limits::new().with_attempts(5).expect("in range").without_deadline())
+        .with_seeds(Seeds::new(7))
+        .on_retry(move |_, wait, _| teller.lock().unwrap().push(wait));
+    for _ in 0..3 {
+        // A call that is not repeated takes no seed.
+        layer.layer(Script::new([ok()])).oneshot(request(Method::GET)).await.expect("answered");
+        let script = Script::new((0..4).map(|_| Err(never_sent())).chain([ok()]));
+        layer.layer(script.clone()).oneshot(request(Method::POST)).await.expect("healed");
+        let waits: Vec<_> = Backoff::default().delays(seeds.next_seed()).take(4).collect();
+        assert_eq!(std::mem::take(&mut *told.lock().unwrap()), waits);
+        let due = waits.iter().scan(0, |due, wait| {
+            *due += wait.as_nanos().div_ceil(1_000_000);
+            Some(*due)
+        });
+        assert_eq!(script.at(), [0].into_iter().chain(due).collect::<Vec<_>>());
+    }
+}
+
+/// The last id that came is what the support asks for, however little the attempts after it know; each keeps its own.
+#[tokio::test(start_paused = true)]
+async fn the_query_of_an_earlier_attempt_is_told() {
+    let named = |code, id: &'static str| {
+        let mut response = status(code);
+        response.headers_mut().insert("x-ovh-queryid", id.parse().expect("a header"));
+        Ok(response)
+    };
+    let answers = || [named(503, "EU.ext-1"), Err(cut()), named(500, "EU.ext-2"), Err(never_sent())];
+    let error =
+        layer(4).layer(Script::new(answers())).oneshot(request(Method::PUT)).await.expect_err("unknown");
+    let unknown = OutcomeUnknown::of(&*error).expect("it may have landed");
+    assert_eq!((unknown.query_id(), QueryId::of(&*error)), (Some("EU.ext-2"), QueryId::new("EU.ext-2")));
+    let ids: Vec<_> = unknown.history().iter().map(PastAttempt::query_id).collect();
+    assert_eq!(ids, [Some("EU.ext-1"), None, Some("EU.ext-2"), None]);
+    assert!(error.to_string().ends_with("to 4 attempts, 7.0s, query EU.ext-2"), "{error}");
+
+    let error =
+        layer(4).layer(Script::new(answers())).oneshot(request(Method::GET)).await.expect_err("used up");
+    let exhausted = Exhausted::of(&*error).expect("nothing changed");
+    assert_eq!((exhausted.query_id(), QueryId::of(&*error)), (Some("EU.ext-2"), QueryId::new("EU.ext-2")));
+    assert_eq!(error.to_string(), "gave up after 4 attempts, 7.0s, query EU.ext-2");
+
+    // Also where the attempt itself is kept no longer.
+    let answers = [named(503, "EU.ext-1")].into_iter().chain((0..19).map(|_| Err(cut())));
+    let endless =
+        layer(20).with_limits(Limits::new().with_attempts(20).expect("in range").without_deadline());
+    let error = endless.layer(Script::new(answers)).oneshot(request(Method::GET)).await.expect_err("used up");
+    let exhausted = Exhausted::of(&*error).expect("nothing changed");
+    assert!(exhausted.history().iter().all(|past| past.query_id().is_none()));
+    assert_eq!(exhausted.query_id(), Some("EU.ext-1"));
 }
 
 /// Collects what is logged.

@@ -10,7 +10,7 @@ use crate::mark::{Mark, Verdict};
 use crate::query_id::QueryId;
 use crate::reading::{Reach, Reading};
 use crate::text::Text;
-use crate::{h2, hyper, openssl, rustls, texts};
+use crate::{h2, hyper, openssl, rustls, texts, tower};
 
 impl Fault {
     /// Reads an error, with all its causes.
@@ -112,7 +112,11 @@ fn read(
     below: Option<&(dyn Error + 'static)>,
     reading: &mut Reading,
 ) {
-    if hyper::read(error, reading) || h2::read(error, reading) || rustls::read(error, reading) {
+    if hyper::read(error, reading)
+        || h2::read(error, reading)
+        || rustls::read(error, reading)
+        || tower::read(error, reading)
+    {
         return;
     }
     // An io::Error that carries another has nothing of its own to say: its text is the carried error's.

@@ -20,6 +20,7 @@
 //! | `connect(2)` refused, no local address, a name that did not resolve, `tls handshake eof` of tokio-rustls | | 0 |
 //! | a request that the client could not even build (reqwest's `builder error`) | | |
 //! | no write was ever attempted on its connection ([`Witness`]) | | 0 |
+//! | tower's `LoadShed` had not passed the call on (feature `tower`) | | |
 //! | what a layer states first hand with a [`Mark`], or refused itself ([`Verdict::RefusedLocally`]) | | |
 //!
 //! The rows without `connect_info` of their own hold only while nothing outside them says that the request had been
@@ -92,6 +93,7 @@
 //! - `rustls` (default): reads rustls' errors by type. Without it their text is read, with the same verdicts.
 //! - `h2`: reads h2's errors by type. Below hyper's errors the text is read with the same verdicts; the feature adds clients that
 //!   use h2 without hyper.
+//! - `tower`: reads `Overloaded` of tower's `LoadShed` by type, since its text proves nothing. Without it that is "perhaps".
 //!
 //! There are no features for native-tls, OpenSSL and reqwest, since none would decide anything: `native_tls::Error` is opaque,
 //! the number in OpenSSL's text is all that its types hold (and its crate needs OpenSSL's headers to build), and reqwest's
@@ -115,6 +117,7 @@ mod rustls;
 mod sentence;
 mod text;
 mod texts;
+mod tower;
 mod witness;
 
 pub use crate::as_fault::{AsFault, Boxed, Plain};

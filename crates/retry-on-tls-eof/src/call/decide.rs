@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use jittered_backoff::{rate_limit_reset, retry_after};
 use tower::BoxError;
-use wire_fault::{AsFault, Fault, Healing, Unprocessed, Verdict};
+use wire_fault::{AsFault, Delivery, Healing, QueryId, Unprocessed, Verdict};
 
 use super::ending::ANSWERED;
 use super::state::{Call, Failed};
@@ -43,9 +43,9 @@ impl Call {
         if !repeatable && !unclear {
             return After::End(Ok(self.hand_on(response)));
         }
-        self.remember(Failure::Status(status));
+        self.remember(Failure::Status(status), QueryId::in_headers(response.headers(), &QueryId::HEADER));
         if repeatable && self.replayable && self.safety != RetrySafety::Never {
-            let wait = if mended { self.at_once() } else { self.next_wait(floor(&response)) };
+            let wait = if mended { self.at_once() } else { self.next_wait(asked(&response)) };
             if let Some(wait) = wait.and_then(|wait| self.repeat(Failure::Status(status), wait)) {
                 self.last = None;
                 self.refused_before |= mended;
@@ -68,9 +68,14 @@ impl Call {
     where
         E: AsFault<M> + Into<BoxError>,
     {
-        let fault = error.as_fault();
-        self.remember(Failure::Fault(fault));
-        self.note(fault, BodyCut::of(error.as_error()));
+        let mut fault = error.as_fault();
+        let cut = BodyCut::of(error.as_error());
+        if cut.is_some_and(|cut| self.settings.refusals.contain(cut.head().status())) {
+            // That much of the answer came.
+            fault.delivery = Delivery::Refused;
+        }
+        self.remember(Failure::Fault(fault), QueryId::of(error.as_error()));
+        self.note(fault, cut);
         if Verdict::of(error.as_error()) == Some(Verdict::OutcomeUnknown) {
             return After::End(Err(error.into()));
         }
@@ -129,13 +134,13 @@ impl Call {
         if !self.replayable || self.safety == RetrySafety::Never {
             return None;
         }
-        let wait = self.next_wait(floor(answer))?;
+        let wait = self.next_wait(asked(answer))?;
         self.repeat(Failure::Status(answer.status()), wait)
     }
 
     fn go_on_or_stop<T>(&mut self, failed: Failed, allowed: bool) -> After<T> {
         if allowed {
-            if let Some(wait) = self.try_again(failed.fault) {
+            if let Some(wait) = self.try_again(&failed) {
                 self.last = Some(failed);
                 return After::RepeatIn(wait);
             }
@@ -144,12 +149,13 @@ impl Call {
     }
 
     /// Another attempt, if the request and the limits allow one.
-    fn try_again(&mut self, fault: Fault) -> Option<Duration> {
+    fn try_again(&mut self, failed: &Failed) -> Option<Duration> {
         if !self.replayable {
             return None;
         }
-        let wait = self.next_wait(None)?;
-        self.repeat(Failure::Fault(fault), wait)
+        let head = BodyCut::of(&*failed.error).map(BodyCut::head);
+        let wait = self.next_wait(head.and_then(|head| floor(head.status(), head.headers())))?;
+        self.repeat(Failure::Fault(failed.fault), wait)
     }
 
     /// The call ends here, unless it may have landed. `could_heal`: another attempt could have helped.
@@ -178,10 +184,12 @@ const fn says_nothing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 500 | 502 | 503 | 504)
 }
 
+fn asked<R>(response: &Response<R>) -> Option<Duration> {
+    floor(response.status(), response.headers())
+}
+
 /// How long the server asks to be left alone. Its rate limit's reset says so only where the limit may be the reason.
-fn floor<R>(response: &Response<R>) -> Option<Duration> {
-    let headers = response.headers();
-    let limited =
-        matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+fn floor(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let limited = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     retry_after(headers).or_else(|| rate_limit_reset(headers).filter(|_| limited))
 }

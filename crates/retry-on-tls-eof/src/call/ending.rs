@@ -36,7 +36,7 @@ impl Call {
         };
         let fault = if unsent { NOT_SENT } else { IN_FLIGHT };
         if under_way {
-            self.remember(Failure::Fault(fault));
+            self.remember(Failure::Fault(fault), None);
         }
         self.note(fault, None);
         let failed = Failed { fault, ..self.last_failure(fault) };
@@ -86,21 +86,20 @@ impl Call {
     }
 
     pub(super) fn exhausted(&mut self, failed: Failed) -> BoxError {
-        let history = mem::take(&mut self.history);
-        Exhausted::new(self.summary(), failed.fault, history, failed.error).into()
+        Exhausted::new(self.summary(), failed.fault, failed.error).into()
     }
 
     fn outcome_unknown(&mut self, landed: Fault, failed: Failed) -> BoxError {
-        let history = mem::take(&mut self.history);
-        OutcomeUnknown::new(self.summary(), landed, self.head.take(), history, failed.error).into()
+        OutcomeUnknown::new(self.summary(), landed, self.head.take(), failed.error).into()
     }
 
-    fn summary(&self) -> Summary {
+    fn summary(&mut self) -> Summary {
         Summary {
             method: self.method.clone(),
             path: self.uri.path().to_owned(),
             attempts: self.attempt.get(),
             elapsed: self.pace.elapsed(),
+            history: mem::take(&mut self.history),
         }
     }
 }

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use tracing::field;
-use wire_fault::Fault;
+use wire_fault::{Fault, QueryId};
 
 use super::state::Call;
 use crate::collect::BodyCut;
 use crate::history::{Failure, PastAttempt};
 
 impl Call {
-    /// Remembers how the attempt under way ended.
-    pub(super) fn remember(&mut self, failure: Failure) {
+    /// Remembers how the attempt under way ended, and what the server called it.
+    pub(super) fn remember(&mut self, failure: Failure, query_id: Option<QueryId>) {
         let began = self.sent.saturating_duration_since(self.pace.started);
-        self.history.push(PastAttempt { attempt: self.attempt, failure, began, wait: None });
+        self.history.push(PastAttempt { attempt: self.attempt, failure, began, wait: None, query_id });
         match failure {
             Failure::Fault(fault) => self.span.record("fault", field::display(fault)),
             Failure::Status(status) => self.span.record("status", status.as_u16()),

@@ -148,6 +148,6 @@ impl Call {
 
     /// Whether anybody minds that the call has landed without their knowing.
     pub(super) fn is_consequential(&self) -> bool {
-        !self.method.is_safe() || self.safety == RetrySafety::IfNeverSent
+        !self.method.is_safe() || self.safety != RetrySafety::Idempotent
     }
 }

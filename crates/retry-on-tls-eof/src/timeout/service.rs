@@ -21,6 +21,10 @@ use crate::deadline::Deadline;
 /// # Cancellation
 ///
 /// Dropping the future drops the attempt. So does the time limit.
+///
+/// # Panics
+///
+/// A call needs a tokio runtime with its timer enabled, as [`tokio::time::sleep`] does.
 #[derive(Clone, Debug)]
 pub struct AttemptTimeout<S> {
     inner: S,

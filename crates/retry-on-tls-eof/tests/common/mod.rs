@@ -2,9 +2,9 @@
 #![allow(dead_code, unreachable_pub, missing_docs, missing_debug_implementations)] // Each test binary uses a part.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -116,6 +116,11 @@ impl Script {
         self.sent.lock().unwrap().iter().map(|sent| sent.at.as_millis()).collect()
     }
 
+    /// Since the script began.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
     pub fn under_way(&self) -> usize {
         Arc::strong_count(&self.under_way) - Arc::strong_count(&self.sent)
     }
@@ -146,4 +151,18 @@ impl<B> Service<Request<B>> for Script {
             }
         })
     }
+}
+
+/// Polls a future at most so many times, and drops it.
+pub async fn at_most<F: Future>(polls: u32, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut polled = 0;
+    poll_fn(|cx| {
+        if polled == polls {
+            return Poll::Ready(None);
+        }
+        polled += 1;
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
 }

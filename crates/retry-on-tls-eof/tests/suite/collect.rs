@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use crate::common::{S, layer, ms};
@@ -14,8 +15,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use jittered_backoff::Limits;
 use retry_on_tls_eof::{
-    Attempt, AttemptTimeoutLayer, BodyCut, CollectBody, CollectBodyLayer, CollectedBody, Exhausted,
-    InvalidBodyLimit, OutcomeUnknown, Reconciled, ResponseHead,
+    Attempt, AttemptTimeoutLayer, BodyCut, CollectBody, CollectBodyLayer, CollectedBody, EarlierFault,
+    Exhausted, InvalidBodyLimit, OutcomeUnknown, Reconciled, ResponseHead,
 };
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -372,6 +373,38 @@ async fn below_a_retry_a_get_heals_and_a_post_does_not() {
     let error = service.oneshot(common::request(Method::PUT)).await.expect_err("cut");
     let unknown = OutcomeUnknown::of(&*error).expect("unknown");
     assert_eq!((unknown.attempts(), unknown.query_id()), (2, Some("EU.ext-1.42")));
+}
+
+/// The body of a "not now" is cut, but its head came: what it asks for and refuses counts.
+#[tokio::test(start_paused = true)]
+async fn the_head_of_a_cut_answer_counts() {
+    let busy = |code: u16| {
+        let first = Arc::new(AtomicBool::new(true));
+        bodies(vec![vec![D("<html>"), Cut], vec![D("ok")]]).map_response(move |mut response| {
+            if first.swap(false, Ordering::Relaxed) {
+                *response.status_mut() = StatusCode::from_u16(code).expect("a status");
+                response.headers_mut().insert("retry-after", "7".parse().expect("a header"));
+            }
+            response
+        })
+    };
+    let collecting = CollectBodyLayer::new(100).expect("in range");
+    let declared = layer(3).repeat_refused(429).expect("a refusal");
+    for (method, retrying, code) in [(Method::GET, layer(3), 503), (Method::POST, declared.clone(), 429)] {
+        let start = tokio::time::Instant::now();
+        let service = retrying.layer(collecting.layer(busy(code)));
+        let healed = service.oneshot(common::request(method)).await.expect("healed");
+        assert_eq!((healed.status(), start.elapsed()), (StatusCode::OK, 7 * S));
+        assert!(
+            healed.extensions().get::<EarlierFault>().is_none(),
+            "a GET changes nothing, a refusal neither"
+        );
+    }
+    for (retrying, code) in [(layer(3), 429), (declared, 503)] {
+        let service = retrying.layer(collecting.layer(busy(code)));
+        let error = service.oneshot(common::request(Method::POST)).await.expect_err("not declared");
+        assert!(OutcomeUnknown::of(&*error).is_some(), "{error:?}");
+    }
 }
 
 /// With the attempt's time limit below, it has done its part when the body stops coming. The retry gives it its millisecond.

@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use jittered_backoff::Limits;
+use jittered_backoff::{Backoff, Jitter, Limits, RetryBudget};
 use retry_on_tls_eof::{
     AttemptTimedOut, AttemptTimeoutLayer, Deadline, DeadlinePassed, Exhausted, Failure, OutcomeUnknown,
     RetryOnTlsEofLayer, RetrySafety,
@@ -81,6 +81,26 @@ async fn a_wait_that_would_pass_it_is_refused_at_once() {
     let script = Script::new([Ok(busy)]);
     let (result, took) = timed(ending(5, 30 * S).layer(script).oneshot(request(Method::GET))).await;
     assert_eq!((result.expect("handed on").status().as_u16(), took), (503, 0));
+}
+
+/// The timer counts whole milliseconds: a wait that ends before the deadline by less than one is over when it passes. Then it
+/// is too late for an answer, and the POST stays provably unsent.
+#[tokio::test(start_paused = true)]
+async fn a_repeat_that_comes_too_late_is_not_sent() {
+    let wait = Duration::from_micros(999_500);
+    let exact = Backoff::exponential(wait..=wait).expect("in range").with_jitter(Jitter::None);
+    let budget = RetryBudget::new(1, 100).expect("in range").with_reserve(5..=5).expect("in range");
+    let retrying = RetryOnTlsEofLayer::<Boxed>::new(exact).with_budget(budget.clone());
+    for (deadline, sent) in [(S, 1), (ms(1_001), 2)] {
+        let script = Script::new([Err(never_sent())]).then_silent();
+        let retrying = retrying.clone().with_limits(limits(3).with_deadline(deadline));
+        let (result, took) = timed(retrying.layer(script.clone()).oneshot(request(Method::POST))).await;
+        let error = result.expect_err("cut");
+        assert_eq!((script.at().len(), took), (sent, deadline.as_millis()));
+        assert_eq!(OutcomeUnknown::of(&*error).is_some(), sent == 2);
+        assert_eq!(Exhausted::of(&*error).map(Exhausted::attempts), (sent == 1).then_some(1));
+        assert_eq!(budget.permits(), if sent == 1 { 5 } else { 4 }, "not sent, not paid for");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,6 +219,23 @@ async fn an_attempt_cut_in_a_queue_is_unsent_if_the_layer_may_know() {
 
     let (error, _) = queued(ending(3, 2 * S)).await;
     assert!(OutcomeUnknown::of(&*error).is_some(), "undeclared, nobody can know");
+}
+
+/// A layer in between that makes the request anew leaves the deadline behind. The attempt's limit never heard of it, and that
+/// is no proof that the attempt has not come so far.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_lost_its_deadline_is_not_called_unsent() {
+    let script = Script::new([]).then_silent();
+    let below = AttemptTimeoutLayer::new(10 * S).expect("in range").layer(script.clone());
+    let forgets = service_fn(move |mut request: Request<String>| {
+        request.extensions_mut().clear();
+        below.clone().oneshot(request)
+    });
+    let service = ending(3, 2 * S).over_attempt_timeout().layer(forgets);
+    let (result, took) = timed(service.oneshot(request(Method::POST))).await;
+    let error = result.expect_err("cut");
+    let unknown = OutcomeUnknown::of(&*error).expect("it was in flight");
+    assert_eq!((unknown.fault().delivery, script.at(), took), (Delivery::Perhaps, vec![0], 2_000));
 }
 
 /// A queue that outlives the call and sends after all: refused at the attempt's limit, since the caller was told otherwise.

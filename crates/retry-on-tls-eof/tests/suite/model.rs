@@ -34,15 +34,6 @@ impl Outcome {
             Status(code) => Ok(common::status(code)),
         }
     }
-
-    fn says_nothing(self) -> bool {
-        matches!(self, Status(408 | 500 | 502 | 503 | 504))
-    }
-
-    /// Nobody knows whether the server has acted.
-    fn is_unclear(self) -> bool {
-        self.says_nothing() || matches!(self, F(Delivery::Perhaps | Delivery::Answered, _))
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +44,8 @@ struct Call {
     outcomes: Vec<(u64, Outcome)>,
     /// What a hook shows, each time it is asked; no hook without.
     shown: Option<Vec<Reconciled<()>>>,
+    /// A status declared a refusal.
+    declared: Option<u16>,
 }
 
 impl Call {
@@ -61,7 +54,19 @@ impl Call {
     }
 
     fn is_consequential(&self) -> bool {
-        !self.method.is_safe() || self.safety() == RetrySafety::IfNeverSent
+        !self.method.is_safe() || self.safety() != RetrySafety::Idempotent
+    }
+
+    fn is_declared(&self, outcome: Outcome) -> bool {
+        matches!(outcome, Status(code) if self.declared == Some(code))
+    }
+
+    /// Nobody knows whether the server has acted.
+    fn is_unclear(&self, outcome: Outcome) -> bool {
+        match outcome {
+            F(delivery, _) => matches!(delivery, Delivery::Perhaps | Delivery::Answered),
+            Status(code) => matches!(code, 408 | 500 | 502 | 503 | 504) && !self.is_declared(outcome),
+        }
     }
 
     /// Whether the attempt may be followed by another, if the hook showed this of it.
@@ -72,8 +77,9 @@ impl Call {
             && match outcome {
                 F(_, Healing::Permanent) => false,
                 F(Delivery::NeverSent | Delivery::Refused, _) => true,
+                outcome if self.is_declared(outcome) => true,
                 Status(429) => idempotent,
-                outcome => outcome.is_unclear() && (idempotent || undone),
+                outcome => self.is_unclear(outcome) && (idempotent || undone),
             }
     }
 }
@@ -109,8 +115,17 @@ fn call() -> impl Strategy<Value = Call> {
         Reconciled::StillUnknown,
     ]);
     let outcomes = prop::collection::vec((0..3_000u64, outcome()), 6);
-    (method, safety, 1..=6u32, outcomes, prop::option::of(prop::collection::vec(shown, 6))).prop_map(
-        |(method, marked, attempts, outcomes, shown)| Call { method, marked, attempts, outcomes, shown },
+    let shown = prop::option::of(prop::collection::vec(shown, 6));
+    let declared = prop::sample::select(vec![None, None, Some(429), Some(503)]);
+    (method, safety, 1..=6u32, outcomes, shown, declared).prop_map(
+        |(method, marked, attempts, outcomes, shown, declared)| Call {
+            method,
+            marked,
+            attempts,
+            outcomes,
+            shown,
+            declared,
+        },
     )
 }
 
@@ -129,6 +144,10 @@ async fn run(call: &Call, limits: Limits, permits: u32) -> Ended {
     let budget = RetryBudget::new(1, 1_000_000).expect("in range");
     let budget = budget.with_reserve(permits..=9).expect("in range");
     let layer = RetryOnTlsEofLayer::<Boxed>::new(backoff()).with_limits(limits).with_budget(budget.clone());
+    let layer = match call.declared {
+        Some(status) => layer.repeat_refused(status).expect("a refusal"),
+        None => layer,
+    };
     let outcomes = call.outcomes.iter().map(|(takes, outcome)| (ms(*takes), outcome.answer()));
     let script = Script::timed(outcomes);
     let mut request: Request<String> = common::request(call.method.clone());
@@ -178,7 +197,8 @@ fn check(call: &Call, ended: &Ended, permits: u32) {
     let mut unclear = false;
     for attempt in 1..sent {
         assert!(call.may_repeat(outcome(attempt), shown(attempt)), "repeated attempt {attempt}");
-        unclear |= outcome(attempt).is_unclear() || matches!(outcome(attempt), Status(429));
+        let acted = matches!(outcome(attempt), Status(429)) && !call.is_declared(outcome(attempt));
+        unclear |= call.is_unclear(outcome(attempt)) || acted;
         if shown(attempt) == Some(Reconciled::NotLanded) {
             unclear = false;
         }
@@ -226,7 +246,7 @@ proptest! {
             prop_assert!(!could || shown.is_some_and(|shown| shown != Reconciled::NotLanded), "it gave up");
         }
         // Whoever may have landed is asked after, if there is anybody to ask.
-        if let (Some(_), true, true) = (&call.shown, call.is_consequential(), last.is_unclear()) {
+        if let (Some(_), true, true) = (&call.shown, call.is_consequential(), call.is_unclear(last)) {
             prop_assert_eq!(ended.asked.last().map(|(asked, _)| *asked as usize), Some(ended.sent));
         }
         if let Err(error) = &ended.result {

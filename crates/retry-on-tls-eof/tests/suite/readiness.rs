@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use crate::common::{Answer, S, Script, cut, layer, limits, ms, never_sent, ok, request, status};
+use crate::common::{Answer, S, Script, at_most, cut, layer, limits, ms, never_sent, ok, request, status};
 use http::{Method, Request, Response};
 use jittered_backoff::{Replay, RetryBudget};
-use retry_on_tls_eof::{AttemptTimeoutLayer, MayHaveLanded, OutcomeUnknown, Reconciled};
+use retry_on_tls_eof::{AttemptTimeoutLayer, Exhausted, MayHaveLanded, OutcomeUnknown, Reconciled};
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt};
+use wire_fault::Delivery;
 
 /// Counts polls to readiness, holds the service to "ready, then one call", and is not ready for a while after each call.
 #[derive(Debug)]
@@ -73,6 +74,24 @@ async fn over_a_service_that_becomes_unready_between_attempts() {
     assert_eq!((script.at(), taken.load(Ordering::Relaxed)), (vec![0, 5_000, 10_000], 3));
 }
 
+/// Ready when the time is up is too late for a repeat, by a millisecond or by any time that a busy runtime takes.
+#[tokio::test(start_paused = true)]
+async fn over_a_service_that_becomes_ready_at_the_deadline() {
+    for (rest, sent) in [(4_999, vec![0, 4_999]), (5_000, vec![0])] {
+        let script = Script::new([Err(never_sent()), ok()]);
+        let (strict, _) = Strict::new(script.clone(), ms(rest));
+        let ending = layer(3).with_limits(limits(3).with_deadline(5 * S));
+        let result = ending.layer(strict).oneshot(request(Method::POST)).await;
+        assert_eq!((result.is_ok(), script.at()), (sent.len() == 2, sent));
+        if let Err(error) = result {
+            assert_eq!(
+                Exhausted::of(&*error).map(|error| (error.attempts(), error.elapsed())),
+                Some((1, 5 * S))
+            );
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn over_a_concurrency_limit_of_one() {
     let script = Script::timed(answers().into_iter().chain(answers()).map(|answer| (ms(10), answer)));
@@ -107,6 +126,47 @@ async fn over_a_buffer() {
     }
 }
 
+/// What a load shed below refuses was never sent: also a POST is repeated, and known to be undone if that does not help.
+#[tokio::test(start_paused = true)]
+async fn over_a_load_shed() {
+    for (takes, heals) in [(1_500, true), (9_000, false)] {
+        let script = Script::timed([(ms(takes), ok()), (ms(10), ok())]);
+        let service = ServiceBuilder::new().layer(layer(3)).load_shed().concurrency_limit(1);
+        let service = service.service(script.clone());
+        let (first, second) = tokio::join!(
+            service.clone().oneshot(request(Method::POST)),
+            service.oneshot(request(Method::POST))
+        );
+        first.expect("answered");
+        // Shed at 0 s and at 1 s.
+        if heals {
+            second.expect("healed");
+            assert_eq!(script.at(), [0, 3_000]);
+        } else {
+            let error = second.expect_err("shed at 3 s, too");
+            let exhausted = Exhausted::of(&*error).expect("never sent");
+            assert_eq!((exhausted.attempts(), exhausted.fault().delivery), (3, Delivery::NeverSent));
+            assert_eq!(script.at(), [0]);
+        }
+    }
+}
+
+/// A buffer whose service breaks ends every call that it still holds: none of them was sent, and none can be.
+#[tokio::test(start_paused = true)]
+async fn over_a_buffer_that_breaks() {
+    let (transport, mut handle) = tower_test::mock::pair::<Request<String>, Response<&'static str>>();
+    let service = ServiceBuilder::new().layer(layer(3)).buffer(4).service(transport);
+    handle.allow(0);
+    let call = service.oneshot(request(Method::POST));
+    let breaks = async {
+        tokio::time::sleep(ms(10)).await;
+        handle.send_error("the transport is gone");
+    };
+    let (result, ()) = tokio::join!(call, breaks);
+    let error = result.expect_err("broken");
+    assert!(error.is::<tower::buffer::error::ServiceError>(), "untouched: {error:?}");
+}
+
 /// A request that counts its copies.
 #[derive(Debug)]
 struct Counted(Arc<()>);
@@ -125,20 +185,6 @@ where
 {
     let ready = tokio::time::timeout(common::S * 60, service.ready()).await;
     ready.expect("no permit is lost").expect("ready")
-}
-
-/// Polls a future at most so many times, and drops it.
-async fn at_most<F: Future>(polls: u32, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut polled = 0;
-    poll_fn(|cx| {
-        if polled == polls {
-            return Poll::Ready(None);
-        }
-        polled += 1;
-        future.as_mut().poll(cx).map(Some)
-    })
-    .await
 }
 
 /// One call through every state there is, dropped after each number of polls: it leaves no attempt, no copy, no permit of
@@ -196,6 +242,40 @@ async fn dropped_at_any_point_it_leaves_everything_whole() {
     assert_eq!(seen, [1, 2, 3, 4, 5]);
 }
 
+/// Over a buffer that has room for one: what it holds of a dropped call is not sent, and its room is free.
+#[tokio::test(start_paused = true)]
+async fn dropped_over_a_buffer_it_leaves_everything_whole() {
+    let mut seen = Vec::new();
+    for polls in 0.. {
+        let script = Script::timed(answers().map(|answer| (ms(10), answer)));
+        let (strict, taken) = Strict::new(script.clone(), 3 * S);
+        let budget = RetryBudget::new(1, 1_000_000).expect("in range").with_reserve(9..=9).expect("in range");
+        let body = Arc::new(());
+        let retrying = layer(3).with_budget(budget.clone());
+        let mut service =
+            ServiceBuilder::new().layer(retrying).buffer(1).concurrency_limit(1).service(strict);
+        let put = Request::put("/order").body(Counted(Arc::clone(&body))).expect("a request");
+        let call = ready(&mut service).await.call(put);
+        let result = at_most(polls, call).await;
+        // The buffer's task comes to what it holds.
+        tokio::time::sleep(60 * S).await;
+        let sent = taken.load(Ordering::Relaxed);
+        assert_eq!((Arc::strong_count(&body), script.under_way()), (1, 0), "after {polls} polls");
+        // Given to the buffer it is paid for, whether it comes to be sent or not.
+        let paid = 9 - budget.permits();
+        assert!(paid == sent.saturating_sub(1) || paid == sent && sent > 0, "after {polls} polls");
+        ready(&mut service).await;
+        assert_eq!(taken.load(Ordering::Relaxed), sent);
+        if let Some(result) = result {
+            assert_eq!((result.expect("healed").into_body(), sent), ("ok", 3));
+            break;
+        }
+        seen.push(sent);
+    }
+    seen.dedup();
+    assert_eq!(seen, [0, 1, 2, 3]);
+}
+
 /// The same where the call ends by its deadline, and the caller still listens: nothing is left behind either.
 #[tokio::test(start_paused = true)]
 async fn cut_anywhere_it_leaves_everything_whole() {
@@ -232,6 +312,32 @@ async fn cut_anywhere_it_leaves_everything_whole() {
             }
         }
     }
+}
+
+/// A caller may keep the future of a call that has ended. It holds nothing any more: neither a place in the queue for the one
+/// permit below, nor a copy, nor the permit for a repeat that was not sent.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_has_ended_holds_nothing() {
+    let budget = RetryBudget::new(1, 1_000_000).expect("in range").with_reserve(9..=9).expect("in range");
+    let script = Script::timed([(ms(10), Err(never_sent())), (10 * S, ok())]);
+    let mut limited = ServiceBuilder::new().concurrency_limit(1).service(script.clone());
+    let ending = layer(3).with_budget(budget.clone()).with_limits(limits(3).with_deadline(5 * S));
+    let mut retrying = ending.layer(limited.clone());
+
+    let body = Arc::new(());
+    let post = Request::post("/order").body(Counted(Arc::clone(&body))).expect("a request");
+    let mut call = pin!(ready(&mut retrying).await.call(post));
+    let other = async {
+        tokio::time::sleep(ms(20)).await;
+        limited.clone().oneshot(request(Method::GET)).await
+    };
+    // The other has the permit until after the deadline.
+    let (result, other) = tokio::join!(call.as_mut(), other);
+    other.expect("answered");
+    let error = result.expect_err("no permit in time");
+    assert_eq!(Exhausted::of(&*error).map(|error| (error.attempts(), error.elapsed())), Some((1, 5 * S)));
+    assert_eq!((budget.permits(), Arc::strong_count(&body), script.under_way()), (9, 1, 0));
+    ready(&mut limited).await;
 }
 
 /// Begun in one task and ended in another, from every state: whoever polled last is woken.
@@ -303,8 +409,12 @@ async fn a_panic_below_stays_in_its_call() {
 /// A service that panics when it is given a repeat, and a caller that polls on regardless: nobody knows what it has done.
 #[tokio::test(start_paused = true)]
 async fn a_repeat_that_panics_in_the_service_is_unknown() {
+    /// Panics in its second call, and is not ready any more if it is told so.
     #[derive(Clone)]
-    struct Panicking(Arc<AtomicU32>);
+    struct Panicking {
+        sent: Arc<AtomicU32>,
+        recovers: bool,
+    }
 
     impl Service<Request<String>> for Panicking {
         type Response = Response<&'static str>;
@@ -312,30 +422,34 @@ async fn a_repeat_that_panics_in_the_service_is_unknown() {
         type Future = std::future::Ready<Answer>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-            Poll::Ready(Ok(()))
+            let ready = self.recovers || self.sent.load(Ordering::Relaxed) < 2;
+            if ready { Poll::Ready(Ok(())) } else { Poll::Pending }
         }
 
         fn call(&mut self, _: Request<String>) -> Self::Future {
-            assert_eq!(self.0.fetch_add(1, Ordering::Relaxed), 0, "the second attempt");
+            assert_eq!(self.sent.fetch_add(1, Ordering::Relaxed), 0, "the second attempt");
             std::future::ready(Err(never_sent()))
         }
     }
 
-    let sent = Arc::new(AtomicU32::new(0));
-    let budget = RetryBudget::new(1, 100).expect("in range").with_reserve(5..=5).expect("in range");
-    let mut service = layer(3).with_budget(budget.clone()).layer(Panicking(Arc::clone(&sent)));
-    let mut call = pin!(service.ready().await.expect("ready").call(request(Method::POST)));
-    let mut panics = 0;
-    let error = poll_fn(|cx| {
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| {
-            panics += 1;
-            cx.waker().wake_by_ref();
-            Poll::Pending
+    for recovers in [true, false] {
+        let sent = Arc::new(AtomicU32::new(0));
+        let budget = RetryBudget::new(1, 100).expect("in range").with_reserve(5..=5).expect("in range");
+        let panicking = Panicking { sent: Arc::clone(&sent), recovers };
+        let mut service = layer(3).with_budget(budget.clone()).layer(panicking);
+        let mut call = pin!(service.ready().await.expect("ready").call(request(Method::POST)));
+        let mut panics = 0;
+        let error = poll_fn(|cx| {
+            let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call.as_mut().poll(cx)));
+            polled.unwrap_or_else(|_| {
+                panics += 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
         })
-    })
-    .await
-    .expect_err("no answer");
-    assert!(OutcomeUnknown::of(&*error).is_some(), "{error:?}");
-    assert_eq!((panics, sent.load(Ordering::Relaxed), budget.permits()), (1, 2, 4));
+        .await
+        .expect_err("no answer");
+        assert!(OutcomeUnknown::of(&*error).is_some(), "{error:?}");
+        assert_eq!((panics, sent.load(Ordering::Relaxed), budget.permits()), (1, 2, 4));
+    }
 }

@@ -2,7 +2,9 @@
 
 use crate::common::{Answer, S, Script, certificate, cut, layer, never_sent, ok, request, status};
 use http::{Method, Request, Uri};
-use retry_on_tls_eof::{NoRefusal, OutcomeUnknown, Reconciled, RetryOnTlsEofLayer, RetrySafety};
+use retry_on_tls_eof::{
+    EarlierFault, Exhausted, NoRefusal, OutcomeUnknown, Reconciled, RetryOnTlsEofLayer, RetrySafety,
+};
 use tower::{Layer, ServiceExt};
 use wire_fault::{Boxed, Unprocessed};
 
@@ -113,6 +115,26 @@ async fn a_post_answered_429_is_repeated_by_declaration_only() {
     assert_eq!((result.expect("healed").status().as_u16(), at.len()), (200, 3));
 }
 
+/// By the declaration it leaves no doubt behind, whatever follows it.
+#[tokio::test(start_paused = true)]
+async fn a_declared_refusal_has_not_landed() {
+    let declared = layer(3).repeat_refused(429).expect("a refusal");
+    for method in [Method::POST, Method::PUT] {
+        let answers = [Ok(status(429)), Err(never_sent()), Err(never_sent())];
+        let (result, at) = run(&declared, request(method), answers).await;
+        let error = result.expect_err("used up");
+        assert!(OutcomeUnknown::of(&*error).is_none(), "{error}");
+        assert_eq!((Exhausted::of(&*error).map(Exhausted::attempts), at.len()), (Some(3), 3));
+    }
+    let (result, _) = run(&declared, request(Method::DELETE), [Ok(status(429)), Ok(status(404))]).await;
+    assert_eq!(result.expect("an answer").extensions().get::<EarlierFault>(), None);
+
+    // Undeclared, nobody knows.
+    let answers = [Ok(status(429)), Err(never_sent()), Err(never_sent())];
+    let (result, _) = run(&layer(3), request(Method::PUT), answers).await;
+    assert!(OutcomeUnknown::of(&*result.expect_err("used up")).is_some());
+}
+
 #[test]
 fn only_a_refusal_can_be_declared_one() {
     for code in [0, 200, 400, 408, 409, 460, 500, 502, 504, 1_000] {
@@ -197,6 +219,32 @@ async fn never_wins_over_everything() {
     // The rule picks its calls, and no others.
     let (result, at) = run(&all().with_never(checkout), request(Method::PUT), [Err(cut()), ok()]).await;
     assert_eq!((result.is_ok(), at), (true, vec![0, S.as_millis()]));
+}
+
+/// What must not be sent twice has an outcome that matters, whatever its method: also a GET's may be unknown.
+#[tokio::test(start_paused = true)]
+async fn never_says_that_it_changes_something() {
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::POST] {
+        let request = || marked(method.clone(), RetrySafety::Never);
+        let (result, at) = run(&layer(3), request(), [Err(cut())]).await;
+        let error = result.expect_err("sent once");
+        assert!(OutcomeUnknown::of(&*error).is_some(), "{method}: {error:?}");
+        assert_eq!(at.len(), 1);
+        // What was never sent is known, and so is what was answered.
+        let (result, _) = run(&layer(3), request(), [Err(never_sent())]).await;
+        assert!(OutcomeUnknown::of(&*result.expect_err("sent once")).is_none());
+        let (result, _) = run(&layer(3), request(), [Ok(status(503))]).await;
+        assert_eq!(result.expect("handed on").status().as_u16(), 503);
+    }
+    // By a rule, too.
+    let ruled = layer(3).with_never(|_, uri| uri.path() == "/order");
+    let (result, _) = run(&ruled, request(Method::GET), [Err(cut())]).await;
+    assert!(OutcomeUnknown::of(&*result.expect_err("sent once")).is_some());
+    // A look may settle it.
+    let looking = layer(3).with_reconcile(async |_| Ok(Reconciled::Landed(status(201))));
+    let script = Script::new([Err(cut())]);
+    let landed = looking.layer(script).oneshot(marked(Method::GET, RetrySafety::Never)).await;
+    assert_eq!(landed.expect("it has landed").status().as_u16(), 201);
 }
 
 #[tokio::test(start_paused = true)]

@@ -215,6 +215,12 @@ async fn timeouts() -> Vec<BoxError> {
     vec![tokio.into(), tower, tonic::TimeoutExpired(()).into()]
 }
 
+async fn buffers() -> Vec<BoxError> {
+    type Never = tower::util::BoxService<(), (), io::Error>;
+    let breaks = tower::util::future_service(ready(Err::<Never, _>(io::Error::other("broken"))));
+    vec![tower::buffer::Buffer::new(breaks, 1).oneshot(()).await.expect_err("broken")]
+}
+
 #[tokio::test]
 async fn every_text_is_made_by_the_crate_it_was_seen_in() {
     let groups = [
@@ -226,6 +232,7 @@ async fn every_text_is_made_by_the_crate_it_was_seen_in() {
         reqwest_errors!(reqwest12, use_preconfigured_tls),
         reqwest_errors!(reqwest13, tls_backend_preconfigured),
         timeouts().await,
+        buffers().await,
     ];
     let made: HashSet<String> = groups
         .iter()

@@ -118,6 +118,8 @@ pub(super) static TABLE: &[Seen] = &[
     ] },
     Seen { by: "tower 0.5.3", texts: &[
         known(Is("request timed out"), Phase::Unknown, Cause::Timeout, Healing::Transient, Proof::None),
+        // Of a Buffer whose service broke before this call's turn: it fails in the same way for ever.
+        known(Starts("buffered service failed: "), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::NeverSent),
     ] },
     Seen { by: "reqwest 0.12.28 and 0.13.5, its timeouts", texts: &[
         known(Is("operation timed out"), Phase::Unknown, Cause::Timeout, Healing::Transient, Proof::None),
