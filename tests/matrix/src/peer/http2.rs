@@ -8,7 +8,7 @@ use super::frames::{
 use super::play::{At, Play, Step, Then};
 use crate::ANSWER;
 use crate::expect::Expect::{Answer, Hopeless, Lost, Permanent, Transient, Truncated};
-use crate::expect::Reach::{Perhaps, Received, Refused};
+use crate::expect::Reach::{GoneAway, Perhaps, Received, Refused};
 
 /// The highest number of a stream: a GOAWAY with it is a first warning.
 const ALL_STREAMS: u32 = 0x7fff_ffff;
@@ -92,7 +92,7 @@ pub const HTTP2: &[Play] = &[
             "h2-warned-then-below",
             |_| data(&[go_away(ALL_STREAMS, NO_ERROR), go_away(0, NO_ERROR)]),
             Then::Fin,
-            Transient(Refused),
+            Transient(GoneAway),
         )
     },
     Play::received(
