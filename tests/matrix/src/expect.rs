@@ -14,6 +14,8 @@ use crate::client::Client;
 pub enum Expect {
     /// In an answer, and at once.
     Answer,
+    /// In an answer, where the error of the connection that ends does not overtake it.
+    Overtaken,
     /// In an answer with this status before the request was read, or with nobody knowing, as the race goes.
     Early(StatusCode),
     /// In half an answer: this client can't see that the other half is missing.
@@ -58,7 +60,8 @@ pub fn expected(case: &Case, client: Client) -> Expect {
     };
     match expect {
         Expect::Transient(Reach::GoneAway) if client.shows_connections => Expect::Transient(Reach::Perhaps),
-        Expect::Truncated if client.shows_connections => Expect::Hidden,
+        Expect::Truncated | Expect::Overtaken if client.shows_connections => Expect::Hidden,
+        Expect::Overtaken => Expect::Answer,
         expect => expect,
     }
 }

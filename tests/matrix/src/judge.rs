@@ -39,7 +39,7 @@ pub fn judge(cell: &Cell, expect: Expect, seen: &Seen) -> Result<(), Wrong> {
     let answered = seen.outcome == Outcome::Answered { status: StatusCode::OK, whole: true };
     let demand = |right: bool, what| if right { Ok(()) } else { Err(Wrong::Not(what)) };
     match expect {
-        Expect::Answer => demand(answered && received >= 1, "answered"),
+        Expect::Answer | Expect::Overtaken => demand(answered && received >= 1, "answered"),
         Expect::Early(early) => match &seen.outcome {
             Outcome::Answered { status, .. } => {
                 demand(*status == early && attempts == 1, "the early answer, once")
