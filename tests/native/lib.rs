@@ -1,14 +1,12 @@
 //! The clients of the matrix over native-tls and OpenSSL.
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use matrix_tests::client::{Client, erase};
+use matrix_tests::client::Client;
 use matrix_tests::clients::hyper_util::{builder, over, tcp, uri};
+use matrix_tests::clients::reqwest::{finish12, finish13};
 use matrix_tests::trust::Trust;
 use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod};
-use tower::{Layer, service_fn};
+use tower::Layer;
 use wire_fault::{ProxyTunnel, StampLayer, WitnessLayer};
 
 /// All over HTTP/1.1. A body that the end of the connection ends is whole to them, with `close_notify` or without.
@@ -94,25 +92,8 @@ pub const REQWEST12: Client = Client {
     notes_connections: false,
     ..over_hyper_util(Client::new("reqwest 0.12, native", |_, trust, proxy| {
         let root = reqwest12::Certificate::from_pem(trust.pem.as_bytes()).expect("a certificate");
-        let builder = reqwest12::Client::builder()
-            .use_native_tls()
-            .add_root_certificate(root)
-            .http1_only()
-            .redirect(reqwest12::redirect::Policy::none())
-            .retry(reqwest12::retry::never());
-        let builder = match proxy {
-            None => builder.no_proxy(),
-            Some(proxy) => builder.proxy(reqwest12::Proxy::all(proxy).expect("a URL")),
-        };
-        let client = builder.build().expect("a client");
-        erase(service_fn(move |request: Request<Full<Bytes>>| {
-            let client = client.clone();
-            async move {
-                let request = reqwest12::Request::try_from(request.map(reqwest12::Body::wrap))?;
-                let response = client.execute(request).await?;
-                Ok::<_, reqwest12::Error>(Response::<reqwest12::Body>::from(response))
-            }
-        }))
+        let builder = reqwest12::Client::builder().use_native_tls().add_root_certificate(root).http1_only();
+        finish12(builder, proxy)
     }))
 };
 
@@ -120,24 +101,7 @@ pub const REQWEST13: Client = Client {
     notes_connections: false,
     ..over_hyper_util(Client::new("reqwest 0.13, native", |_, trust, proxy| {
         let root = reqwest13::Certificate::from_pem(trust.pem.as_bytes()).expect("a certificate");
-        let builder = reqwest13::Client::builder()
-            .tls_backend_native()
-            .tls_certs_merge([root])
-            .http1_only()
-            .redirect(reqwest13::redirect::Policy::none())
-            .retry(reqwest13::retry::never());
-        let builder = match proxy {
-            None => builder.no_proxy(),
-            Some(proxy) => builder.proxy(reqwest13::Proxy::all(proxy).expect("a URL")),
-        };
-        let client = builder.build().expect("a client");
-        erase(service_fn(move |request: Request<Full<Bytes>>| {
-            let client = client.clone();
-            async move {
-                let request = reqwest13::Request::try_from(request.map(reqwest13::Body::wrap))?;
-                let response = client.execute(request).await?;
-                Ok::<_, reqwest13::Error>(Response::<reqwest13::Body>::from(response))
-            }
-        }))
+        let builder = reqwest13::Client::builder().tls_backend_native().tls_certs_merge([root]).http1_only();
+        finish13(builder, proxy)
     }))
 };

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io;
 
 use crate::chain::{Chain, chain};
-use crate::fault::{Cause, Fault, Healing, Phase};
+use crate::fault::{Cause, Delivery, Fault, Healing, Phase};
 use crate::mark::{Mark, Verdict};
 use crate::query_id::QueryId;
 use crate::reading::{Reach, Reading};
@@ -79,6 +79,8 @@ fn walk(chain: Chain<'_>, mut reading: Reading) -> Fault {
             if mark.stated_verdict() == Some(Verdict::RefusedLocally) {
                 reading.never_sent();
             }
+            // A mark below one of hyper's errors may speak of another call.
+            reading.of_request |= mark.is_of_request() && reading.reach == Reach::Untold;
             carried = false;
             match (mark.stated_fault(), reading.reach) {
                 (Some(fault), Reach::Untold) => return settle(fault, decided),
@@ -96,6 +98,7 @@ fn walk(chain: Chain<'_>, mut reading: Reading) -> Fault {
             break;
         }
         carried = error.is::<io::Error>();
+        reading.in_transport |= carried && reading.reach == Reach::HandedOver;
     }
     settle(reading.fault(), decided)
 }
@@ -146,11 +149,11 @@ fn read_kind(kind: io::ErrorKind, bare: bool, reading: &mut Reading) {
     use io::ErrorKind as K;
     match kind {
         K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown if bare => {
-            // Only connect(2) answers ECONNREFUSED; an unreachable network can end a connection in use, too.
+            // The crate's page says why ECONNREFUSED is believed. The others end connections in use as well (ICMP).
             if kind == K::ConnectionRefused {
                 reading.never_sent();
             }
-            if reading.reach != Reach::HandedOver {
+            if reading.reach == Reach::NotHandedOver || reading.delivery == Some(Delivery::NeverSent) {
                 reading.place(Phase::Tcp);
             }
             reading.cause(Cause::ConnectionRefused);

@@ -56,7 +56,8 @@ pub enum Phase {
 pub enum Delivery {
     /// Proven: no complete request can have reached the server.
     NeverSent,
-    /// The protocol says that the request was not processed (HTTP/2 `REFUSED_STREAM`, `GOAWAY` below the stream).
+    /// The protocol says that the request was not processed (HTTP/2 `REFUSED_STREAM`, `GOAWAY` below the stream). The crate's
+    /// page tells where that is believed, and of a gap in hyper for requests without a body.
     Refused,
     /// Nobody can know.
     Perhaps,

@@ -1,7 +1,14 @@
 //! Evidence of h2, by type. Without the feature the texts serve, but only below an error of hyper's.
 //!
-//! h2 gives the error of a remote `GOAWAY` to the streams above its last id, and to no other: those it covers end with
-//! the connection, as an io error (h2 0.4.20, `Streams::recv_go_away`; `tests/http2.rs` holds it against a raw peer).
+//! Of the *streams*, h2 gives the error of a remote `GOAWAY` to those above its last id and to no other: those it covers end
+//! with the connection, as an io error (h2 0.4.20, `Streams::recv_go_away`). The *connection*'s own future ends with the same
+//! error, of the same type and text, whichever streams it covered (`Connection::take_error`; hyper 1.12 passes it on from
+//! `SendRequest::poll_ready`). It names no stream. So a `GOAWAY` is a refusal only where something else says that it is the
+//! error of one request: hyper-util's client, which shows no connection's error, or the caller
+//! ([`Mark::of_request`](crate::Mark::of_request)).
+//!
+//! A stream that was reset is told so itself: h2 ends no connection with a `RST_STREAM`. A `GOAWAY` with the reason
+//! `REFUSED_STREAM` is a `GOAWAY`. `tests/http2.rs` holds all of this against a peer that writes its frames by hand.
 
 use std::error::Error;
 
@@ -33,9 +40,9 @@ mod typed {
             return false;
         };
         if error.is_remote() {
-            // An h2 connection's own future ends with a GOAWAY's error whichever streams it covers.
-            let of_a_call = reading.reach != Reach::Untold;
-            if error.is_go_away() && of_a_call || reason == Reason::REFUSED_STREAM {
+            if error.is_go_away() {
+                reading.gone_away();
+            } else if reason == Reason::REFUSED_STREAM {
                 reading.refused();
             }
             let healing = match reason {

@@ -40,6 +40,8 @@ fn read_legacy(error: &legacy::Error, reading: &mut Reading) {
     } else {
         reading.reach = Reach::HandedOver;
         reading.delivery = Some(Delivery::Perhaps);
+        // The client (0.1.21) drops the errors of its HTTP/2 connections' own futures; what it shows was a request's answer.
+        reading.of_request = true;
         if is_misuse(error) {
             // The connection is HTTP/1 and the request asked for HTTP/2: found before it was written.
             reading.never_sent_though_handed_over();
@@ -49,6 +51,11 @@ fn read_legacy(error: &legacy::Error, reading: &mut Reading) {
 }
 
 fn read_hyper(error: &hyper::Error, reading: &mut Reading) {
+    if reading.in_transport {
+        // Of another call, by which this one's connection was made.
+        return;
+    }
+    reading.below_hyper = true;
     if error.is_canceled() && error.source().is_some_and(is_upgrade) {
         // The one cancellation that follows an answer: of `hyper::upgrade::on`.
         reading.answered();

@@ -40,8 +40,8 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Unprocessed;
 
-/// A link in an error's chain of causes by which a layer states what it knows: a [`Fault`], a [`Verdict`], or both; and the
-/// [`QueryId`], where a response had one.
+/// A link in an error's chain of causes by which a layer states what it knows: a [`Fault`], a [`Verdict`], or both; the
+/// [`QueryId`], where a response had one; or only [whose](Self::of_request) the error below is.
 ///
 /// An error that a layer invents returns its mark from [`Error::source`]; the mark returns the error below it from
 /// its own. `Fault::of` believes the outermost fault stated.
@@ -74,20 +74,42 @@ pub struct Mark {
     fault: Option<Fault>,
     /// Rare, and eight times the size of the rest: so marks stay small, and the errors that carry them.
     query_id: Option<Box<QueryId>>,
+    of_request: bool,
     source: Option<BoxError>,
 }
 
 impl Mark {
+    const NOTHING: Self =
+        Self { verdict: None, fault: None, query_id: None, of_request: false, source: None };
+
     /// States a verdict.
     #[must_use]
     pub fn verdict(verdict: Verdict) -> Self {
-        Self { verdict: Some(verdict), fault: None, query_id: None, source: None }
+        Self { verdict: Some(verdict), ..Self::NOTHING }
     }
 
     /// States a fault.
     #[must_use]
     pub fn fault(fault: Fault) -> Self {
-        Self { verdict: None, fault: Some(fault), query_id: None, source: None }
+        Self { fault: Some(fault), ..Self::NOTHING }
+    }
+
+    /// States that `error` is what one request was answered with, and not what its connection ended with.
+    ///
+    /// For clients that drive HTTP/2 connections themselves: around the error of hyper's `SendRequest::send_request`, or of
+    /// h2's `ResponseFuture`, and around no other. The two give the error of a `GOAWAY` to those requests only that the server
+    /// declares unprocessed; the connection's own future ends with the very same error, which proves nothing of any one
+    /// request. hyper-util's client needs no such word.
+    ///
+    /// ```
+    /// # async fn send(mut sender: hyper::client::conn::http2::SendRequest<String>, request: http::Request<String>)
+    /// # -> Result<http::Response<hyper::body::Incoming>, wire_fault::Mark> {
+    /// sender.send_request(request).await.map_err(wire_fault::Mark::of_request)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn of_request(error: impl Into<BoxError>) -> Self {
+        Self { of_request: true, source: Some(error.into()), ..Self::NOTHING }
     }
 
     /// States a fault beside the verdict.
@@ -126,6 +148,12 @@ impl Mark {
         self.query_id.as_deref().copied()
     }
 
+    /// Whether the error below is stated to be one request's own.
+    #[must_use]
+    pub const fn is_of_request(&self) -> bool {
+        self.of_request
+    }
+
     /// The error that the statement is about.
     #[must_use]
     pub fn into_source(self) -> Option<BoxError> {
@@ -139,6 +167,7 @@ impl fmt::Display for Mark {
             (Some(verdict), Some(fault)) => write!(f, "{verdict} ({fault})"),
             (Some(verdict), None) => verdict.fmt(f),
             (None, Some(fault)) => fault.fmt(f),
+            (None, None) if self.of_request => f.write_str("the request failed"),
             (None, None) => f.write_str("nothing stated"),
         }
     }

@@ -12,6 +12,13 @@ pub(crate) struct Reading {
     pub(crate) healing: Option<Healing>,
     /// How far the call is known to have come, by the errors read so far.
     pub(crate) reach: Reach,
+    /// An error of hyper's has been read.
+    pub(crate) below_hyper: bool,
+    /// What is read is known to be the error of one request, and not that of a connection which many may share.
+    pub(crate) of_request: bool,
+    /// What is read lies within an io error of the connection itself. A connection may be made of other calls, a tunnel
+    /// through HTTP/2 say: whatever these prove of themselves, they prove nothing of this one.
+    pub(crate) in_transport: bool,
 }
 
 /// How far a call is known to have come.
@@ -43,9 +50,21 @@ impl Reading {
         }
     }
 
+    /// Takes the word of the protocol that this stream was not processed.
     pub(crate) fn refused(&mut self) {
+        if self.in_transport {
+            return;
+        }
         if self.reach != Reach::Foreign && self.delivery.is_none_or(|d| d == Delivery::Perhaps) {
             self.delivery = Some(Delivery::Refused);
+        }
+    }
+
+    /// Takes a `GOAWAY` of the peer's. A request gets its error only if the stream is above the last that the peer may have
+    /// processed; a connection's own future gets it whatever became of the streams.
+    pub(crate) fn gone_away(&mut self) {
+        if self.of_request {
+            self.refused();
         }
     }
 

@@ -61,9 +61,10 @@ impl Known {
                 reading.permanent();
             }
             Proof::NeverSentIfCarried if carried => reading.never_sent(),
-            Proof::Refused if reading.reach != Reach::Untold => reading.refused(),
+            Proof::Refused if reading.below_hyper => reading.refused(),
+            Proof::GoneAway if reading.below_hyper => reading.gone_away(),
             Proof::Answered => reading.answered(),
-            Proof::None | Proof::NeverSentIfCarried | Proof::Refused => {}
+            Proof::None | Proof::NeverSentIfCarried | Proof::Refused | Proof::GoneAway => {}
         }
         match (self.phase, reading.reach) {
             (Phase::Unknown, Reach::NotHandedOver) if self.cause != Cause::Timeout => {

@@ -106,12 +106,16 @@ impl Case {
         self.reused && matches!(then, RequestFault::Idle { wait, .. } if !wait.is_zero())
     }
 
-    /// Whether the next connection answers although the script goes on.
+    /// Whether the next attempt is answered although the script goes on.
     #[must_use]
-    pub fn heals_by_itself(&self) -> bool {
+    pub fn heals_by_itself(&self, client: Client) -> bool {
         let Play::Server { then: Scenario::After { then, .. }, .. } = self.play else { return false };
-        // After a reset stream the connection lives on.
-        matches!(then, RequestFault::Idle { .. } | RequestFault::Reset(_))
+        match then {
+            RequestFault::Idle { .. } => true,
+            // The connection lives on, and is struck once.
+            RequestFault::Reset(_) => client.reuses,
+            _ => false,
+        }
     }
 
     /// Whether the upload must be a large one for the fault to strike.

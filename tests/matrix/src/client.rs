@@ -30,6 +30,8 @@ pub struct Client {
     pub hears_the_proxy: bool,
     /// Whether a time limit over it can know that it had no connection yet.
     pub notes_connections: bool,
+    /// Whether a connection's error may stand for the request's, so that a `GOAWAY` tells it nothing of the request.
+    pub shows_connections: bool,
     /// Whether it takes the end of a connection without `close_notify` for a body's orderly end.
     pub content_with_eof: bool,
     pub build: fn(Self, &Trust, Option<&str>) -> Transport,
@@ -46,6 +48,7 @@ impl Client {
             proxied: false,
             hears_the_proxy: false,
             notes_connections: false,
+            shows_connections: false,
             content_with_eof: false,
             build,
         }

@@ -14,6 +14,8 @@ use crate::client::Client;
 pub enum Expect {
     /// In an answer, and at once.
     Answer,
+    /// In an answer, where the error of the connection that ends does not overtake it.
+    Overtaken,
     /// In an answer with this status before the request was read, or with nobody knowing, as the race goes.
     Early(StatusCode),
     /// In half an answer: this client can't see that the other half is missing.
@@ -26,6 +28,8 @@ pub enum Expect {
     Transient(Reach),
     /// The server has it, and nothing tells whether it passes.
     Lost,
+    /// The connection's end may hide the answer, or the reason, as the race goes: a POST is made once.
+    Hidden,
     /// It was not sent, and nothing tells this client whether it passes: repeats do no harm.
     Unclear,
 }
@@ -37,6 +41,8 @@ pub enum Reach {
     Unsent,
     /// The protocol says that it was not processed.
     Refused,
+    /// So it says by a `GOAWAY`, which tells nothing of the request where it may be the connection's error.
+    GoneAway,
     /// A part of it may have been sent, as the race goes, or the client can't tell.
     Perhaps,
     /// The server has all of it.
@@ -45,12 +51,18 @@ pub enum Reach {
 
 #[must_use]
 pub fn expected(case: &Case, client: Client) -> Expect {
-    match case.play {
+    let expect = match case.play {
         Play::Server { then, .. } => of_server(then, case.reused, client),
         Play::Proxy(scenario) => of_proxy(scenario, client),
         Play::Peer(play) => play.expect,
         Play::Connect(play) => play.expect,
         Play::Nobody => Expect::Transient(Reach::Unsent),
+    };
+    match expect {
+        Expect::Transient(Reach::GoneAway) if client.shows_connections => Expect::Transient(Reach::Perhaps),
+        Expect::Truncated | Expect::Overtaken if client.shows_connections => Expect::Hidden,
+        Expect::Overtaken => Expect::Answer,
+        expect => expect,
     }
 }
 
@@ -83,7 +95,7 @@ fn of_server(scenario: Scenario, reused: bool, client: Client) -> Expect {
 }
 
 fn of_request(fault: RequestFault, reused: bool, client: Client) -> Expect {
-    use Expect::{Answer, Early, Permanent, Transient, Truncated};
+    use Expect::{Answer, Early, Hidden, Permanent, Transient, Truncated};
     match fault {
         RequestFault::Cut { at: RequestPoint::Start, .. }
         | RequestFault::Stall(RequestPoint::Start)
@@ -102,10 +114,14 @@ fn of_request(fault: RequestFault, reused: bool, client: Client) -> Expect {
             covers: false,
             reason: Http2Error::Http11Required | Http2Error::ProtocolError,
             ..
+        } if client.shows_connections => Hidden,
+        RequestFault::GoAway {
+            covers: false,
+            reason: Http2Error::Http11Required | Http2Error::ProtocolError,
+            ..
         } => Permanent,
-        RequestFault::Reset(Http2Error::RefusedStream) | RequestFault::GoAway { covers: false, .. } => {
-            Transient(Reach::Refused)
-        }
+        RequestFault::Reset(Http2Error::RefusedStream) => Transient(Reach::Refused),
+        RequestFault::GoAway { covers: false, .. } => Transient(Reach::GoneAway),
         RequestFault::Reset(_) | RequestFault::GoAway { covers: true, .. } => Transient(Reach::Received),
         other => panic!("no expectation for {other:?}"),
     }

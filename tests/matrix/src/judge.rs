@@ -39,7 +39,7 @@ pub fn judge(cell: &Cell, expect: Expect, seen: &Seen) -> Result<(), Wrong> {
     let answered = seen.outcome == Outcome::Answered { status: StatusCode::OK, whole: true };
     let demand = |right: bool, what| if right { Ok(()) } else { Err(Wrong::Not(what)) };
     match expect {
-        Expect::Answer => demand(answered && received >= 1, "answered"),
+        Expect::Answer | Expect::Overtaken => demand(answered && received >= 1, "answered"),
         Expect::Early(early) => match &seen.outcome {
             Outcome::Answered { status, .. } => {
                 demand(*status == early && attempts == 1, "the early answer, once")
@@ -71,6 +71,8 @@ pub fn judge(cell: &Cell, expect: Expect, seen: &Seen) -> Result<(), Wrong> {
             demand(seen.outcome == Outcome::Unknown && received == 1, "unknown, and sent once")
         }
         Expect::Lost => demand(!matches!(seen.outcome, Outcome::Unknown), "certain that it does no harm"),
+        Expect::Hidden if post => demand(attempts == 1, "made once"),
+        Expect::Hidden => demand(seen.outcome != Outcome::Unknown, "certain that it does no harm"),
         Expect::Unclear => {
             let right = answered || matches!(seen.outcome, Outcome::Failed | Outcome::Exhausted);
             demand(right, "certain that it was not sent")
@@ -85,7 +87,7 @@ fn heals(cell: &Cell, reach: Reach, seen: &Seen, answered: bool) -> Result<(), W
     // On a connection after the first, what struck the first need not strike again: an idle one is closed after its answer.
     let healed = match cell.times {
         Times::Twice if !cell.is_of_the_network() => answered,
-        Times::Always if cell.case.heals_by_itself() => answered,
+        Times::Always if cell.case.heals_by_itself(cell.client) => answered,
         _ => seen.outcome == Outcome::Exhausted && seen.attempts == ATTEMPTS,
     };
     if cell.method != Method::POST {
@@ -93,7 +95,7 @@ fn heals(cell: &Cell, reach: Reach, seen: &Seen, answered: bool) -> Result<(), W
     }
     let unknown = seen.outcome == Outcome::Unknown;
     match reach {
-        Reach::Unsent | Reach::Refused => demand(
+        Reach::Unsent | Reach::Refused | Reach::GoneAway => demand(
             healed && received == u64::from(answered),
             "healed, or given up after the last attempt: it was not sent",
         ),

@@ -42,6 +42,8 @@ pub(super) enum Proof {
     NeverSentIfCarried,
     /// The server declared that it did not process the request: below an error of hyper's.
     Refused,
+    /// The same, if it is the request's own error and not its connection's.
+    GoneAway,
     /// The server had answered.
     Answered,
 }
@@ -95,9 +97,9 @@ pub(super) static TABLE: &[Seen] = &[
     ] },
     Seen { by: "h2 0.4.20; the feature h2 reads the same by type", texts: &[
         known(Is("stream error received: refused stream before processing any application logic"), Phase::InFlight, Cause::Http2, Healing::Transient, Proof::Refused),
-        known(Starts("connection error received: endpoint requires HTTP/1.1"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::Refused),
-        known(Starts("connection error received: unspecific protocol error detected"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::Refused),
-        known(Starts("connection error received: "), Phase::InFlight, Cause::Http2, Healing::Transient, Proof::Refused),
+        known(Starts("connection error received: endpoint requires HTTP/1.1"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::GoneAway),
+        known(Starts("connection error received: unspecific protocol error detected"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::GoneAway),
+        known(Starts("connection error received: "), Phase::InFlight, Cause::Http2, Healing::Transient, Proof::GoneAway),
         known(Starts("stream error received: endpoint requires HTTP/1.1"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::None),
         known(Starts("stream error received: unspecific protocol error detected"), Phase::InFlight, Cause::Http2, Healing::Permanent, Proof::None),
         known(Starts("stream error received: "), Phase::InFlight, Cause::Http2, Healing::Transient, Proof::None),

@@ -1,7 +1,10 @@
 //! What several tests need: connections and bodies that fail as they are told.
 #![allow(dead_code, unreachable_pub, missing_debug_implementations, reason = "no test uses all of it")]
 
+pub mod link;
+pub mod make;
 pub mod peer;
+pub mod real;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

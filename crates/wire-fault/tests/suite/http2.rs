@@ -8,29 +8,39 @@ use std::time::Duration;
 use crate::common::peer::*;
 use crate::common::{Duplex, Failing};
 use bytes::Bytes;
+use crate::common::peer::*;
+use crate::common::{Duplex, Failing, FailsAfter};
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::client::conn::http2;
+use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::service_fn;
-use wire_fault::{Cause, Delivery, Fault, Healing, Phase, chain};
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, chain};
 
 fn post<B>(body: B) -> http::Request<B> {
     http::Request::post("http://x/order").body(body).expect("a request")
 }
 
-/// The error of a POST over hyper itself.
-async fn raw(frames: Vec<u8>, close: bool) -> hyper::Error {
+/// The error of a POST over hyper itself, and how its connection ended, which was driven beside it.
+async fn raw(frames: Vec<u8>, close: bool) -> (hyper::Error, Option<hyper::Error>) {
     let (here, there) = tokio::io::duplex(64 * 1024);
-    tokio::spawn(peer(there, frames, close));
+    let peer = tokio::spawn(peer(there, frames, close));
     let (mut send, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(here)).await.expect("a connection");
-    tokio::spawn(connection);
-    match send.send_request(post(Full::new(Bytes::from_static(b"{}")))).await {
+    let connection = tokio::spawn(connection);
+    let error = match send.send_request(post(Full::new(Bytes::from_static(b"{}")))).await {
         Err(error) => error,
         Ok(response) => response.into_body().collect().await.expect_err("the body is cut"),
-    }
+    };
+    drop(send);
+    // A peer that stays stays until the connection is dropped.
+    peer.abort();
+    (error, connection.await.expect("no panic").err())
+}
+
+fn shown(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+    chain(error).map(ToString::to_string).collect()
 }
 
 /// The same over hyper-util.
@@ -44,12 +54,12 @@ async fn pooled(frames: Vec<u8>, close: bool) -> hyper_util::client::legacy::Err
     client.request(post(Full::new(Bytes::from_static(b"{}")))).await.expect_err("refused or lost")
 }
 
+/// Over hyper-util, and over hyper by whoever knows that the error is the request's.
 async fn read(name: &str, frames: Vec<u8>, close: bool) -> Fault {
-    let raw = raw(frames.clone(), close).await;
+    let (raw, _) = raw(frames.clone(), close).await;
     let pooled = pooled(frames, close).await;
-    let fault = Fault::of(&raw);
-    let texts: Vec<_> = chain(&pooled).map(ToString::to_string).collect();
-    assert_eq!(Fault::of(&pooled), fault, "{name}: {texts:?}");
+    let fault = Fault::of(&Mark::of_request(raw));
+    assert_eq!(Fault::of(&pooled), fault, "{name}: {:?}", shown(&pooled));
     fault
 }
 
@@ -91,6 +101,90 @@ async fn a_stream_that_was_reset_may_have_been_acted_on() {
     }
 }
 
+/// A connection's future ends with one and the same error whichever streams the GOAWAY covers; and what `send_request`
+/// answers to a stream above its last id looks no different.
+#[tokio::test]
+async fn the_error_of_a_connection_refuses_nothing() {
+    let max = 0x7fff_ffff;
+    for reason in [PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED] {
+        let mut seen = Vec::new();
+        for last in [0, 1, max] {
+            let (request, connection) = raw(go_away(last, reason), true).await;
+            let connection = connection.expect("the GOAWAY's");
+            let fault = Fault::of(&connection);
+            assert_eq!(fault.delivery, Delivery::Perhaps, "{last} {reason}: {:?}", shown(&connection));
+            assert_eq!((fault.phase, fault.cause), (Phase::InFlight, Cause::Http2), "{last} {reason}");
+            assert!(!fault.may_repeat(false));
+            let below = last == 0;
+            assert_eq!(shown(&request) == shown(&connection), below, "{last} {reason}: {request:?}");
+            assert_eq!(Fault::of(&request).delivery, Delivery::Perhaps, "{last} {reason}: {request:?}");
+            let stated = Fault::of(&Mark::of_request(request)).delivery;
+            let expected = if below { Delivery::Refused } else { Delivery::Perhaps };
+            assert_eq!(stated, expected, "{last} {reason}");
+            seen.push(shown(&connection));
+        }
+        assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{reason}: {seen:?}");
+    }
+    // In order: no error at all. What is left of the request tells no more than that.
+    let (request, connection) = raw(go_away(1, NO_ERROR), true).await;
+    assert!(connection.is_none(), "{connection:?}");
+    assert_eq!(Fault::of(&request).delivery, Delivery::Perhaps);
+    // A stream's end is none of the connection, which ends as the peer closes it.
+    let (request, connection) = raw(reset(1, REFUSED_STREAM), true).await;
+    let connection = connection.expect("closed");
+    assert_ne!(shown(&connection), shown(&request));
+    assert_eq!(Fault::of(&connection).delivery, Delivery::Perhaps, "{connection:?}");
+    assert_eq!(Fault::of(&request).delivery, Delivery::Refused, "{request:?}");
+}
+
+/// The same over h2 itself, where the feature reads its errors.
+#[tokio::test]
+async fn the_error_of_a_bare_h2_connection_refuses_nothing() {
+    for (last, reason) in [(0, INTERNAL_ERROR), (1, INTERNAL_ERROR), (0, REFUSED_STREAM), (1, REFUSED_STREAM)]
+    {
+        let (here, there) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(peer(there, go_away(last, reason), true));
+        let (mut send, connection) = h2::client::handshake(here).await.expect("a connection");
+        let connection = tokio::spawn(connection);
+        let (response, _) = send.send_request(post(()), true).expect("sent");
+        let request = response.await.expect_err("refused or lost");
+        let connection = connection.await.expect("no panic").expect_err("the GOAWAY's");
+        assert!(connection.is_go_away() && connection.is_remote());
+        let fault = Fault::of(&connection);
+        assert_eq!(fault.delivery, Delivery::Perhaps, "{last} {reason}: {fault:?}");
+        assert_eq!(Fault::of(&request).delivery, Delivery::Perhaps, "{last} {reason}: {request:?}");
+        let stated = Fault::of(&Mark::of_request(request)).delivery;
+        let refused = cfg!(feature = "h2") && last == 0;
+        assert_eq!(stated == Delivery::Refused, refused, "{last} {reason}: {stated:?}");
+    }
+}
+
+/// A connection may be made of another call, a tunnel through HTTP/2 say. That call's refusal is none of this one.
+#[tokio::test]
+async fn what_the_transport_was_refused_was_not_this_request() {
+    let refused = |frames| async {
+        let (error, _) = raw(frames, true).await;
+        error
+    };
+    for within in [refused(reset(1, REFUSED_STREAM)).await, refused(go_away(0, NO_ERROR)).await] {
+        let within = Mark::of_request(within);
+        assert_eq!(Fault::of(&within).delivery, Delivery::Refused);
+        let (here, mut there) = tokio::io::duplex(1024);
+        tokio::spawn(async move {
+            let _ = there.read(&mut [0; 1024]).await;
+            let _ = there.write_all(b"HTTP").await;
+            std::future::pending::<()>().await;
+        });
+        let io = FailsAfter::new(here, 4, io::Error::other(within));
+        let (mut send, connection) = http1::handshake::<_, Empty<Bytes>>(io).await.expect("a connection");
+        tokio::spawn(connection);
+        let error = send.send_request(post(Empty::new())).await.expect_err("the tunnel ends");
+        assert_eq!(Fault::of(&error).delivery, Delivery::Perhaps, "{:?}", shown(&error));
+        let stated = Mark::of_request(error);
+        assert_eq!(Fault::of(&stated).delivery, Delivery::Perhaps, "{:?}", shown(&stated));
+    }
+}
+
 /// The stream that a GOAWAY covers never gets that GOAWAY's error, whatever it says and whatever follows.
 #[tokio::test]
 async fn a_stream_that_a_goaway_covers_may_have_been_acted_on() {
@@ -119,7 +213,7 @@ async fn what_was_answered_is_answered_whatever_follows() {
         [head(1), reset(1, INTERNAL_ERROR)].concat(),
         head(1),
     ] {
-        let error = raw(frames.clone(), true).await;
+        let (error, _) = raw(frames.clone(), true).await;
         let fault = Fault::of(&error);
         assert_eq!((fault.phase, fault.delivery), (Phase::Body, Delivery::Answered), "{frames:?}: {error:?}");
     }

@@ -1,5 +1,7 @@
 //! Makes the errors whose texts are known anew, from the real crates, so that a rewording fails here.
 
+mod common;
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
@@ -125,6 +127,42 @@ async fn hyper_util_refuses_misuse_itself() {
         "{:?}",
         texts(&error)
     );
+}
+
+/// The system's word that there is no way: of a connection in use as well as of one that is made.
+#[tokio::test]
+async fn an_unreachable_network_proves_something_of_a_connector_only() {
+    use io::ErrorKind as K;
+    let kinds =
+        [K::HostUnreachable, K::NetworkUnreachable, K::NetworkDown, K::TimedOut, K::ConnectionRefused];
+    for kind in kinds {
+        let fault = Fault::of(&io::Error::from(kind));
+        let believed = kind == K::ConnectionRefused;
+        assert_eq!(fault.delivery == Delivery::NeverSent, believed, "{kind}: {fault:?}");
+        assert_eq!(fault.phase, if believed { Phase::Tcp } else { Phase::Unknown }, "{kind}");
+        assert_eq!(fault.healing, Healing::Transient, "{kind}");
+
+        let connector = tower::service_fn(move |_: http::Uri| {
+            std::future::ready(Err::<common::Duplex, _>(io::Error::from(kind)))
+        });
+        let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+        let fault = Fault::of(&client.request(get("http://x/")).await.expect_err("no connection"));
+        assert_eq!((fault.phase, fault.delivery), (Phase::Tcp, Delivery::NeverSent), "{kind}");
+
+        // In use: the request has been written.
+        let (here, mut there) = tokio::io::duplex(1024);
+        tokio::spawn(async move {
+            let _ = there.read(&mut [0; 1024]).await;
+            let _ = there.write_all(b"HTTP").await;
+            std::future::pending::<()>().await;
+        });
+        let connection = common::FailsAfter::new(here, 4, io::Error::from(kind));
+        let (mut send, connection) =
+            hyper::client::conn::http1::handshake(connection).await.expect("a connection");
+        tokio::spawn(connection);
+        let fault = Fault::of(&send.send_request(get("/")).await.expect_err("the network is gone"));
+        assert_eq!((fault.phase, fault.delivery), (Phase::InFlight, Delivery::Perhaps), "{kind}");
+    }
 }
 
 /// Answers one connection with `answer`, after it has read something, and closes it.

@@ -17,6 +17,8 @@ pub const ALL: &[Client] = &[
     ovh::OVH,
     ovh::OVH_HTTP2,
     raw::RAW,
+    raw::RAW_HTTP2,
+    raw::RAW_HTTP2_SELECTED,
     reqwest::REQWEST12,
     reqwest::REQWEST12_HTTP2,
     reqwest::REQWEST13,

@@ -15,6 +15,13 @@ const BAD_RECORD_MAC: [u8; 2] = [2, 20];
 const HANDSHAKE_FAILURE: [u8; 2] = [2, 40];
 const INTERNAL_ERROR: [u8; 2] = [2, 80];
 const ACCESS_DENIED: [u8; 2] = [2, 49];
+const CERTIFICATE_EXPIRED: [u8; 2] = [2, 45];
+const USER_CANCELED: [u8; 2] = [1, 90];
+
+/// Messages of TLS 1.3 that follow the handshake (RFC 8446, sections 4.6.3 and 4.6.1).
+const KEY_UPDATE: [u8; 5] = [24, 0, 0, 1, 0];
+const KEY_UPDATE_ASKED_BACK: [u8; 5] = [24, 0, 0, 1, 1];
+const TICKET_OF_NOTHING: [u8; 4] = [4, 0, 0, 0];
 
 fn text(text: impl AsRef<[u8]>) -> Vec<Step> {
     vec![Data(text.as_ref().to_vec())]
@@ -80,6 +87,43 @@ pub const HTTP1: &[Play] = &[
         Then::Fin,
         Permanent,
     ),
+    Play::received(
+        "alert-certificate-expired-late",
+        |_| vec![Sealed(ALERT, CERTIFICATE_EXPIRED.to_vec())],
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "alert-user-canceled-late",
+        |_| vec![Sealed(ALERT, USER_CANCELED.to_vec()), Sealed(ALERT, CLOSE_NOTIFY.to_vec())],
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "key-update-fin",
+        |_| vec![Sealed(HANDSHAKE, KEY_UPDATE.to_vec())],
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "key-update-asked-back-rst",
+        |_| vec![Sealed(HANDSHAKE, KEY_UPDATE_ASKED_BACK.to_vec())],
+        Then::Rst,
+        Transient(Received),
+    ),
+    // Sealed with the key that it has just declared old.
+    Play::received(
+        "key-update-old-key",
+        |_| vec![Sealed(HANDSHAKE, KEY_UPDATE.to_vec()), Data(answer())],
+        Then::Fin,
+        Lost,
+    ),
+    Play::received(
+        "ticket-of-nothing",
+        |_| vec![Sealed(HANDSHAKE, TICKET_OF_NOTHING.to_vec())],
+        Then::Fin,
+        Permanent,
+    ),
     Play {
         tls12: true,
         ..Play::received(
@@ -125,6 +169,28 @@ pub const HTTP1: &[Play] = &[
         "early-hints-then-rst",
         |_| text("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"),
         Then::Rst,
+        Transient(Received),
+    ),
+    Play::received(
+        "many-hints-then-answer",
+        |_| {
+            vec![Data(
+                [&b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n".repeat(50)[..], &answer()].concat(),
+            )]
+        },
+        Then::Fin,
+        Answer,
+    ),
+    Play::received(
+        "hints-then-half-head",
+        |_| text("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-le"),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "half-trailers",
+        |_| text("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-check: 1"),
+        Then::Fin,
         Transient(Received),
     ),
     Play::received("two-answers", |_| vec![Data([answer(), answer()].concat())], Then::Fin, Answer),

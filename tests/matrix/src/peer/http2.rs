@@ -1,14 +1,14 @@
 //! What is wrong over HTTP/2.
 
 use super::frames::{
-    DATA, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, INITIAL_WINDOW_SIZE, INTERNAL_ERROR,
-    MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, WINDOW_UPDATE, answer,
-    frame, go_away, head, head_of, reset, settings,
+    CANCEL, DATA, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, INITIAL_WINDOW_SIZE, INTERNAL_ERROR,
+    MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, SETTINGS_TIMEOUT,
+    WINDOW_UPDATE, answer, frame, go_away, head, head_of, reset, settings,
 };
 use super::play::{At, Play, Step, Then};
 use crate::ANSWER;
-use crate::expect::Expect::{Answer, Hopeless, Lost, Permanent, Transient, Truncated};
-use crate::expect::Reach::{Perhaps, Received, Refused};
+use crate::expect::Expect::{Answer, Hopeless, Lost, Overtaken, Permanent, Transient, Truncated};
+use crate::expect::Reach::{GoneAway, Perhaps, Received, Refused};
 
 /// The highest number of a stream: a GOAWAY with it is a first warning.
 const ALL_STREAMS: u32 = 0x7fff_ffff;
@@ -92,9 +92,69 @@ pub const HTTP2: &[Play] = &[
             "h2-warned-then-below",
             |_| data(&[go_away(ALL_STREAMS, NO_ERROR), go_away(0, NO_ERROR)]),
             Then::Fin,
-            Transient(Refused),
+            Transient(GoneAway),
         )
     },
+    // The reason is a stream's, the frame is the connection's: it refuses what is above its last stream, and nothing else.
+    Play::received(
+        "h2-goaway-covering-refused-stream",
+        |s| data(&[go_away(s, REFUSED_STREAM)]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play {
+        refuses: true,
+        ..Play::received(
+            "h2-goaway-below-refused-stream",
+            |_| data(&[go_away(0, REFUSED_STREAM)]),
+            Then::Fin,
+            Transient(GoneAway),
+        )
+    },
+    // What its own future calls a server that waits in vain for SETTINGS to be acknowledged.
+    Play::received(
+        "h2-goaway-settings-timeout",
+        |s| data(&[go_away(s, SETTINGS_TIMEOUT)]),
+        Then::Rst,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-goaway-then-answer",
+        |s| data(&[go_away(s, NO_ERROR), answer(s, &[b'x'; ANSWER])]),
+        Then::Fin,
+        Overtaken,
+    ),
+    Play::received(
+        "h2-goaway-calm-then-answer",
+        |s| data(&[go_away(s, ENHANCE_YOUR_CALM), answer(s, &[b'x'; ANSWER])]),
+        Then::Fin,
+        Overtaken,
+    ),
+    // It was acted on as far as it went, whatever else the connection then says.
+    Play::received(
+        "h2-cancel-then-goaway-below",
+        |s| data(&[reset(s, CANCEL), go_away(0, NO_ERROR)]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-half-head",
+        |s| data(&[frame(HEADERS, 0, s, &[0x88])]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-half-trailers",
+        |s| data(&[part(s), frame(HEADERS, END_STREAM, s, &[0x0f])]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-answers-http1",
+        |_| data(&[b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n".to_vec()]),
+        Then::Fin,
+        Permanent,
+    ),
     Play::received(
         "h2-window-of-nothing",
         |_| data(&[frame(WINDOW_UPDATE, 0, 0, &[0; 4])]),
@@ -170,6 +230,19 @@ pub const HTTP2: &[Play] = &[
             Then::Silence,
             Transient(Perhaps),
         )
+    },
+    Play {
+        at: At::Handshake,
+        ..Play::received(
+            "h2-no-streams-then-leaves",
+            |_| data(&[settings(Some((MAX_CONCURRENT_STREAMS, 0))), go_away(0, NO_ERROR)]),
+            Then::Fin,
+            Transient(Perhaps),
+        )
+    },
+    Play {
+        at: At::Handshake,
+        ..Play::received("h2-no-settings", |_| data(&[vec![]]), Then::Silence, Transient(Perhaps))
     },
     Play {
         at: At::Handshake,
