@@ -22,7 +22,7 @@ use crate::setup_error::UnknownCredentials;
 ///             request ↓                      ↑ response or a typed error
 ///  error-stats (calls)      counts what the caller sees
 ///  retry-on-tls-eof         repeats what may be repeated; OutcomeUnknown when nobody can know
-///  gate                     signed calls: waits for the server's time
+///  gate                     authenticated calls: waits for the server's time, or a token
 ///  rate-limit               every attempt is paced, in order of arrival; pauses on 429; signed ones by their consumer's quota, too
 ///  error-stats (attempts)   counts what the wire does
 ///  your attempt layer       if you have one
@@ -204,7 +204,7 @@ impl<H, L> OvhStack<H, L> {
     /// [`BoxError`](tower::BoxError), and are `Clone`; [`OvhStack::layer`] asks for that. Several go in as a
     /// [`ServiceBuilder`](tower::ServiceBuilder). It must not send a request in any way but through the service it is put
     /// around, or the time limit's proof that nothing was sent would be none. Nor may one attempt wait for another, as with a
-    /// `GlobalConcurrencyLimitLayer`: one that waits for a token holds its place while the token is fetched.
+    /// `GlobalConcurrencyLimitLayer`: a call whose token has ended since its release holds its place while the next is fetched.
     ///
     /// ```
     /// use bytes::Bytes;
