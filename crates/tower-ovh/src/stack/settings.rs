@@ -151,28 +151,7 @@ impl<H, L> OvhStack<H, L> {
     /// ```
     #[must_use]
     pub fn with_retry<H2>(self, retry: RetryOnTlsEofLayer<Boxed, H2>) -> OvhStack<H2, L> {
-        let Self {
-            auth,
-            stats,
-            limiter,
-            signed_limiter,
-            pauses,
-            attempt_layer,
-            attempt_timeout,
-            collect,
-            ..
-        } = self;
-        OvhStack {
-            auth,
-            stats,
-            retry,
-            limiter,
-            signed_limiter,
-            pauses,
-            attempt_layer,
-            attempt_timeout,
-            collect,
-        }
+        self.replacing(|_, attempt_layer| (retry, attempt_layer))
     }
 
     /// Paces every attempt, and every fetch of the time or a token, by this limiter. It may be shared, with other stacks or with a
@@ -233,7 +212,26 @@ impl<H, L> OvhStack<H, L> {
     /// ```
     #[must_use]
     pub fn with_attempt_layer<L2>(self, attempt_layer: L2) -> OvhStack<H, L2> {
-        let Self { auth, stats, retry, limiter, signed_limiter, pauses, attempt_timeout, collect, .. } = self;
+        self.replacing(|retry, _| (retry, attempt_layer))
+    }
+
+    /// Replaces the two parts that have types of their own.
+    fn replacing<H2, L2>(
+        self,
+        parts: impl FnOnce(RetryOnTlsEofLayer<Boxed, H>, L) -> (RetryOnTlsEofLayer<Boxed, H2>, L2),
+    ) -> OvhStack<H2, L2> {
+        let Self {
+            auth,
+            stats,
+            retry,
+            limiter,
+            signed_limiter,
+            pauses,
+            attempt_layer,
+            attempt_timeout,
+            collect,
+        } = self;
+        let (retry, attempt_layer) = parts(retry, attempt_layer);
         OvhStack {
             auth,
             stats,
