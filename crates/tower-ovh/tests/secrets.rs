@@ -164,6 +164,11 @@ async fn everything(out: &Out) {
         format!("socks5://u:{PROXY_PASSWORD}@p"),
         format!("http://u:{PROXY_PASSWORD} @p"),
         format!("u:{PROXY_PASSWORD}@"),
+        format!("http://u:{PROXY_PASSWORD}#x@p"),
+        format!("http://u:1/{PROXY_PASSWORD}@p"),
+        format!("http://u:{PROXY_PASSWORD}%@p"),
+        format!("http://u:{PROXY_PASSWORD}"),
+        format!("http://u:{PROXY_PASSWORD}@p:99999"),
     ] {
         out.error(&Proxy::new(url).unwrap_err());
     }
