@@ -173,6 +173,43 @@ async fn no_burst_behind_a_token_that_is_refused() {
     assert_eq!((refused, api.tally().tokens, worst_second(&api, begun)), (10, 2, 10));
 }
 
+/// Half of them are dropped while the token is fetched, and the one who began the fetch is among these.
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_dropped_while_they_wait_leave_the_others_and_the_limits_whole() {
+    let api = fake().with_token_lifetime(20 * SECOND).unwrap();
+    let stack = lavish(oauth2(OvhStack::new()));
+    let ovh = stack.layer().layer(far(&api));
+    let me = || ovh.clone().oneshot(get(format!("{BASE}/me")));
+    assert_eq!(me().await.unwrap().status(), 200);
+    for queued in [false, true] {
+        advance(MINUTE).await;
+        let before = api.tally();
+        if queued {
+            // They pass the gate with a token, and find none when their turn comes.
+            assert_eq!(me().await.unwrap().status(), 200);
+            advance(Duration::from_millis(9_900)).await;
+        }
+        let begun = Instant::now();
+        let calls: Vec<_> = (0..60).map(|_| tokio::spawn(me())).collect();
+        sleep(Duration::from_millis(150) + if queued { SECOND } else { Duration::ZERO }).await;
+        assert_eq!(api.tally().tokens, before.tokens + 1 + u64::from(queued), "one is on its way back");
+        calls.iter().step_by(2).for_each(|call| call.abort());
+        let mut dropped = 0;
+        for (n, call) in calls.into_iter().enumerate() {
+            match call.await {
+                Ok(response) => assert_eq!(response.unwrap().status(), 200),
+                Err(_) => {
+                    assert_eq!(n % 2, 0);
+                    dropped += 1;
+                }
+            }
+        }
+        assert!(dropped >= 20, "{dropped}");
+        assert!(worst_second(&api, begun) <= 10, "{}", worst_second(&api, begun));
+        assert_eq!((stack.limiter().snapshot().waiting, stack.signed_limiter().snapshot().waiting), (0, 0));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_burst_behind_a_clock_that_has_jumped() {
     for (skew, number) in [20, 50, 60].into_iter().flat_map(|n| [(3_600, n), (-3_600, n)]) {
