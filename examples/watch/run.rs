@@ -14,10 +14,10 @@ use flaky_tls::Running;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
-use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry, fmt};
 
 use crate::args::{self, Args, Command, HELP};
 use crate::attempts::Attempts;
@@ -91,12 +91,13 @@ fn log(default: &str, screen: Option<&Screen>) -> Result<(), String> {
     let targets = targets.ok_or_else(|| {
         format!("RUST_LOG {wanted:?} is no filter; accepted: LEVEL or TARGET=LEVEL, by commas")
     })?;
-    let screen = screen.cloned();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(live::colour() && io::stderr().is_terminal())
-        .with_writer(move || Log::above(screen.as_ref()));
+    let lines = lines(live::colour() && io::stderr().is_terminal(), screen.cloned());
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(())
+}
+
+fn lines(ansi: bool, screen: Option<Screen>) -> impl tracing_subscriber::Layer<Registry> {
+    fmt::layer().with_ansi(ansi).with_writer(move || Log::above(screen.as_ref()))
 }
 
 /// Answers whether all is well, as the help defines it.
@@ -242,4 +243,15 @@ async fn all(watches: &mut JoinSet<io::Result<()>>) -> Result<(), Box<dyn Error>
         ended??;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is a panic where the crate is built without colours.
+    #[test]
+    fn the_log_can_have_colours() {
+        drop(lines(true, None));
+    }
 }
