@@ -54,7 +54,10 @@ fn far(api: &FakeOvh) -> impl Api + use<> {
             sleep(WAY).await;
             let Ok(response) = router.oneshot(request).await;
             let (head, body) = response.into_parts();
-            let body = body.collect().await.map_or_else(|error| panic!("{error}"), |body| body.to_bytes());
+            let body = body
+                .collect()
+                .await
+                .map_or_else(|error| panic!("{error}"), http_body_util::Collected::to_bytes);
             sleep(WAY).await;
             Ok(Response::from_parts(head, Body::from(body)))
         }
@@ -193,7 +196,7 @@ async fn calls_that_are_dropped_while_they_wait_leave_the_others_and_the_limits_
         let calls: Vec<_> = (0..60).map(|_| tokio::spawn(me())).collect();
         sleep(Duration::from_millis(150) + if queued { SECOND } else { Duration::ZERO }).await;
         assert_eq!(api.tally().tokens, before.tokens + 1 + u64::from(queued), "one is on its way back");
-        calls.iter().step_by(2).for_each(|call| call.abort());
+        calls.iter().step_by(2).for_each(tokio::task::JoinHandle::abort);
         let mut dropped = 0;
         for (n, call) in calls.into_iter().enumerate() {
             match call.await {
