@@ -22,7 +22,7 @@ Usage: cargo run --example watch -- [FLAGS]
   --datacenter LIST  only these, such as gra,rbx; may be given again [all]
   --option NAME      only configurations with this addonFamily, such as ram-64g-ecc-2133; may be given again [all]
   --interval SECS    from one question about a plan to the next, 0.001 to 86400 [demo: 0.25, else 5]
-  --seconds SECS     how long to watch, 0.001 to 86400 [12]; calls under way then get two seconds more
+  --seconds SECS     how long to watch, 0.001 to 86400 [demo: 12, else until Ctrl-C]; calls under way then get two seconds more
   --endpoint NAME    the real API, such as ovh-eu, ovh-ca or ovh-us, or any base URL, such as https://eu.api.ovh.com/1.0;
                      needs at least one --plan
   --seed NUMBER      of the waits, and of the demo's stock and faults, 0 to 18446744073709551615 [7]
@@ -31,11 +31,11 @@ Usage: cargo run --example watch -- [FLAGS]
 On a terminal it draws a table in place, a row for each plan and a column for each datacenter: the best availability, and
 how many configurations can be had. Elsewhere each change is a line. NO_COLOR (not empty) takes the colours out.
 
-Ctrl-C ends it early, with the summary. RUST_LOG (such as warn, or error_stats=debug) says what is logged to stderr:
+Ctrl-C (or SIGTERM) ends it, with the summary; so does, without one, a reader of its output that has gone. RUST_LOG (such as warn, or error_stats=debug) says what is logged to stderr:
 by default errors, and over a real endpoint also repeats.
 
 Exit codes:
-  0  at least one call succeeded, each that did not is listed with its reason, every attempt is accounted for (in the
+  0  at least one call succeeded, each that did not (of many the last 1000) is listed with its reason, every attempt is accounted for (in the
      demo also against what the server did), and the rate limit held
   1  no call succeeded, or something does not add up, which the summary then lists
   2  bad arguments
@@ -55,13 +55,14 @@ pub(crate) struct Args {
     pub(crate) datacenters: Vec<String>,
     pub(crate) options: Vec<String>,
     pub(crate) interval: Option<Duration>,
-    pub(crate) seconds: Duration,
+    /// `None`: 12 s in the demo, else until it is stopped.
+    pub(crate) seconds: Option<Duration>,
     /// `None` is the demo.
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) seed: u64,
 }
 
-/// Both ends are choices: tokio's timer resolves a millisecond, and the summary keeps every attempt of the run, which a
+/// Both ends are choices: tokio's timer resolves a millisecond, and the demo's summary keeps every attempt of the run, which a
 /// day at ten per second bounds to a few hundred MB.
 const SECONDS: RangeInclusive<f64> = 0.001..=86400.0;
 
@@ -108,7 +109,6 @@ pub(crate) fn parse(args: impl IntoIterator<Item = impl Into<OsString>>) -> Resu
     if endpoint.is_some() && plans.is_empty() {
         return Err("--endpoint needs at least one --plan CODE: the unfiltered answer is megabytes".into());
     }
-    let seconds = seconds.unwrap_or(Duration::from_secs(12));
     Ok(Command::Watch(Args {
         plans,
         datacenters,
@@ -196,7 +196,7 @@ mod tests {
     fn nothing_is_the_demo() {
         let args = watch("");
         assert_eq!((args.plans.len(), args.endpoint, args.interval, args.seed), (0, None, None, 7));
-        assert_eq!(args.seconds, Duration::from_secs(12));
+        assert_eq!(args.seconds, None);
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(args.datacenters, ["gra", "rbx", "bhs"]);
         assert_eq!(args.options, ["ram-64g-ecc-2133", "softraid-2x450nvme"]);
         assert_eq!(args.interval, Some(Duration::from_millis(500)));
-        assert_eq!(args.seconds, Duration::from_millis(2250));
+        assert_eq!(args.seconds, Some(Duration::from_millis(2250)));
         assert_eq!(args.endpoint, Some(Endpoint::parse("https://eu.api.ovh.com/1.0").unwrap()));
         assert_eq!(args.seed, 7);
         assert_eq!(super::parse(["--help"]), Ok(Command::Help));

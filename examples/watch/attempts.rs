@@ -1,10 +1,12 @@
 //! Writes down every attempt: when it was released, over which port it went, and how it ended.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use parking_lot::Mutex;
@@ -18,9 +20,37 @@ use tower_layer::Layer;
 use tower_service::Service;
 use wire_fault::{CallId, Fault};
 
-/// All attempts of a run, in order of release. A clone is the same list.
+use crate::tally::Tally;
+use crate::window::busiest;
+
+/// How long an attempt is kept by itself where no server's account is to be joined with it: longer than it can last.
+const KEPT: Duration = Duration::from_secs(600);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The attempts of a run, in order of release. A clone is the same list.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Attempts(Arc<Mutex<Vec<Attempt>>>);
+pub(crate) struct Attempts(Arc<Mutex<Log>>);
+
+#[derive(Debug, Default)]
+struct Log {
+    list: VecDeque<Attempt>,
+    /// Of those that are no longer in the list.
+    past: Tally,
+    /// How many these are: the place of the list's first.
+    gone: usize,
+    /// The most releases within any second that began with one of them.
+    busiest: usize,
+    kept: Option<Duration>,
+}
+
+/// What all attempts of a run come to.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) tally: Tally,
+    /// The most releases within any second.
+    pub(crate) busiest: usize,
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt {
@@ -49,8 +79,18 @@ pub(crate) enum End {
 }
 
 impl Attempts {
+    /// A list that does not grow for ever: old attempts are counted and forgotten.
+    pub(crate) fn recent() -> Self {
+        Self(Arc::new(Mutex::new(Log { kept: Some(KEPT), ..Log::default() })))
+    }
+
+    /// Those that are in the list: all, unless it is one of [`recent`](Self::recent) ones.
     pub(crate) fn list(&self) -> Vec<Attempt> {
-        self.0.lock().clone()
+        self.0.lock().list.iter().copied().collect()
+    }
+
+    pub(crate) fn account(&self) -> Account {
+        self.0.lock().account()
     }
 
     /// How many attempts of this call, which began then, have failed.
@@ -61,27 +101,65 @@ impl Attempts {
 
     /// Those released since then.
     pub(crate) fn since(&self, then: Instant) -> Vec<Attempt> {
-        let list = self.0.lock();
+        let log = self.0.lock();
         // From the end, since a long run has many.
-        let new = list.iter().rev().take_while(|attempt| attempt.released >= then).count();
-        list.get(list.len() - new..).unwrap_or_default().to_vec()
+        let new = log.list.iter().rev().take_while(|attempt| attempt.released >= then).count();
+        log.list.range(log.list.len() - new..).copied().collect()
     }
 
     #[cfg(test)]
     pub(crate) fn of(list: &[Attempt]) -> Self {
-        Self(Arc::new(Mutex::new(list.to_vec())))
+        Self(Arc::new(Mutex::new(Log { list: list.iter().copied().collect(), ..Log::default() })))
     }
 
     /// How the last attempt of this call ended, if it has made one.
     pub(crate) fn last_of(&self, call: CallId) -> Option<End> {
-        self.0.lock().iter().rev().find(|attempt| attempt.call == call).map(|attempt| attempt.end)
+        self.0.lock().list.iter().rev().find(|attempt| attempt.call == call).map(|attempt| attempt.end)
     }
 
     fn open(&self, call: CallId) -> Ticket {
-        let mut list = self.0.lock();
+        let mut log = self.0.lock();
         // Under the lock, so that the order of the list is the order of the instants.
-        list.push(Attempt { call, released: Instant::now(), connected: None, end: End::Open });
-        Ticket { attempts: self.clone(), place: list.len() - 1 }
+        let place = log.open(call, Instant::now());
+        Ticket { attempts: self.clone(), place }
+    }
+}
+
+impl Log {
+    fn account(&self) -> Account {
+        let mut tally = self.past.clone();
+        self.list.iter().for_each(|attempt| tally.add(attempt));
+        let busiest = busiest(self.list.iter().map(|attempt| attempt.released), SECOND).max(self.busiest);
+        Account { tally, busiest }
+    }
+
+    /// Answers the attempt's place.
+    fn open(&mut self, call: CallId, released: Instant) -> usize {
+        self.forget_before(released);
+        self.list.push_back(Attempt { call, released, connected: None, end: End::Open });
+        self.gone + self.list.len() - 1
+    }
+
+    fn update(&mut self, place: usize, change: impl FnOnce(&mut Attempt)) {
+        // One that is under way is in the list.
+        let place = place.checked_sub(self.gone);
+        if let Some(attempt) = place.and_then(|place| self.list.get_mut(place)) {
+            change(attempt);
+        }
+    }
+
+    fn forget_before(&mut self, now: Instant) {
+        let Some(kept) = self.kept else { return };
+        while let Some(oldest) = self.list.front().copied() {
+            if oldest.end == End::Open || now.duration_since(oldest.released) < kept {
+                return;
+            }
+            let in_its_second = |other: &&Attempt| other.released.duration_since(oldest.released) < SECOND;
+            self.busiest = self.busiest.max(self.list.iter().take_while(in_its_second).count());
+            self.past.add(&oldest);
+            self.gone += 1;
+            self.list.pop_front();
+        }
     }
 }
 
@@ -94,9 +172,7 @@ struct Ticket {
 
 impl Ticket {
     fn update(&self, change: impl FnOnce(&mut Attempt)) {
-        if let Some(attempt) = self.attempts.0.lock().get_mut(self.place) {
-            change(attempt);
-        }
+        self.attempts.0.lock().update(self.place, change);
     }
 }
 
@@ -176,4 +252,35 @@ pub(crate) fn note_connection(stream: &TcpStream) {
     let connected = port.map(|port| Connected { port, at: Instant::now() });
     // Outside an attempt there is nobody to tell.
     let _ = CURRENT.try_with(|ticket| ticket.update(|attempt| attempt.connected = connected));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_is_still_counted() {
+        let mut logs = [Log::default(), Log { kept: Some(KEPT), ..Log::default() }];
+        for log in &mut logs {
+            let mut now = Instant::now();
+            // It is under way for long, and the next are kept with it.
+            let first = log.open(CallId::next(), now);
+            for n in 0..4_000 {
+                let place = log.open(CallId::next(), now);
+                let status = if n % 4 == 0 { StatusCode::NOT_FOUND } else { StatusCode::OK };
+                log.update(place, |attempt| attempt.end = End::Answered(status));
+                if n == 2_500 {
+                    log.update(first, |attempt| attempt.end = End::Answered(StatusCode::OK));
+                }
+                // Seven in a second, once.
+                now += if (2_000..2_006).contains(&n) { SECOND / 10 } else { SECOND / 2 };
+            }
+        }
+        for log in &logs {
+            let Account { tally, busiest } = log.account();
+            assert_eq!((tally.all(), tally.open, busiest), (4_001, 0, 7));
+            assert_eq!(tally.answered[&StatusCode::NOT_FOUND], 1_000);
+        }
+        assert_eq!(logs.map(|log| log.list.len()), [4_001, 1_200]);
+    }
 }

@@ -1,5 +1,6 @@
 //! Writes down every call of the watch: that it succeeded, or why not.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,12 +11,17 @@ use wire_fault::CallId;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calls(Arc<Mutex<Counts>>);
 
-/// What became of the calls: `started` is `succeeded` and the lengths of the three lists.
+/// How many of the failed calls are listed: the latest, so that a long outage fills no memory.
+const LISTED: usize = 1_000;
+
+/// What became of the calls: `started` is `succeeded`, `unlisted` and the lengths of the three lists.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) started: u64,
     pub(crate) succeeded: u64,
-    pub(crate) failed: Vec<Failed>,
+    pub(crate) failed: VecDeque<Failed>,
+    /// Those that failed before the ones that are listed.
+    pub(crate) unlisted: u64,
     /// Those that the end of the run dropped.
     pub(crate) dropped: Vec<Failed>,
     /// Those under way, and since when.
@@ -66,7 +72,12 @@ impl Open {
     pub(crate) fn failed(mut self, reason: String) {
         self.ended = true;
         let failed = self.entry(reason);
-        self.calls.0.lock().failed.push(failed);
+        let mut counts = self.calls.0.lock();
+        counts.failed.push_back(failed);
+        if counts.failed.len() > LISTED {
+            counts.failed.pop_front();
+            counts.unlisted += 1;
+        }
     }
 
     fn entry(&self, reason: String) -> Failed {
@@ -101,5 +112,16 @@ mod tests {
         assert_eq!((counts.started, counts.succeeded), (3, 1));
         assert_eq!(counts.failed.iter().map(|call| &*call.reason).collect::<Vec<_>>(), ["no"]);
         assert_eq!((counts.dropped.len(), counts.open.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_latest_failures_are_listed_and_all_counted() {
+        let calls = Calls::default();
+        let plan = Arc::from("24sk10");
+        for n in 0..LISTED + 2 {
+            calls.begin(CallId::next(), &plan).failed(n.to_string());
+        }
+        let counts = calls.counts();
+        assert_eq!((counts.failed.len(), counts.unlisted, &*counts.failed[0].reason), (LISTED, 2, "2"));
     }
 }

@@ -16,7 +16,8 @@ const FRESH: Duration = Duration::from_millis(1500);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     pub(crate) elapsed: Duration,
-    pub(crate) seconds: Duration,
+    /// How long it is to last; `None`: until it is stopped.
+    pub(crate) seconds: Option<Duration>,
     pub(crate) calls: u64,
     pub(crate) failed: u64,
     pub(crate) attempts: u64,
@@ -133,9 +134,13 @@ impl Frame {
     /// One line, or as many as it takes.
     fn figures(&self, figures: &Figures, healed: u64) -> Vec<Line> {
         let Figures { calls, failed, attempts, broken, streak, waiting, last_second, quota, .. } = *figures;
+        let time = match figures.seconds {
+            Some(seconds) => format!("{:.1?} of {seconds:?}", figures.elapsed.min(seconds)),
+            None => format!("{:.1?}", figures.elapsed),
+        };
         let bad = |is_bad| if is_bad { Style::Worse } else { Style::Plain };
         let items = [
-            (Style::Strong, format!("{:.1?} of {:?}", figures.elapsed.min(figures.seconds), figures.seconds)),
+            (Style::Strong, time),
             (bad(failed > 0), format!("calls {calls} ({failed} failed)")),
             (Style::Plain, format!("attempts {attempts} ({broken} broken)")),
             (Style::Better, format!("cuts healed {healed}")),
@@ -166,7 +171,7 @@ mod tests {
 
     const FIGURES: Figures = Figures {
         elapsed: Duration::from_millis(3210),
-        seconds: Duration::from_secs(12),
+        seconds: Some(Duration::from_secs(12)),
         calls: 30,
         failed: 1,
         attempts: 41,
@@ -258,6 +263,14 @@ mod tests {
         assert_eq!((&*lines[6], &*lines[7], lines.len()), ("last second 9 of 10", "news 4", 8));
         let lines = picture(120, 6, false, Duration::ZERO);
         assert_eq!((&*lines[1], lines.len()), ("... and 3 lines more", 5));
+    }
+
+    #[test]
+    fn without_an_end_it_tells_how_long_it_has_lasted() {
+        let frame = Frame { now: Instant::now(), size: Size { columns: 120, rows: 40 }, colour: false };
+        let figures = frame.figures(&Figures { seconds: None, ..FIGURES }, 0);
+        let first = figures.into_iter().next().map(|line| line.finish().0);
+        assert!(first.is_some_and(|line| line.starts_with("3.2s | calls 30")));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) struct Live {
     pub(crate) stats: ErrorStats,
     pub(crate) quotas: Quotas,
     pub(crate) start: Instant,
-    pub(crate) seconds: Duration,
+    pub(crate) seconds: Option<Duration>,
     pub(crate) colour: bool,
 }
 

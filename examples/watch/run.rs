@@ -2,9 +2,9 @@
 
 use std::env;
 use std::error::Error;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::pin::Pin;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use error_stats::ErrorStats;
 use flaky_tls::Running;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{self, Instant};
-use tracing_subscriber::Layer as _;
+use tokio::time;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry, fmt};
 
 use crate::args::{self, Args, Command, HELP};
 use crate::attempts::Attempts;
@@ -26,11 +26,15 @@ use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::demo;
 use crate::endpoint::Endpoint;
+use crate::interrupt;
 use crate::live::{self, Live};
 use crate::screen::{Log, Screen};
 use crate::stack::Settings;
 use crate::summary::Summary;
 use crate::watch::{PATH, Watch, query};
+
+/// How long the demo lasts.
+const DEMO: Duration = Duration::from_secs(12);
 
 /// How long a call that is under way at the end may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -53,6 +57,8 @@ pub fn main() -> ExitCode {
     match run(&args, screen) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        // Whoever read the output (`head`, say) has seen enough.
+        Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "watch: {error}");
             ExitCode::FAILURE
@@ -63,8 +69,13 @@ pub fn main() -> ExitCode {
 fn say(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
 
 fn refuse(message: &str) -> ExitCode {
@@ -80,19 +91,21 @@ fn log(default: &str, screen: Option<&Screen>) -> Result<(), String> {
     let targets = targets.ok_or_else(|| {
         format!("RUST_LOG {wanted:?} is no filter; accepted: LEVEL or TARGET=LEVEL, by commas")
     })?;
-    let screen = screen.cloned();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(live::colour() && io::stderr().is_terminal())
-        .with_writer(move || Log::above(screen.as_ref()));
+    let lines = lines(live::colour() && io::stderr().is_terminal(), screen.cloned());
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(())
+}
+
+fn lines(ansi: bool, screen: Option<Screen>) -> impl tracing_subscriber::Layer<Registry> {
+    fmt::layer().with_ansi(ansi).with_writer(move || Log::above(screen.as_ref()))
 }
 
 /// Answers whether all is well, as the help defines it.
 #[tokio::main]
 async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>> {
     let stats = ErrorStats::new();
-    let attempts = Attempts::default();
+    // The demo's are joined, one by one, with what its server did to them.
+    let attempts = if args.endpoint.is_none() { Attempts::default() } else { Attempts::recent() };
     let calls = Calls::default();
     let start = stats.snapshot().at;
 
@@ -112,17 +125,13 @@ async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>
         [] => demo::PLANS.map(String::from).to_vec(),
         given => given.to_vec(),
     };
-    introduce(args, &plans, interval, &endpoint, server.as_ref())?;
+    let seconds = args.seconds.or_else(|| server.is_some().then_some(DEMO));
+    // Before the first word, so that whoever has read that can end it.
+    let interrupted = interrupt::listen()?;
+    introduce(args.seed, &plans, interval, seconds, &endpoint, server.as_ref())?;
 
     let (quotas, clock) = (settings.quotas(), Clock::new(start));
     let api = settings.stack(&stats, &attempts);
-    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-    // Polled once, it listens from now on.
-    tokio::select! {
-        biased;
-        pressed = &mut interrupted => return pressed.map(|()| false).map_err(Into::into),
-        () = std::future::ready(()) => {}
-    }
     let live = screen.map(|screen| Live {
         screen,
         board: Board::new(&plans),
@@ -131,7 +140,7 @@ async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>
         stats: stats.clone(),
         quotas: quotas.clone(),
         start: start.instant,
-        seconds: args.seconds,
+        seconds,
         colour: live::colour(),
     });
     let (stop, stopped) = watch::channel(false);
@@ -150,7 +159,7 @@ async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>
         watches.spawn(watch.run(stopped.clone()));
     }
     tokio::select! {
-        over = until_over(&mut watches, &stop, args.seconds, interrupted) => over?,
+        over = until_over(&mut watches, &stop, seconds, interrupted) => over?,
         failed = live::run(live.as_ref()) => match failed? {},
     }
     if let Some(live) = live {
@@ -169,15 +178,15 @@ async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>
 }
 
 fn introduce(
-    args: &Args,
+    seed: u64,
     plans: &[String],
     interval: Duration,
+    seconds: Option<Duration>,
     endpoint: &Endpoint,
     server: Option<&Running>,
 ) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if server.is_some() {
-        let seed = args.seed;
         writeln!(
             out,
             "demo: a server of its own on loopback, which cuts a good quarter of its connections (seed {seed});"
@@ -188,27 +197,38 @@ fn introduce(
         )?;
     }
     let plans = plans.join(", ");
-    writeln!(out, "watching {plans} at {endpoint}, every {interval:?} for {:?}", args.seconds)
+    write!(out, "watching {plans} at {endpoint}, every {interval:?} ")?;
+    match seconds {
+        Some(seconds) => writeln!(out, "for {seconds:?}"),
+        None => writeln!(out, "until Ctrl-C"),
+    }
 }
 
-/// Lets the watches go on until the time is up, Ctrl-C is pressed, or one of them fails; then ends them all.
+/// Lets the watches go on until the time is up, if there is an end to it, somebody stops them, or one of them fails; then ends
+/// them all.
 async fn until_over(
     watches: &mut JoinSet<io::Result<()>>,
     stop: &watch::Sender<bool>,
-    seconds: Duration,
-    mut interrupted: Pin<&mut impl Future<Output = io::Result<()>>>,
+    seconds: Option<Duration>,
+    interrupted: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn Error>> {
-    let end = Instant::now() + seconds;
+    let mut interrupted = pin!(interrupted);
+    let time_is_up = async {
+        match seconds {
+            Some(seconds) => time::sleep(seconds).await,
+            None => pending().await,
+        }
+    };
     tokio::select! {
         biased;
-        pressed = &mut interrupted => pressed?,
+        () = &mut interrupted => {}
         ended = watches.join_next() => if let Some(ended) = ended { ended?? },
-        () = time::sleep_until(end) => {
+        () = time_is_up => {
             // `send` fails if nobody listens any more, and then there is nothing to stop.
             let _ = stop.send(true);
             tokio::select! {
                 biased;
-                pressed = &mut interrupted => pressed?,
+                () = &mut interrupted => {}
                 ended = all(watches) => ended?,
                 () = time::sleep(GRACE) => {}
             }
@@ -223,4 +243,15 @@ async fn all(watches: &mut JoinSet<io::Result<()>>) -> Result<(), Box<dyn Error>
         ended??;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is a panic where the crate is built without colours.
+    #[test]
+    fn the_log_can_have_colours() {
+        drop(lines(true, None));
+    }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use error_stats::Snapshot;
 use flaky_tls::{Scenario, Truth};
 use rate_limit::Quotas;
-use wire_fault::{Cause, Delivery, Phase};
+use wire_fault::Phase;
 
-use crate::attempts::{Attempt, Attempts, End};
+use crate::attempts::{Account, Attempt, Attempts, End};
 use crate::calls::{Counts, Failed};
 use crate::clock::Clock;
 use crate::join::{Connection, Join, join};
-use crate::window::busiest;
+use crate::tally::{Kind, Tally};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -23,10 +23,8 @@ pub(crate) struct Summary {
     elapsed: Duration,
     clock: Clock,
     calls: Counts,
-    attempts: Vec<Attempt>,
+    attempts: Account,
     quotas: Quotas,
-    /// The most releases within any second.
-    busiest: usize,
     /// Of the demo only.
     server: Option<Server>,
     problems: Vec<String>,
@@ -52,14 +50,14 @@ impl Summary {
         truth: Option<&Truth>,
     ) -> Self {
         let calls = explained(calls, attempts);
-        let attempts = attempts.list();
-        let mut problems = differences(&calls, &attempts, stats);
-        let busiest = busiest(attempts.iter().map(|attempt| attempt.released), SECOND);
+        let account = attempts.account();
+        let mut problems = differences(&calls, &account.tally, stats);
+        let busiest = account.busiest;
         if busiest > quotas.most() as usize {
             problems.push(format!("{busiest} releases within a second, at a quota of {quotas}"));
         }
-        let server = truth.map(|truth| Server::new(&attempts, truth, &mut problems));
-        Self { elapsed, clock, calls, attempts, quotas, busiest, server, problems }
+        let server = truth.map(|truth| Server::new(&attempts.list(), truth, &mut problems));
+        Self { elapsed, clock, calls, attempts: account, quotas, server, problems }
     }
 
     /// Whether something was watched, and everything adds up.
@@ -95,28 +93,16 @@ fn explained(mut calls: Counts, attempts: &Attempts) -> Counts {
     calls
 }
 
-/// What kind of fault an attempt met.
-type Kind = (Phase, Cause, Delivery);
-
-fn faults(attempts: &[Attempt]) -> BTreeMap<Kind, u64> {
-    let mut faults = BTreeMap::new();
-    for attempt in attempts {
-        if let End::Failed(fault) = attempt.end {
-            *faults.entry((fault.phase, fault.cause, fault.delivery)).or_default() += 1;
-        }
-    }
-    faults
-}
-
 /// Where error-stats has counted something else than this program.
-fn differences(calls: &Counts, attempts: &[Attempt], stats: &Snapshot) -> Vec<String> {
+fn differences(calls: &Counts, attempts: &Tally, stats: &Snapshot) -> Vec<String> {
     let counted: BTreeMap<Kind, u64> = stats
         .attempts
         .faults
         .iter()
         .map(|kind| ((kind.phase, kind.cause, kind.delivery), kind.count))
         .collect();
-    let listed = calls.succeeded + calls.failed.len() as u64 + calls.dropped.len() as u64;
+    let failed = calls.unlisted + calls.failed.len() as u64;
+    let listed = calls.succeeded + failed + calls.dropped.len() as u64;
     let mut problems = Vec::new();
     let mut compare = |what: &str, here: u64, there: u64| {
         if here != there {
@@ -125,12 +111,11 @@ fn differences(calls: &Counts, attempts: &[Attempt], stats: &Snapshot) -> Vec<St
     };
     compare("calls that are listed, and calls", listed, calls.started);
     compare("calls, and those that error-stats counted", calls.started, stats.calls.started);
-    compare("attempts, and those that error-stats counted", attempts.len() as u64, stats.attempts.started);
+    compare("attempts, and those that error-stats counted", attempts.all(), stats.attempts.started);
     compare("calls that error-stats sees under way at the end", stats.calls.in_flight, 0);
     compare("attempts that error-stats sees under way at the end", stats.attempts.in_flight, 0);
-    let faults = faults(attempts);
-    if faults != counted {
-        problems.push(format!("faults: {faults:?} here, {counted:?} in error-stats"));
+    if attempts.faults != counted {
+        problems.push(format!("faults: {:?} here, {counted:?} in error-stats", attempts.faults));
     }
     problems
 }
@@ -143,10 +128,10 @@ impl fmt::Display for Summary {
         self.calls(f)?;
         self.attempts(f)?;
         let quotas = &self.quotas;
-        write!(f, "pace: quota {quotas}; most releases in any sliding second: {}", self.busiest)?;
+        write!(f, "pace: quota {quotas}; most releases in any sliding second: {}", self.attempts.busiest)?;
         if let Some(server) = &self.server {
             write!(f, "; most arrivals at the server: {}", server.busiest)?;
-            if server.busiest > self.busiest {
+            if server.busiest > self.attempts.busiest {
                 // Calls released apart can arrive together: what lies between is a handshake, and a scheduler.
                 f.write_str(" (bunched on the way)")?;
             }
@@ -168,9 +153,12 @@ impl fmt::Display for Summary {
 
 impl Summary {
     fn calls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { started, succeeded, failed, dropped, .. } = &self.calls;
-        let (lost, left) = (failed.len(), dropped.len());
+        let Counts { started, succeeded, failed, unlisted, dropped, .. } = &self.calls;
+        let (lost, left) = (unlisted + failed.len() as u64, dropped.len());
         writeln!(f, "calls: {started} = {succeeded} succeeded + {lost} failed + {left} dropped at the end")?;
+        if *unlisted > 0 {
+            writeln!(f, "  the last {} of those that failed:", failed.len())?;
+        }
         for Failed { id, plan, at, reason } in failed.iter().chain(dropped) {
             writeln!(f, "  call {id}, {plan}, {}: {reason}", self.clock.at(*at))?;
         }
@@ -178,23 +166,13 @@ impl Summary {
     }
 
     fn attempts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut answered: BTreeMap<_, u64> = BTreeMap::new();
-        let mut open = 0_u64;
-        for attempt in &self.attempts {
-            match attempt.end {
-                End::Answered(status) => *answered.entry(status).or_default() += 1,
-                End::Open => open += 1,
-                End::Failed(_) => {}
-            }
-        }
-        let faults = faults(&self.attempts);
-        let (whole, broken): (u64, u64) = (answered.values().sum(), faults.values().sum());
-        let all = self.attempts.len();
+        let tally = &self.attempts.tally;
+        let (all, whole, broken, open) = (tally.all(), tally.whole(), tally.broken(), tally.open);
         writeln!(f, "attempts: {all} = {whole} answered + {broken} broken + {open} dropped at the end")?;
-        for (status, count) in answered {
+        for (status, count) in &tally.answered {
             writeln!(f, "  {count:>5}  answered {status}")?;
         }
-        for ((phase, cause, delivery), count) in faults {
+        for ((phase, cause, delivery), count) in &tally.faults {
             writeln!(f, "  {count:>5}  {phase:<17}  {cause:<18}  {delivery}")?;
         }
         Ok(())
@@ -238,7 +216,7 @@ mod tests {
     use error_stats::ErrorStats;
     use http::StatusCode;
     use tokio::time::Instant;
-    use wire_fault::{CallId, Fault, Healing};
+    use wire_fault::{CallId, Cause, Delivery, Fault, Healing};
 
     use super::*;
 
@@ -282,7 +260,7 @@ mod tests {
     fn calls_that_nobody_lists_are_a_problem() {
         let stats = ErrorStats::new().snapshot();
         let calls = Counts { started: 2, succeeded: 1, ..Counts::default() };
-        let found = differences(&calls, &[], &stats);
+        let found = differences(&calls, &Tally::default(), &stats);
         assert_eq!(found.len(), 2, "one is not listed, and error-stats saw none: {found:?}");
     }
 }

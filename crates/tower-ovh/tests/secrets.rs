@@ -3,6 +3,7 @@
 mod common;
 
 use std::fmt::Write as _;
+use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use common::{Body, Doing, get, trusting};
 use fake_ovh::{FakeOvh, RetryAfter, Throttle};
-use flaky_tls::{BadCertificate, CutBy, CutPoint, FlakyTls, Scenario, Script};
+use flaky_tls::{BadCertificate, CutBy, CutPoint, FlakyTls, HttpVersions, Scenario, Script};
 use futures_util::future::join_all;
 use jittered_backoff::{Backoff, Limits};
 use ovh_auth::{ApplicationKeys, Config, Credentials, OAuth2Client, Secret, Setting, Sources};
@@ -82,13 +83,26 @@ fn quick() -> OvhStack {
         .with_signed_limiter(Limiter::new(Quota::per_second(1_000).unwrap()))
 }
 
-async fn everything(out: &Out) {
-    let api = FakeOvh::new()
+/// It knows these secrets.
+fn api() -> FakeOvh {
+    FakeOvh::new()
         .with_application(KEY, SECRET)
         .and_then(|api| api.with_consumer_key(KEY, CONSUMER, fake_ovh::AccessRule::everything()))
         .and_then(|api| api.with_oauth2_client(CLIENT, CLIENT_SECRET))
         .and_then(|api| api.with_access_token(TOKEN))
-        .unwrap();
+        .unwrap()
+}
+
+/// Of each kind, and wrong ones.
+fn credentials() -> [Credentials; 4] {
+    let oauth2 = Credentials::OAuth2(OAuth2Client::new(CLIENT, CLIENT_SECRET).unwrap());
+    let token = Credentials::AccessToken(Secret::new(TOKEN).unwrap());
+    let wrong = ApplicationKeys::new(KEY, "WrongXS2").unwrap().with_consumer_key(CONSUMER).unwrap();
+    [keys(), oauth2, token, Credentials::Application(wrong)]
+}
+
+async fn everything(out: &Out) {
+    let api = api();
     let scenarios =
         [CutPoint::Accept, CutPoint::ServerHello, CutPoint::Handshake, CutPoint::Head, CutPoint::Body]
             .map(|at| Scenario::Cut { at, by: CutBy::Fin })
@@ -98,10 +112,7 @@ async fn everything(out: &Out) {
                 Scenario::Stall(CutPoint::Head),
                 Scenario::Healthy,
             ]);
-    let oauth2 = Credentials::OAuth2(OAuth2Client::new(CLIENT, CLIENT_SECRET).unwrap());
-    let token = Credentials::AccessToken(Secret::new(TOKEN).unwrap());
-    let wrong = ApplicationKeys::new(KEY, "WrongXS2").unwrap().with_consumer_key(CONSUMER).unwrap();
-    let credentials = [keys(), oauth2, token, Credentials::Application(wrong)];
+    let credentials = credentials();
 
     let api = &api;
     let credentials = &credentials;
@@ -164,6 +175,11 @@ async fn everything(out: &Out) {
         format!("socks5://u:{PROXY_PASSWORD}@p"),
         format!("http://u:{PROXY_PASSWORD} @p"),
         format!("u:{PROXY_PASSWORD}@"),
+        format!("http://u:{PROXY_PASSWORD}#x@p"),
+        format!("http://u:1/{PROXY_PASSWORD}@p"),
+        format!("http://u:{PROXY_PASSWORD}%@p"),
+        format!("http://u:{PROXY_PASSWORD}"),
+        format!("http://u:{PROXY_PASSWORD}@p:99999"),
     ] {
         out.error(&Proxy::new(url).unwrap_err());
     }
@@ -214,26 +230,24 @@ async fn calls(out: &Out, ovh: &OvhClient) {
     writeln!(out.0.lock().unwrap(), "{}", ovh.stats().snapshot()).unwrap();
 }
 
-#[tokio::test]
-async fn no_secret_is_in_any_text() {
-    let out = Out::default();
+/// What is written at TRACE level on this thread while this runs.
+async fn written<F: Future>(out: &Out, running: F) -> String {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_ansi(false)
         .with_writer(out.clone())
         .finish();
-    // For this thread, on which the whole test runs.
     // Other threads have no subscriber: what they come by first must not count as of no interest to anybody.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
     let guard = tracing::subscriber::set_default(subscriber);
-    everything(&out).await;
+    running.await;
     drop(guard);
+    out.0.lock().unwrap().clone()
+}
 
-    let text = out.0.lock().unwrap();
+fn assert_silent(text: &str, signs: &[&str]) {
     // Something was written at each level, by every layer and by what lies below them.
-    for sign in
-        ["TRACE", "DEBUG", "WARN", "ERROR", "repeating the call", "error_stats", "ovh_auth", "hyper_util"]
-    {
+    for sign in signs {
         assert!(text.contains(sign), "nothing of {sign} was written");
     }
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("aladdin:{PROXY_PASSWORD}"));
@@ -252,6 +266,8 @@ async fn no_secret_is_in_any_text() {
         QUERY,
         "WrongXS2",
         "$1$",
+        // The fake's own tokens.
+        "fake-",
     ];
     for secret in secrets {
         if let Some(at) = text.find(secret) {
@@ -260,4 +276,45 @@ async fn no_secret_is_in_any_text() {
             panic!("{secret} is in: {}", &text[start..end]);
         }
     }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_any_text() {
+    let out = Out::default();
+    // The whole test runs on this thread.
+    let text = written(&out, everything(&out)).await;
+    let layers = ["repeating the call", "error_stats", "ovh_auth", "hyper_util"];
+    assert_silent(&text, &[&["TRACE", "DEBUG", "WARN", "ERROR"][..], &layers].concat());
+}
+
+/// The server is on a thread of its own: only the client's events are read, for it has no secrets from itself.
+#[tokio::test]
+async fn nor_over_http2() {
+    let (send, served) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let api = api();
+            let server = FlakyTls::new().with_http(HttpVersions::Http2).serve(api.router()).await.unwrap();
+            send.send((server.url(), server.authority().pem().to_owned())).unwrap();
+            let _ = stopped.await;
+            api.tally().calls
+        })
+    });
+    let (url, pem) = served.recv().unwrap();
+    let connector = Connector::trusting(Roots::none().with_pem(pem).unwrap()).unwrap().with_http2();
+    let out = Out::default();
+    let text = written(&out, async {
+        for credentials in credentials() {
+            let endpoint: ovh_auth::Endpoint = format!("{url}/1.0").parse().unwrap();
+            let endpoint = endpoint.with_token_url(format!("{url}/auth/oauth2/token").parse().unwrap());
+            let config = Config::new(endpoint, Some(credentials)).unwrap();
+            calls(&out, &OvhClient::connect(&config, quick(), &connector).unwrap()).await;
+        }
+    })
+    .await;
+    stop.send(()).unwrap();
+    assert!(server.join().unwrap() > 10, "calls were received");
+    assert_silent(&text, &["TRACE", "ovh_auth", "h2::"]);
 }

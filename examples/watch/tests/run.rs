@@ -105,6 +105,7 @@ fn it_watches_what_it_is_told_to() {
     assert_accounted(&stdout);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_real_endpoint_is_asked_as_the_api_documents_it() {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -123,15 +124,15 @@ async fn a_real_endpoint_is_asked_as_the_api_documents_it() {
     std::fs::write(roots, server.authority().pem()).expect("writable");
 
     let endpoint = format!("{}/1.0", server.url());
-    let mut watch =
-        watch(&["--endpoint", &endpoint, "--plan", "24sk10", "--seconds", "0.3", "--interval", "0.1"]);
+    let mut watch = watch(&["--endpoint", &endpoint, "--plan", "24sk10", "--interval", "0.1"]);
     watch.args(["--datacenter", "gra", "--datacenter", "rbx", "--option", "ram-64g", "--option", "softraid"]);
     watch.env("SSL_CERT_FILE", roots).env_remove("SSL_CERT_DIR");
-    let output =
-        tokio::task::spawn_blocking(move || watch.output()).await.expect("no panic").expect("it starts");
+    // Nothing else ends it.
+    let (stdout, code) =
+        tokio::task::spawn_blocking(move || signalled(watch, "INT")).await.expect("it is watched to its end");
 
-    let (stdout, stderr, code) = ended(&output);
-    assert_eq!((code, &*stderr), (Some(0), ""), "{stdout}");
+    assert_eq!(code, Some(0), "{stdout}");
+    assert!(stdout.contains("every 100ms until Ctrl-C\n"), "{stdout}");
     assert!(stdout.contains("  24sk10  1 of 1 available at first"), "{stdout}");
     assert_accounted(&stdout);
     let asked = asked.lock();
@@ -195,12 +196,12 @@ fn an_endpoint_out_of_reach_is_told_by_phase() {
     assert_accounted(&stdout);
 }
 
+/// Starts it, reads its output up to the first answer, and sends it this signal.
 #[cfg(unix)]
-#[test]
-fn ctrl_c_ends_it_with_the_summary() {
+fn signalled(mut watch: Command, signal: &str) -> (String, Option<i32>) {
     use std::io::{BufRead as _, BufReader, Read as _};
 
-    let mut child = watch(&["--seconds", "60"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut child = watch.stdout(Stdio::piped()).spawn().expect("it starts");
     let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
     // Once it prints what is available, its calls succeed.
     let mut lines = String::new();
@@ -208,11 +209,34 @@ fn ctrl_c_ends_it_with_the_summary() {
         assert_ne!(stdout.read_line(&mut lines).expect("readable"), 0, "{lines}");
     }
     // The shell's own kill: there may be no program of that name.
-    let kill = format!("kill -INT {}", child.id());
-    let interrupt = Command::new("sh").args(["-c", &kill]).status().expect("a shell is there");
-    assert!(interrupt.success());
+    let kill = format!("kill -{signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell is there").success());
     stdout.read_to_string(&mut lines).expect("readable");
-    assert_eq!(child.wait().expect("it ends").code(), Some(0), "{lines}");
-    assert!(lines.ends_with("\nresult: every attempt is accounted for\n"), "{lines}");
-    assert_accounted(&lines);
+    (lines, child.wait().expect("it ends").code())
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_and_sigterm_end_it_with_the_summary() {
+    for signal in ["INT", "TERM"] {
+        let (lines, code) = signalled(watch(&["--seconds", "60"]), signal);
+        assert_eq!(code, Some(0), "{lines}");
+        assert!(lines.ends_with("\nresult: every attempt is accounted for\n"), "{lines}");
+        assert_accounted(&lines);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_gone_ends_it_quietly() {
+    use std::io::{BufRead as _, BufReader};
+
+    let mut watch = watch(&["--seconds", "60", "--interval", "0.1"]);
+    let mut child = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    stdout.read_line(&mut String::new()).expect("readable");
+    drop(stdout);
+    let (_, stderr, code) = ended(&child.wait_with_output().expect("it ends"));
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!stderr.contains("watch: ") && !stderr.contains("panicked"), "{stderr}");
 }

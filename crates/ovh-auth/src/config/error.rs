@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use super::setting::Setting;
+
 /// A configuration that can't be used. The message names the file, section and key, or the variable; never a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -14,9 +16,9 @@ pub struct ConfigError {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConfigErrorKind {
-    /// A file is there but can't be read.
+    /// A file that may have what is needed is there, but can't be read.
     UnreadableFile,
-    /// A file, or a section that is needed, is no INI.
+    /// A file that may have what is needed, or a section of it, is no INI.
     MalformedFile,
     /// The endpoint is neither a known name nor a base URL.
     UnknownEndpoint,
@@ -35,6 +37,12 @@ pub enum ConfigErrorKind {
 impl ConfigError {
     pub(super) fn new(kind: ConfigErrorKind, text: impl fmt::Display) -> Self {
         Self { kind, text: text.to_string() }
+    }
+
+    /// The error of a file, told because it may have this.
+    pub(super) fn while_looking_for(&self, setting: Setting) -> Self {
+        let text = format!("{} (while looking for key `{}`)", self.text, setting.key());
+        Self { kind: self.kind, text }
     }
 
     /// What is wrong.

@@ -46,13 +46,10 @@ impl File {
     pub(super) fn get(&self, section: &str, setting: Setting) -> Result<Option<&str>, ConfigError> {
         let Some(keys) = self.sections.get(section) else { return Ok(None) };
         if keys.values().any(Option::is_none) {
+            let path = self.path.display();
             return Err(ConfigError::new(
                 ConfigErrorKind::MalformedFile,
-                format_args!(
-                    "section [{section}] of {} has a line that is no `key=value` (while looking for key `{}`)",
-                    self.path.display(),
-                    setting.key()
-                ),
+                format_args!("section [{section}] of {path} has a line that is no `key=value`"),
             ));
         }
         // Python's clients take keys in any case. The exact one goes first, then the order is the alphabet's.

@@ -15,6 +15,13 @@ use super::setting::{Origin, Place, Setting};
 use super::value::Config;
 use crate::endpoint::Endpoint;
 
+/// The settings of each way to authenticate.
+const METHODS: [&[Setting]; 3] = [
+    &[Setting::ApplicationKey, Setting::ApplicationSecret, Setting::ConsumerKey],
+    &[Setting::ClientId, Setting::ClientSecret],
+    &[Setting::AccessToken],
+];
+
 type Env = Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// The section that names the endpoint.
@@ -76,15 +83,14 @@ impl Sources {
     /// As [`Config::load`].
     pub fn load(&self) -> Result<Config, ConfigError> {
         let paths = self.files.clone().unwrap_or_else(|| self.usual_files());
-        let mut files = Vec::new();
-        for path in &paths {
-            files.extend(File::read(path)?);
-        }
+        let files = paths.iter().filter_map(|path| File::read(path).transpose()).collect();
         let search = Search { sources: self, files };
 
-        let endpoint = search.find(Setting::Endpoint, DEFAULT)?;
-        let endpoint =
-            endpoint.unwrap_or_else(|| Found { value: DEFAULT_ENDPOINT.to_owned(), origin: Origin::Default });
+        let endpoint = match search.find(Setting::Endpoint, DEFAULT)? {
+            Looked::Found(endpoint) => endpoint,
+            Looked::Nowhere => Found { value: DEFAULT_ENDPOINT.to_owned(), origin: Origin::Default },
+            Looked::Hidden(error) => return Err(error),
+        };
         let section = endpoint.value.clone();
         let parsed: Endpoint = section.parse().map_err(|error| {
             let place = Place(Setting::Endpoint, &endpoint.origin);
@@ -92,19 +98,18 @@ impl Sources {
         })?;
 
         let mut found = BTreeMap::from([(Setting::Endpoint, endpoint)]);
-        for setting in [
-            Setting::ApplicationKey,
-            Setting::ApplicationSecret,
-            Setting::ConsumerKey,
-            Setting::ClientId,
-            Setting::ClientSecret,
-            Setting::AccessToken,
-        ] {
-            if let Some(value) = search.find(setting, &section)? {
-                found.insert(setting, value);
+        let mut hidden = BTreeMap::new();
+        for setting in METHODS.concat() {
+            match search.find(setting, &section)? {
+                Looked::Found(value) => drop(found.insert(setting, value)),
+                Looked::Nowhere => {}
+                Looked::Hidden(error) => drop(hidden.insert(setting, error)),
             }
         }
-        assemble(parsed, &found, Searched { paths, section })
+        match needed(&found).find_map(|setting| hidden.remove(&setting)) {
+            Some(error) => Err(error),
+            None => assemble(parsed, &found, Searched { paths, section }),
+        }
     }
 
     fn usual_files(&self) -> Vec<PathBuf> {
@@ -122,10 +127,14 @@ impl Config {
     /// An empty value counts as unset. Without an endpoint it is `ovh-eu`, as in go-ovh. No credentials are no error
     /// here, for many calls need none: see [`require_credentials`](Self::require_credentials).
     ///
+    /// A file that can't be read is an error only where it could have what is needed: the endpoint, or a key of the method by
+    /// which one is known to authenticate (each key, if none is known), and that was found in no place before it. A program
+    /// whose environment has everything asks nothing of files.
+    ///
     /// # Errors
     ///
-    /// - [`UnreadableFile`](ConfigErrorKind::UnreadableFile): a file is there and can't be read;
-    /// - [`MalformedFile`](ConfigErrorKind::MalformedFile): one is no INI, or a section that is needed has a line
+    /// - [`UnreadableFile`](ConfigErrorKind::UnreadableFile): a file that is needed is there and can't be read;
+    /// - [`MalformedFile`](ConfigErrorKind::MalformedFile): one that is needed is no INI, or its section has a line
     ///   without a `=`;
     /// - [`UnknownEndpoint`](ConfigErrorKind::UnknownEndpoint): no known name, no base URL;
     /// - [`InvalidValue`](ConfigErrorKind::InvalidValue): a key, secret or token that can't be a
@@ -154,30 +163,53 @@ impl fmt::Debug for Sources {
     }
 }
 
+/// What must be known before credentials are put together: the parts of each method of which one is there.
+fn needed(found: &BTreeMap<Setting, Found>) -> impl Iterator<Item = Setting> {
+    let used = |method: &[Setting]| method.iter().any(|setting| found.contains_key(setting));
+    let any = METHODS.into_iter().any(used);
+    METHODS.into_iter().filter(move |method| !any || used(method)).flatten().copied()
+}
+
 struct Search<'a> {
     sources: &'a Sources,
-    files: Vec<File>,
+    files: Vec<Result<File, ConfigError>>,
+}
+
+/// What became of the search for one setting.
+enum Looked {
+    Found(Found),
+    Nowhere,
+    /// A file may have it, and can't be read. That is an error if the setting is needed.
+    Hidden(ConfigError),
 }
 
 impl Search<'_> {
-    fn find(&self, setting: Setting, section: &str) -> Result<Option<Found>, ConfigError> {
+    fn find(&self, setting: Setting, section: &str) -> Result<Looked, ConfigError> {
         let argument = self.sources.arguments.get(&setting).filter(|value| !value.is_empty());
         if let Some(value) = argument {
-            return Ok(Some(Found { value: value.clone(), origin: Origin::Argument }));
+            return Ok(Looked::Found(Found { value: value.clone(), origin: Origin::Argument }));
         }
         if let Some(value) = (self.sources.env)(setting.variable()).filter(|value| !value.is_empty()) {
             let value = value.into_string().map_err(|_| {
                 let place = Place(setting, &Origin::Environment);
                 ConfigError::new(ConfigErrorKind::InvalidValue, format_args!("{place}: it is not Unicode"))
             })?;
-            return Ok(Some(Found { value, origin: Origin::Environment }));
+            return Ok(Looked::Found(Found { value, origin: Origin::Environment }));
         }
         for file in &self.files {
-            if let Some(value) = file.get(section, setting)? {
-                let origin = Origin::File { path: file.path().to_owned(), section: section.to_owned() };
-                return Ok(Some(Found { value: value.to_owned(), origin }));
+            let value = match file {
+                Ok(file) => file.get(section, setting).map(|value| value.map(|value| (file, value))),
+                Err(error) => Err(error.clone()),
+            };
+            match value {
+                Ok(Some((file, value))) => {
+                    let origin = Origin::File { path: file.path().to_owned(), section: section.to_owned() };
+                    return Ok(Looked::Found(Found { value: value.to_owned(), origin }));
+                }
+                Ok(None) => {}
+                Err(error) => return Ok(Looked::Hidden(error.while_looking_for(setting))),
             }
         }
-        Ok(None)
+        Ok(Looked::Nowhere)
     }
 }

@@ -14,6 +14,10 @@ use crate::secret::Secret;
 /// How long before its end a token is no longer used: what the official clients do (go-ovh by golang.org/x/oauth2).
 const EARLY: Duration = Duration::from_secs(10);
 
+/// How long a token is used at least, whatever it says: calls that wait for one would otherwise find it ended when their turn
+/// comes, and fetch for ever.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// The longest answer read. Tokens have some 1 to 2 KiB.
 pub(super) const ANSWER: usize = 16 * 1024;
 
@@ -86,7 +90,7 @@ pub(super) fn read(answer: &Answer) -> Result<Token, Failure> {
     let secret = Secret::new(&granted.access_token).map_err(|_| unreadable())?;
     let lasts = granted.expires_in.map(Duration::from_secs);
     // One that ends beyond what the clock can count never ends.
-    let good_until = lasts.and_then(|lasts| at.checked_add(lasts.saturating_sub(EARLY)));
+    let good_until = lasts.and_then(|lasts| at.checked_add((lasts - EARLY.min(lasts / 2)).max(LEAST)));
     Ok(Token { good_until, ..Token::new(&secret) })
 }
 

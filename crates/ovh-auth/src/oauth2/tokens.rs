@@ -13,6 +13,7 @@ use tower_service::Service;
 use super::token::{ANSWER, Token, read};
 use crate::credentials::OAuth2Client;
 use crate::endpoint::Endpoint;
+use crate::error::AuthError;
 use crate::exchange::{Source, exchange};
 use crate::failure::BoxError;
 use crate::kept::{Held, Kept, Lookup};
@@ -20,7 +21,8 @@ use crate::secret::Secret;
 
 /// Access tokens: fetched for client credentials when one is needed, once however many wait for it, or one that is given.
 ///
-/// A token is used until 10 s before its end, as the official clients do, or until the API answers 401 to it.
+/// A token is used until 10 s before its end, as the official clients do, or until the API answers 401 to it. One that lasts
+/// less than 20 s is used for half of its time, and for a second at least.
 ///
 /// # Cancellation, Clone
 ///
@@ -83,6 +85,51 @@ impl Tokens {
             })
         });
         Ok(Self { origin: Origin::Fetched(Arc::new(kept)) })
+    }
+
+    /// Waits until a token is there, fetched first if none is kept, or the one that is ends soon.
+    ///
+    /// For layers above a rate limit: a call that waits in [`Bearer`](crate::Bearer) has been released already, and the time of
+    /// its attempt runs. The token may end, or be refused, between this and the call; then `Bearer` fetches the next all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthErrorKind::Token`](crate::AuthErrorKind::Token) if none can be had.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use ovh_auth::{OAuth2Client, Tokens};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let service = tower::service_fn(|request: Request<Full<Bytes>>| async move {
+    ///     assert_eq!(request.uri(), "https://www.ovh.com/auth/oauth2/token");
+    ///     let body = r#"{"access_token":"t","token_type":"Bearer","expires_in":3599}"#;
+    ///     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(body)))
+    /// });
+    /// let tokens = Tokens::fetched(&"ovh-eu".parse()?, &OAuth2Client::new("EU.id", "secret")?, service)?;
+    /// assert!(!tokens.is_ready());
+    /// tokens.ready().await?;
+    /// assert!(tokens.is_ready());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ready(&self) -> Result<(), AuthError> {
+        if let Lookup::Fetching(flight) = self.look_up() {
+            flight.await.map_err(|failure| AuthError::token(&failure))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a call would be sent with a token at once. A token that is given counts as good for ever.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match &self.origin {
+            Origin::Given(_) => true,
+            Origin::Fetched(kept) => kept.held().is_some_and(|held| held.value.is_good()),
+        }
     }
 
     pub(super) fn look_up(&self) -> Lookup<Token> {

@@ -282,7 +282,8 @@ fn a_file_that_is_there_must_be_one() {
     assert!(error.starts_with(&format!("{shown} can't be read: ")), "{error}");
     let latin = dir.file("latin.conf", b"[default]\n; \xe9\n");
     let error = refused(&sources([], &[&latin]), ConfigErrorKind::UnreadableFile);
-    assert_eq!(error, format!("{shown}/latin.conf can't be read: it is not UTF-8"));
+    let key = "(while looking for key `endpoint`)";
+    assert_eq!(error, format!("{shown}/latin.conf can't be read: it is not UTF-8 {key}"));
 
     let open = dir.file("open.conf", "[default]\nendpoint=ovh-eu\n[ovh-eu\nconsumer_key=hidden\n");
     let error = refused(&sources([], &[&open]), ConfigErrorKind::MalformedFile);
@@ -298,4 +299,51 @@ fn a_file_that_is_there_must_be_one() {
     // Sections of other endpoints are nobody's business.
     let other = sources([("OVH_ENDPOINT", "ovh-ca")], &[&bare]);
     assert_eq!(other.load().unwrap().credentials(), None);
+}
+
+/// A file that can't be read, because it is a directory or is no text, before one that can.
+#[test]
+fn a_file_that_nothing_is_needed_of_may_be_unreadable() {
+    let dir = Dir::new();
+    let good = dir.file("good.conf", "[default]\nendpoint=ovh-ca\n[ovh-ca]\naccess_token=t\n");
+    let latin = dir.file("latin.conf", b"\xe9");
+    let open = dir.file("open.conf", "[ovh-eu\nconsumer_key=hidden\n");
+    for (bad, kind) in [
+        (&dir.0, ConfigErrorKind::UnreadableFile),
+        (&latin, ConfigErrorKind::UnreadableFile),
+        (&open, ConfigErrorKind::MalformedFile),
+    ] {
+        // Each method, whole, in the environment.
+        let keys = [
+            ("OVH_ENDPOINT", "ovh-eu"),
+            ("OVH_APPLICATION_KEY", "ak"),
+            ("OVH_APPLICATION_SECRET", "as"),
+            ("OVH_CONSUMER_KEY", "ck"),
+        ];
+        assert_eq!(
+            sources(keys, &[bad]).load().unwrap().credentials().cloned(),
+            application("ak", "as", Some("ck"))
+        );
+        let client = [("OVH_ENDPOINT", "ovh-eu"), ("OVH_CLIENT_ID", "i"), ("OVH_CLIENT_SECRET", "s")];
+        assert!(sources(client, &[bad]).load().is_ok());
+        assert!(sources([("OVH_ENDPOINT", "ovh-eu"), ("OVH_ACCESS_TOKEN", "t")], &[bad]).load().is_ok());
+        // Or in a file before it.
+        assert_eq!(sources([], &[&good, bad]).load().unwrap().endpoint().name(), Some("ovh-ca"));
+
+        // What it may have, and what is after it may only stand in for.
+        for (env, key) in [
+            ([("OVH_ACCESS_TOKEN", "t"), ("", "")], "endpoint"),
+            ([("OVH_ENDPOINT", "ovh-ca"), ("", "")], "application_key"),
+            ([("OVH_ENDPOINT", "ovh-ca"), ("OVH_APPLICATION_KEY", "ak")], "application_secret"),
+            ([("OVH_ENDPOINT", "ovh-ca"), ("OVH_CLIENT_ID", "i")], "client_secret"),
+        ] {
+            let error = refused(&sources(env, &[bad, &good]), kind);
+            assert!(error.ends_with(&format!("(while looking for key `{key}`)")), "{error}");
+            assert!(!error.contains("hidden"));
+        }
+        let keys =
+            [("OVH_ENDPOINT", "ovh-eu"), ("OVH_APPLICATION_KEY", "ak"), ("OVH_APPLICATION_SECRET", "as")];
+        let error = refused(&sources(keys, &[bad]), kind);
+        assert!(error.ends_with("(while looking for key `consumer_key`)"), "{error}");
+    }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use ovh_auth::{AuthError, AuthErrorKind, Bearer, BearerLayer, OAuth2Client, Secret, Tokens, Unsigned};
+use tokio::time::Instant;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use wire_fault::{AsFault, Delivery, Healing};
 
@@ -109,11 +110,15 @@ async fn a_token_is_replaced_ten_seconds_before_its_end() {
     assert_eq!(call().await, "Bearer t2");
     assert_eq!(grants.given(), 2);
 
-    // One that ends at once serves those who waited for it.
-    let grants = Grants::lasting(5);
-    let service = grants.service(&Arc::default());
-    for expected in ["Bearer t1", "Bearer t2"] {
-        assert_eq!(text(service.clone().oneshot(get("/me")).await.unwrap()).await, expected);
+    // One that lasts for a moment is used for half of it, and for a second at least.
+    for (lasts, used) in [(19, 9_500), (5, 2_500), (0, 1_000)] {
+        let grants = Grants::lasting(lasts);
+        let service = grants.service(&Arc::default());
+        let call = || async { text(service.clone().oneshot(get("/me")).await.unwrap()).await };
+        assert_eq!(call().await, "Bearer t1");
+        tokio::time::advance(Duration::from_millis(used - 2)).await;
+        assert_eq!(call().await, "Bearer t1", "{lasts}");
+        assert_eq!(call().await, "Bearer t2", "{lasts}");
     }
 
     // One that names no end, or one beyond all clocks, is used until it is refused.
@@ -143,9 +148,45 @@ async fn a_refused_token_is_dropped_once_however_many_calls_it_failed() {
     assert_eq!(grants.given(), 2);
 }
 
+/// For who waits above a rate limit: one fetch for all, and none for a call that follows.
+#[tokio::test(start_paused = true)]
+async fn a_token_can_be_waited_for_before_a_call() {
+    let grants = Grants::lasting(3_600);
+    let tokens = grants.tokens();
+    let revoke = service_fn(async |_: Request<Body>| {
+        Ok::<_, io::Error>(Response::builder().status(401).body(Body::default()).unwrap())
+    });
+    assert!(!tokens.is_ready());
+    let begun = Instant::now();
+    let waits: Vec<_> = (0..20)
+        .map(|_| {
+            tokio::spawn({
+                let tokens = tokens.clone();
+                async move { tokens.ready().await }
+            })
+        })
+        .collect();
+    // Who began the fetch is dropped, and the others carry it on.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    waits[0].abort();
+    for wait in waits.into_iter().skip(1) {
+        wait.await.unwrap().unwrap();
+    }
+    assert_eq!((grants.given(), tokens.is_ready(), begun.elapsed()), (1, true, Duration::from_secs(1)));
+    let refused =
+        BearerLayer::new(endpoint(), tokens.clone()).layer(revoke).oneshot(get("/me")).await.unwrap();
+    assert_eq!((refused.status().as_u16(), tokens.is_ready()), (401, false));
+    tokens.ready().await.unwrap();
+    assert_eq!(grants.given(), 2);
+    tokio::time::advance(Duration::from_millis(3_590_000)).await;
+    assert!(!tokens.is_ready(), "it ends soon");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_given_token_is_kept() {
     let tokens = Tokens::given(&Secret::new("given.one").unwrap());
+    assert!(tokens.is_ready());
+    tokens.ready().await.unwrap();
     let inner = service_fn(|request: Request<Body>| async move {
         let got = header(request.headers(), "authorization").unwrap_or("nothing").to_owned();
         Ok::<_, io::Error>(Response::builder().status(401).body(Body::from(got)).unwrap())

@@ -6,11 +6,15 @@ use std::fmt;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use ovh_auth::query_id;
+use retry_on_tls_eof::RetrySafety;
 use serde::de::DeserializeOwned;
 
 use super::api_error::is_html;
+use super::escaped::Escaped;
+use crate::stack::BodyTooLong;
 
-/// The API answered with success, and the body is not the type that was asked for. The call has been carried out.
+/// The API answered with success, and the body is not the type that was asked for, or longer than the stack reads
+/// ([`BodyTooLong`](crate::BodyTooLong)). By its status the call has been carried out.
 ///
 /// Texts of the body are not quoted, since it may hold a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,17 +22,38 @@ pub struct AnswerError {
     status: StatusCode,
     query_id: Option<String>,
     reason: String,
+    safety: RetrySafety,
 }
 
 impl AnswerError {
     /// Reads a body. One that is empty is read as `null`: some calls that answer nothing send nothing.
-    pub(super) fn read<T: DeserializeOwned>(response: &Response<Bytes>) -> Result<T, Self> {
+    pub(super) fn read<T: DeserializeOwned>(
+        response: &Response<Bytes>,
+        safety: RetrySafety,
+    ) -> Result<T, Self> {
         let body = if response.body().is_empty() { b"null" } else { &response.body()[..] };
         serde_json::from_slice(body).map_err(|error| Self {
             status: response.status(),
             query_id: query_id(response.headers()).map(str::to_owned),
             reason: if is_html(response.headers()) { "an HTML page".into() } else { reason(&error) },
+            safety,
         })
+    }
+
+    /// An answer whose body could not be had.
+    pub(super) fn without_body(error: &BodyTooLong, safety: RetrySafety) -> Self {
+        Self {
+            status: error.status(),
+            query_id: error.query_id().map(str::to_owned),
+            reason: error.to_string(),
+            safety,
+        }
+    }
+
+    /// Whether the call would do harm if it were made again: it has been carried out, and is not idempotent.
+    #[must_use]
+    pub fn may_have_landed(&self) -> bool {
+        self.safety != RetrySafety::Idempotent
     }
 
     /// The status: 2xx.
@@ -56,9 +81,9 @@ fn reason(error: &serde_json::Error) -> String {
 
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer {} can't be read: {}", self.status, self.reason)?;
+        write!(f, "the answer {} can't be read: {}", self.status, Escaped(&self.reason))?;
         match &self.query_id {
-            Some(id) => write!(f, " (query id {id})"),
+            Some(id) => write!(f, " (query id {})", Escaped(id)),
             None => Ok(()),
         }
     }
@@ -71,7 +96,7 @@ mod tests {
     use super::*;
 
     fn read<T: DeserializeOwned>(body: &'static str) -> Result<T, String> {
-        AnswerError::read(&Response::new(Bytes::from_static(body.as_bytes())))
+        AnswerError::read(&Response::new(Bytes::from_static(body.as_bytes())), RetrySafety::Idempotent)
             .map_err(|error| error.to_string())
     }
 

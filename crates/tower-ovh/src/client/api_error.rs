@@ -7,12 +7,18 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
 use ovh_auth::query_id;
+use retry_on_tls_eof::RetrySafety;
 use serde::Deserialize;
+
+use super::escaped::Escaped;
+use crate::stack::BodyTooLong;
 
 /// The API answered with an error's status: 4xx or 5xx (or, as it follows no redirects, 3xx).
 ///
 /// OVHcloud writes errors in two shapes, `{"errorCode", "httpCode", "message"}` and `{"class", "message"}`, and its gateways in
 /// HTML; what a shape does not have is `None`.
+///
+/// `Display` escapes control characters of the server's texts; the getters give them as they came.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -34,6 +40,7 @@ pub struct ApiError {
     error_code: Option<String>,
     message: Option<String>,
     query_id: Option<String>,
+    safety: RetrySafety,
 }
 
 #[derive(Default, Deserialize)]
@@ -45,9 +52,14 @@ struct Shape {
 }
 
 impl ApiError {
-    /// Reads a response as an error, whatever its status.
+    /// Reads a response as an error, whatever its status. What it answers is taken for a call that must not be made twice.
     #[must_use]
     pub fn of(response: &Response<Bytes>) -> Self {
+        Self::answered(response, RetrySafety::IfNeverSent)
+    }
+
+    /// The answer to a call of this kind.
+    pub(super) fn answered(response: &Response<Bytes>, safety: RetrySafety) -> Self {
         let shape = serde_json::from_slice::<Shape>(response.body()).unwrap_or_default();
         let title = || is_html(response.headers()).then(|| title(response.body())).flatten();
         Self {
@@ -56,6 +68,19 @@ impl ApiError {
             error_code: shape.error_code,
             message: shape.message.or_else(title),
             query_id: query_id(response.headers()).map(str::to_owned),
+            safety,
+        }
+    }
+
+    /// An answer whose body could not be had.
+    pub(super) fn without_body(error: &BodyTooLong, safety: RetrySafety) -> Self {
+        Self {
+            status: error.status(),
+            class: None,
+            error_code: None,
+            message: Some(error.to_string()),
+            query_id: error.query_id().map(str::to_owned),
+            safety,
         }
     }
 
@@ -81,6 +106,29 @@ impl ApiError {
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
+    }
+
+    /// Whether the call may have been carried out all the same, and would do harm if it were made again: after 5xx and 408, if it
+    /// is not idempotent. Look before you call again.
+    ///
+    /// OVHcloud's API has answered 500 to a `POST` that had created what it asked for (terraform's provider has met it), and a
+    /// gateway's 502 or 504 leaves the server at work. A 429 counts as refused, as
+    /// [RFC 6585](https://www.rfc-editor.org/rfc/rfc6585#section-4) has it; for OVHcloud's that is unverified.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use tower_ovh::ApiError;
+    ///
+    /// let answered = |status: u16| Response::builder().status(status).body(Bytes::new());
+    /// assert!(ApiError::of(&answered(504)?).may_have_landed());
+    /// assert!(!ApiError::of(&answered(403)?).may_have_landed());
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn may_have_landed(&self) -> bool {
+        let tells_nothing = self.status.is_server_error() || self.status == StatusCode::REQUEST_TIMEOUT;
+        tells_nothing && self.safety != RetrySafety::Idempotent
     }
 
     /// What OVHcloud's support asks for.
@@ -112,13 +160,13 @@ impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status)?;
         for name in [&self.class, &self.error_code].into_iter().flatten() {
-            write!(f, ", {name}")?;
+            write!(f, ", {}", Escaped(name))?;
         }
         if let Some(message) = &self.message {
-            write!(f, ": {message}")?;
+            write!(f, ": {}", Escaped(message))?;
         }
         match &self.query_id {
-            Some(id) => write!(f, " (query id {id})"),
+            Some(id) => write!(f, " (query id {})", Escaped(id)),
             None => Ok(()),
         }
     }
@@ -144,6 +192,32 @@ mod tests {
         );
         assert_eq!(error.error_code(), Some("NOT_GRANTED_CALL"));
         assert_eq!(error.to_string(), "403 Forbidden, NOT_GRANTED_CALL: This call has not been granted");
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing() {
+        let body = r#"{"errorCode":"X\u001b[2J","message":"a\u001b[31m\nERROR forged"}"#;
+        let error = error(400, "application/json", body);
+        assert_eq!(error.to_string(), "400 Bad Request, X\\u{1b}[2J: a\\u{1b}[31m\\nERROR forged");
+        assert_eq!(error.message(), Some("a\u{1b}[31m\nERROR forged"));
+    }
+
+    #[test]
+    fn what_may_have_landed() {
+        let landed = |status: u16, safety| {
+            let response = Response::builder().status(status).body(Bytes::new()).unwrap();
+            ApiError::answered(&response, safety).may_have_landed()
+        };
+        for status in [408, 500, 502, 503, 504, 520] {
+            assert!(
+                landed(status, RetrySafety::IfNeverSent) && landed(status, RetrySafety::Never),
+                "{status}"
+            );
+            assert!(!landed(status, RetrySafety::Idempotent), "{status}");
+        }
+        for status in [302, 400, 401, 403, 404, 409, 429, 460] {
+            assert!(!landed(status, RetrySafety::Never), "{status}");
+        }
     }
 
     #[test]

@@ -89,8 +89,9 @@ impl<T> Call<T> {
     ///
     /// # Errors
     ///
-    /// Any [`CallError`] but [`Answer`](CallError::Answer).
+    /// Any [`CallError`]; [`Answer`](CallError::Answer) only if the body is longer than the stack reads.
     pub async fn response(self) -> Result<Response<Bytes>, CallError> {
+        let safety = self.safety();
         let Self { endpoint, api, method, path_and_query, headers, extensions, body, .. } = self;
         let url = endpoint.url(&path_and_query).map_err(CallError::Path)?;
         let mut request = Request::new(Full::new(body.map_err(CallError::Body)?));
@@ -98,12 +99,16 @@ impl<T> Call<T> {
         *request.uri_mut() = url;
         *request.headers_mut() = headers;
         *request.extensions_mut() = extensions;
-        let response = api.oneshot(request).await.map_err(CallError::failed)?;
+        let response = api.oneshot(request).await.map_err(|error| CallError::failed(error, safety))?;
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(CallError::Api(ApiError::of(&response)))
+            Err(CallError::Api(ApiError::answered(&response, safety)))
         }
+    }
+
+    fn safety(&self) -> RetrySafety {
+        RetrySafety::of(&self.method, &self.extensions)
     }
 }
 
@@ -115,7 +120,10 @@ impl<T: DeserializeOwned + 'static> IntoFuture for Call<T> {
     type IntoFuture = CallFuture<T>;
 
     fn into_future(self) -> CallFuture<T> {
-        Box::pin(async move { AnswerError::read(&self.response().await?).map_err(CallError::Answer) })
+        Box::pin(async move {
+            let safety = self.safety();
+            AnswerError::read(&self.response().await?, safety).map_err(CallError::Answer)
+        })
     }
 }
 

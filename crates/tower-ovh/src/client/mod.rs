@@ -5,6 +5,7 @@ mod api;
 mod api_error;
 mod call;
 mod call_error;
+mod escaped;
 mod ovh_client;
 
 pub use self::answer_error::AnswerError;

@@ -24,7 +24,7 @@ use crate::stack::{OvhAttempt, OvhLayer, OvhStack};
 ///
 /// ```no_run
 /// use serde::Deserialize;
-/// use tower_ovh::{CallError, OvhClient};
+/// use tower_ovh::OvhClient;
 ///
 /// #[derive(Deserialize)]
 /// struct Availability {
@@ -48,7 +48,8 @@ use crate::stack::{OvhAttempt, OvhLayer, OvhStack};
 /// let cart: Cart = ovh.post("/order/cart").json(&serde_json::json!({ "ovhSubsidiary": "FR" })).await?;
 /// match ovh.post::<serde_json::Value>(&format!("/order/cart/{}/checkout", cart.id)).await {
 ///     Ok(order) => println!("ordered: {order}"),
-///     Err(CallError::OutcomeUnknown(error)) => println!("look at GET /me/order before you order again: {error}"),
+///     // Nobody can know, or a 5xx came after the order perhaps.
+///     Err(error) if error.may_have_landed() => println!("look at GET /me/order before you order again: {error}"),
 ///     Err(error) => println!("not ordered: {error}"),
 /// }
 /// # Ok(())

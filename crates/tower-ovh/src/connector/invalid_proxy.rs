@@ -13,6 +13,10 @@ pub struct InvalidProxy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProxyFlaw {
     NotAUrl { shown: String },
+    Unescaped { shown: String, special: char },
+    Escape { shown: String },
+    Tail { shown: String },
+    Port { shown: String },
     Scheme { shown: String, scheme: String },
     NotText,
     ColonInUser,
@@ -29,7 +33,8 @@ impl InvalidProxy {
     }
 }
 
-/// A proxy's URL, less its credentials. Where it can't be told what they are, all up to the last `@` is left out.
+/// A proxy's URL, less its credentials. Where it can't be told what they are, all up to the last `@` is left out; and where there is
+/// none, what stands in the place of a port and is no number may be a password.
 pub(super) fn without_credentials(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => (Some(scheme), rest),
@@ -37,12 +42,19 @@ pub(super) fn without_credentials(url: &str) -> String {
     };
     let rest = match rest.rsplit_once('@') {
         Some((_, rest)) => format!("…@{rest}"),
-        None => rest.to_owned(),
+        None => match rest.split_once(':') {
+            Some((host, port)) if !host.starts_with('[') && !is_port(port) => format!("{host}:…"),
+            _ => rest.to_owned(),
+        },
     };
     match scheme {
         Some(scheme) => format!("{scheme}://{rest}"),
         None => rest,
     }
+}
+
+fn is_port(text: &str) -> bool {
+    text.strip_suffix('/').unwrap_or(text).bytes().all(|b| b.is_ascii_digit())
 }
 
 impl fmt::Display for InvalidProxy {
@@ -56,6 +68,24 @@ impl fmt::Display for InvalidProxy {
                 "`{shown}` is no proxy's URL: accepted is [http(s)://][user:password@]host[:port], with what is special \
                  in user and password percent-encoded"
             ),
+            ProxyFlaw::Unescaped { shown, special } => write!(
+                f,
+                "`{shown}`: the `{special}` in its user or password has a meaning of its own in a URL: accepted is \
+                 `%{:02X}` in its place",
+                u32::from(*special)
+            ),
+            ProxyFlaw::Escape { shown } => write!(
+                f,
+                "`{shown}`: in its user or password a `%` is not followed by two hexadecimal digits, or what they stand \
+                 for is not UTF-8: accepted is `%25` for a percent sign itself"
+            ),
+            ProxyFlaw::Tail { shown } => write!(
+                f,
+                "`{shown}` has more than a host and a port: accepted is [http(s)://][user:password@]host[:port]"
+            ),
+            ProxyFlaw::Port { shown } => {
+                write!(f, "`{shown}`: its port is not accepted: 1 to 65535 are, or none")
+            }
             ProxyFlaw::Scheme { shown, scheme } => {
                 write!(
                     f,
@@ -88,6 +118,8 @@ mod tests {
             assert!(!shown.contains("s3cret"), "{shown}");
             assert!(shown.contains("proxy"), "{shown}");
         }
+        assert_eq!(without_credentials("http://user:s3cret"), "http://user:…");
+        assert_eq!(without_credentials("http://[::1]:3128"), "http://[::1]:3128");
         assert_eq!(without_credentials("http://proxy:3128"), "http://proxy:3128");
     }
 }

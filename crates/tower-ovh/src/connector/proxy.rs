@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Uri;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Intercept;
 
 use super::invalid_proxy::{InvalidProxy, ProxyFlaw, without_credentials};
+use super::no_proxy::Exceptions;
+use super::proxy_url;
 
 /// Where the proxy of `https` URLs is looked for: the first that is set and not empty counts, as for curl.
 const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -36,7 +38,7 @@ pub struct Proxy {
     /// With credentials, if there are any.
     url: Option<String>,
     no_proxy: String,
-    matcher: Arc<Matcher>,
+    exceptions: Arc<Exceptions>,
 }
 
 impl Proxy {
@@ -47,15 +49,30 @@ impl Proxy {
     }
 
     /// The proxy with this URL: `http://host:port` or `https://host:port`; without a scheme, `http` is meant. User and
-    /// password may stand in it (`http://user:password@host`), percent-encoded; they are sent as Basic credentials.
+    /// password may stand in it (`http://user:password@host`), percent-encoded; they are sent as Basic credentials. A slash may
+    /// stand at the end, and nothing else.
     ///
     /// # Errors
     ///
-    /// If it is no such URL.
+    /// If it is no such URL. One in whose password a `#`, `/`, `?`, `@` or `%` is not percent-encoded is refused, too: by a URL's rules
+    /// the proxy would be another host.
+    ///
+    /// ```
+    /// let error = tower_ovh::Proxy::new("http://user:12#34@proxy.example:3128").unwrap_err();
+    /// assert!(error.to_string().starts_with("`http://…@proxy.example:3128`: the `#` in its user or password"));
+    /// tower_ovh::Proxy::new("http://user:12%2334@proxy.example:3128")?;
+    /// # Ok::<(), tower_ovh::InvalidProxy>(())
+    /// ```
     pub fn new(url: impl AsRef<str>) -> Result<Self, InvalidProxy> {
-        let url = url.as_ref();
-        check(url).map_err(InvalidProxy::new)?;
-        Ok(Self::of(Some(url.to_owned()), String::new()))
+        let url = proxy_url::read(url.as_ref()).map_err(InvalidProxy::new)?;
+        let proxy = Self::of(Some(url), String::new());
+        // What the matcher can't read it leaves out, which would be a direct connection that nobody asked for.
+        match &proxy.url {
+            Some(url) if !proxy.applies_to("host.invalid") => {
+                Err(InvalidProxy::new(ProxyFlaw::NotAUrl { shown: without_credentials(url) }))
+            }
+            _ => Ok(proxy),
+        }
     }
 
     /// What the environment says: the proxy in `https_proxy`, `HTTPS_PROXY`, `all_proxy` or `ALL_PROXY`, and the
@@ -107,23 +124,24 @@ impl Proxy {
         Ok(Self::of(Some(url), self.no_proxy))
     }
 
-    /// The same, with these exceptions and no others, separated by commas: a domain (its subdomains too; a leading dot or
-    /// `*.` makes no difference), an IP address, a network (`10.0.0.0/8`), or `*` for all.
+    /// The same, with these exceptions and no others, separated by commas or blanks:
+    ///
+    /// | rule | excepted is |
+    /// |---|---|
+    /// | `example.com`, `.example.com`, `*.example.com` | the domain and all below it |
+    /// | `10.1.2.3`, `::1`, `[::1]` | that address, where the URL has it: names are not resolved for this |
+    /// | `10.0.0.0/8`, `fd00::/8` | addresses in that network |
+    /// | `example.com:8443`, `10.1.2.3:8443`, `[::1]:8443` | the same at that port (443 where the URL names none) |
+    /// | `*` | everything |
+    ///
+    /// That is curl's way (7.88), and in three points more: curl takes no rule with a port for anything (Python's requests does),
+    /// none that begins with `*.`, and `*` only where it stands alone. A rule that is none of these excepts nothing, as with curl.
     #[must_use]
     pub fn with_no_proxy(self, rules: impl AsRef<str>) -> Self {
-        // `*.example.com` is no rule of curl's, and widely used.
-        let rule = |rule: &str| {
-            rule.trim().strip_prefix('*').filter(|rest| rest.starts_with('.')).map(str::to_owned)
-        };
-        let rules: Vec<_> = rules
-            .as_ref()
-            .split(',')
-            .map(|text| rule(text).unwrap_or_else(|| text.trim().to_owned()))
-            .collect();
-        Self::of(self.url, rules.join(","))
+        Self::of(self.url, rules.as_ref().trim().to_owned())
     }
 
-    /// Whether a connection to this host would go through it.
+    /// Whether a connection to this host would go through it. The host may have a port; without one it is 443.
     #[must_use]
     pub fn applies_to(&self, host: &str) -> bool {
         let url = Uri::builder().scheme("https").authority(host).path_and_query("/").build();
@@ -132,35 +150,11 @@ impl Proxy {
 
     /// The proxy for this destination, if there is one.
     pub(super) fn intercept(&self, destination: &Uri) -> Option<Intercept> {
-        self.matcher.intercept(destination)
+        self.exceptions.intercept(destination)
     }
 
     fn of(url: Option<String>, no_proxy: String) -> Self {
-        let mut matcher = Matcher::builder().no(no_proxy.as_str());
-        // To the matcher a star means all names, to curl all addresses too.
-        let none = no_proxy.split(',').any(|rule| rule == "*");
-        if let Some(url) = url.as_deref().filter(|_| !none) {
-            matcher = matcher.https(url);
-        }
-        Self { matcher: Arc::new(matcher.build()), url, no_proxy }
-    }
-}
-
-/// The matcher leaves out what it can't read, so it is read here first.
-fn check(url: &str) -> Result<(), ProxyFlaw> {
-    let not_a_url = || ProxyFlaw::NotAUrl { shown: without_credentials(url) };
-    let uri: Uri = url.parse().map_err(|_| not_a_url())?;
-    match uri.scheme_str() {
-        None | Some("http" | "https") => {}
-        Some(scheme) => {
-            return Err(ProxyFlaw::Scheme { shown: without_credentials(url), scheme: scheme.to_owned() });
-        }
-    }
-    let matcher = Matcher::builder().https(url).build();
-    let taken = matcher.intercept(&Uri::from_static("https://host.invalid/"));
-    match taken {
-        Some(proxy) if proxy.uri().host().is_some_and(|host| !host.is_empty()) => Ok(()),
-        _ => Err(not_a_url()),
+        Self { exceptions: Arc::new(Exceptions::new(url.as_deref(), &no_proxy)), url, no_proxy }
     }
 }
 
@@ -232,6 +226,10 @@ mod tests {
         for rules in ["", "vh.com", "ca.api.ovh.com", "10.0.0.0/8"] {
             assert!(proxy(rules).applies_to("eu.api.ovh.com"), "{rules}");
         }
+        assert!(
+            !proxy("ovh.com:443").applies_to("eu.api.ovh.com")
+                && proxy("ovh.com:443").applies_to("ovh.com:8443")
+        );
         assert!(!proxy("127.0.0.0/8").applies_to("127.0.0.1:8443"));
         assert!(!proxy("::1").applies_to("[::1]:8443"));
         assert!(proxy("127.0.0.2").applies_to("127.0.0.1"));

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
+use http::StatusCode;
+use http::response::Parts;
+use ovh_auth::query_id;
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase};
 
 /// A response's body is longer than [`OvhStack::with_body_limit`](crate::OvhStack::with_body_limit) allows.
@@ -11,19 +14,34 @@ use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase};
 #[derive(Debug)]
 pub struct BodyTooLong {
     limit: usize,
+    status: StatusCode,
+    query_id: Option<String>,
     mark: Mark,
 }
 
 impl BodyTooLong {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, head: &Parts) -> Self {
         let fault = Fault::new(Phase::Body, Delivery::Answered, Cause::Other, Healing::Permanent);
-        Self { limit, mark: Mark::fault(fault) }
+        let query_id = query_id(&head.headers).map(str::to_owned);
+        Self { limit, status: head.status, query_id, mark: Mark::fault(fault) }
     }
 
     /// The most bytes it may have.
     #[must_use]
     pub const fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// The response's status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What OVHcloud's support asks for.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&str> {
+        self.query_id.as_deref()
     }
 }
 

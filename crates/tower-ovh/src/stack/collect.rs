@@ -83,7 +83,7 @@ where
         // Trailers are let go: nothing in this stack reads them.
         Poll::Ready(match body.as_whole() {
             Some(body) => Ok(Response::from_parts(head, body.clone())),
-            None => Err(BodyTooLong::new(*this.limit).into()),
+            None => Err(BodyTooLong::new(*this.limit, &head).into()),
         })
     }
 }

@@ -1,7 +1,7 @@
-//! Which limits a call waits at, and what a signed one waits for first: the server's time.
+//! Which limits a call waits at, and what an authenticated one waits for first: the server's time, or a token.
 //!
-//! The signing layer would fetch the time itself, but below the rate limit and within the attempt's time, where the fetch would stand
-//! behind the very calls that wait for it.
+//! The layer that authenticates would fetch it itself, but below the rate limit and within the attempt's time: the fetch would stand
+//! behind the very calls that wait for it, and these would all be sent at once when it has come.
 
 use std::fmt;
 use std::future::Future;
@@ -12,21 +12,22 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use error_stats::Record;
 use http::{Request, Response};
-use ovh_auth::{AuthError, Endpoint, ServerClock, Timestamp};
+use ovh_auth::{Endpoint, ServerClock};
 use pin_project_lite::pin_project;
 use rate_limit::{Limiter, RateLimit};
 use tower::BoxError;
 use tower_service::Service;
 use wire_fault::Boxed;
 
+use super::needed::{Fetching, Needed};
 use super::pausing::Pausing;
 use super::permitted::Permitted;
-use super::timely::Timely;
+use super::prepared::Prepared;
 
 /// What every attempt passes.
 pub(super) type Paced<T> = RateLimit<Record<T, Boxed>, Limiter, Pausing>;
 /// What the attempts of authenticated calls pass: two limits that release in one poll.
-pub(super) type TwicePaced<T> = RateLimit<Permitted<Timely<Record<T, Boxed>>>, Limiter, Pausing>;
+pub(super) type TwicePaced<T> = RateLimit<Permitted<Prepared<Record<T, Boxed>>>, Limiter, Pausing>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Gate<T> {
@@ -39,8 +40,8 @@ pub(crate) struct Gate<T> {
 #[derive(Debug)]
 pub(super) struct Toll {
     pub(super) endpoint: Endpoint,
-    /// `None`: calls carry a token.
-    pub(super) clock: Option<ServerClock>,
+    /// `None`: without a consumer key nothing is signed.
+    pub(super) needed: Option<Needed>,
 }
 
 impl<T> Gate<T> {
@@ -49,7 +50,10 @@ impl<T> Gate<T> {
     }
 
     pub(super) fn clock(&self) -> Option<&ServerClock> {
-        self.signed.as_ref()?.0.clock.as_ref()
+        match self.signed.as_ref()?.0.needed.as_ref()? {
+            Needed::Time(clock) => Some(clock),
+            Needed::Token(_) => None,
+        }
     }
 }
 
@@ -68,23 +72,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let state = match &mut self.signed {
-            Some((toll, signed)) if toll.endpoint.authenticates(&request) => match &toll.clock {
-                Some(clock) if clock.try_now().is_none() => {
-                    State::Time { time: time(clock.clone()), signed: signed.clone(), request: Some(request) }
-                }
+            Some((toll, signed)) if toll.endpoint.authenticates(&request) => match &toll.needed {
+                Some(needed) if !needed.is_there() => State::Fetching {
+                    fetching: needed.fetch(),
+                    signed: signed.clone(),
+                    request: Some(request),
+                },
                 _ => State::Signed { future: signed.call(request) },
             },
             _ => State::Plain { future: self.plain.call(request) },
         };
         GateFuture { state }
     }
-}
-
-type Time = Pin<Box<dyn Future<Output = Result<Timestamp, AuthError>> + Send>>;
-
-/// Boxed: it is rare.
-fn time(clock: ServerClock) -> Time {
-    Box::pin(async move { clock.now().await })
 }
 
 type FutureOf<S, B> = <S as Service<Request<B>>>::Future;
@@ -103,7 +102,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, Req, F, G> {
-        Time { time: Time, signed: S, request: Option<Req> },
+        Fetching { fetching: Fetching, signed: S, request: Option<Req> },
         Signed { #[pin] future: G },
         Plain { #[pin] future: F },
     }
@@ -119,8 +118,8 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProj::Time { time, signed, request } => {
-                    ready!(time.as_mut().poll(cx))?;
+                StateProj::Fetching { fetching, signed, request } => {
+                    ready!(fetching.as_mut().poll(cx))?;
                     ready!(signed.poll_ready(cx))?;
                     let Some(request) = request.take() else { return Poll::Pending }; // Its call has panicked.
                     let future = signed.call(request);

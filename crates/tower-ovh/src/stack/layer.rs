@@ -18,11 +18,12 @@ use wire_fault::Boxed;
 use super::attempt::{Authenticated, OvhAttempt};
 use super::gate::{Gate, Toll};
 use super::identity::Identity;
+use super::needed::Needed;
 use super::pausing::Pausing;
 use super::permitted::Permitted;
+use super::prepared::Prepared;
 use super::service::Ovh;
 use super::settings::OvhStack;
-use super::timely::Timely;
 
 /// Puts a transport under the recommended stack: made by [`OvhStack::layer`].
 ///
@@ -107,17 +108,22 @@ where
             Some((endpoint, identity)) => {
                 // The fetch's body is within the time limit, too: everybody waits for it.
                 let fetch = paced.layer(attempt(open())).map_response(into_body as IntoBody);
-                let auth = Auth::new(endpoint, identity, fetch);
-                // Without a consumer key nothing is signed, and no time is needed.
-                let clock = auth.clock().filter(|_| identity.can_sign()).cloned();
-                let attempted = attempt(match auth {
-                    Auth::Sign { layer, .. } => Either::Left(collect.layer(layer.layer(transport))),
-                    Auth::Bearer(layer) => Either::Right(Either::Left(collect.layer(layer.layer(transport)))),
-                });
+                let (needed, authenticated) = match Auth::new(endpoint, identity, fetch) {
+                    Auth::Sign { layer, clock } => (
+                        // Without a consumer key nothing is signed, and no time is needed.
+                        identity.can_sign().then_some(Needed::Time(clock)),
+                        Either::Left(collect.layer(layer.layer(transport))),
+                    ),
+                    Auth::Bearer { layer, tokens } => (
+                        Some(Needed::Token(tokens)),
+                        Either::Right(Either::Left(collect.layer(layer.layer(transport)))),
+                    ),
+                };
+                let attempted = attempt(authenticated);
                 let common = (!limiter.same_limiter(signed_limiter)).then(|| limiter.clone());
                 let twice_paced = limit(signed_limiter, Some(limiter.clone()))
-                    .layer(Permitted::new(Timely::new(attempted.clone(), clock.clone()), common));
-                let toll = Toll { endpoint: endpoint.clone(), clock };
+                    .layer(Permitted::new(Prepared::new(attempted.clone(), needed.clone()), common));
+                let toll = Toll { endpoint: endpoint.clone(), needed };
                 Gate::new(paced.layer(attempted), Some((toll, twice_paced)))
             }
         };
@@ -136,7 +142,7 @@ fn into_body(response: Response<Bytes>) -> Response<Full<Bytes>> {
 /// By what calls are authenticated.
 enum Auth {
     Sign { layer: SignLayer, clock: ServerClock },
-    Bearer(BearerLayer),
+    Bearer { layer: BearerLayer, tokens: Tokens },
 }
 
 impl Auth {
@@ -158,14 +164,7 @@ impl Auth {
                 Tokens::fetched::<_, B, _>(endpoint, client, fetch).expect("a token URL")
             }
         };
-        Self::Bearer(BearerLayer::new(endpoint.clone(), tokens))
-    }
-
-    fn clock(&self) -> Option<&ServerClock> {
-        match self {
-            Self::Sign { clock, .. } => Some(clock),
-            Self::Bearer(_) => None,
-        }
+        Self::Bearer { layer: BearerLayer::new(endpoint.clone(), tokens.clone()), tokens }
     }
 }
 

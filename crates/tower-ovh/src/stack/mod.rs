@@ -6,12 +6,13 @@ mod collect;
 mod gate;
 mod identity;
 mod layer;
+mod needed;
 mod pausing;
 mod permitted;
+mod prepared;
 mod presets;
 mod service;
 mod settings;
-mod timely;
 
 pub use self::attempt::{OvhAttempt, OvhAttemptFuture};
 pub use self::body_too_long::BodyTooLong;

@@ -22,7 +22,7 @@ use crate::setup_error::UnknownCredentials;
 ///             request ↓                      ↑ response or a typed error
 ///  error-stats (calls)      counts what the caller sees
 ///  retry-on-tls-eof         repeats what may be repeated; OutcomeUnknown when nobody can know
-///  gate                     signed calls: waits for the server's time
+///  gate                     authenticated calls: waits for the server's time, or a token
 ///  rate-limit               every attempt is paced, in order of arrival; pauses on 429; signed ones by their consumer's quota, too
 ///  error-stats (attempts)   counts what the wire does
 ///  your attempt layer       if you have one
@@ -151,28 +151,7 @@ impl<H, L> OvhStack<H, L> {
     /// ```
     #[must_use]
     pub fn with_retry<H2>(self, retry: RetryOnTlsEofLayer<Boxed, H2>) -> OvhStack<H2, L> {
-        let Self {
-            auth,
-            stats,
-            limiter,
-            signed_limiter,
-            pauses,
-            attempt_layer,
-            attempt_timeout,
-            collect,
-            ..
-        } = self;
-        OvhStack {
-            auth,
-            stats,
-            retry,
-            limiter,
-            signed_limiter,
-            pauses,
-            attempt_layer,
-            attempt_timeout,
-            collect,
-        }
+        self.replacing(|_, attempt_layer| (retry, attempt_layer))
     }
 
     /// Paces every attempt, and every fetch of the time or a token, by this limiter. It may be shared, with other stacks or with a
@@ -204,7 +183,7 @@ impl<H, L> OvhStack<H, L> {
     /// [`BoxError`](tower::BoxError), and are `Clone`; [`OvhStack::layer`] asks for that. Several go in as a
     /// [`ServiceBuilder`](tower::ServiceBuilder). It must not send a request in any way but through the service it is put
     /// around, or the time limit's proof that nothing was sent would be none. Nor may one attempt wait for another, as with a
-    /// `GlobalConcurrencyLimitLayer`: one that waits for a token holds its place while the token is fetched.
+    /// `GlobalConcurrencyLimitLayer`: a call whose token has ended since its release holds its place while the next is fetched.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -233,7 +212,26 @@ impl<H, L> OvhStack<H, L> {
     /// ```
     #[must_use]
     pub fn with_attempt_layer<L2>(self, attempt_layer: L2) -> OvhStack<H, L2> {
-        let Self { auth, stats, retry, limiter, signed_limiter, pauses, attempt_timeout, collect, .. } = self;
+        self.replacing(|retry, _| (retry, attempt_layer))
+    }
+
+    /// Replaces the two parts that have types of their own.
+    fn replacing<H2, L2>(
+        self,
+        parts: impl FnOnce(RetryOnTlsEofLayer<Boxed, H>, L) -> (RetryOnTlsEofLayer<Boxed, H2>, L2),
+    ) -> OvhStack<H2, L2> {
+        let Self {
+            auth,
+            stats,
+            retry,
+            limiter,
+            signed_limiter,
+            pauses,
+            attempt_layer,
+            attempt_timeout,
+            collect,
+        } = self;
+        let (retry, attempt_layer) = parts(retry, attempt_layer);
         OvhStack {
             auth,
             stats,

@@ -10,7 +10,7 @@ use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY};
 use http::{Request, Response};
 use http_body_util::Full;
 use jittered_backoff::Backoff;
-use ovh_auth::{ApplicationKeys, Config, Credentials};
+use ovh_auth::{ApplicationKeys, Config, Credentials, OAuth2Client};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use retry_on_tls_eof::RetryOnTlsEofLayer;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -44,6 +44,15 @@ pub(crate) fn signed<H, L>(stack: OvhStack<H, L>) -> OvhStack<H, L> {
     let keys = ApplicationKeys::new(APPLICATION_KEY, APPLICATION_SECRET).unwrap();
     let keys = Credentials::Application(keys.with_consumer_key(CONSUMER_KEY).unwrap());
     stack.with_config(&Config::new("ovh-eu".parse().unwrap(), Some(keys)).unwrap()).unwrap()
+}
+
+/// The client whose tokens [`oauth2`] calls by.
+pub(crate) const CLIENT: (&str, &str) = ("EU.client", "s3cret");
+
+/// The same stack, calling by the tokens of an OAuth2 client.
+pub(crate) fn oauth2<H, L>(stack: OvhStack<H, L>) -> OvhStack<H, L> {
+    let client = Credentials::OAuth2(OAuth2Client::new(CLIENT.0, CLIENT.1).unwrap());
+    stack.with_config(&Config::new("ovh-eu".parse().unwrap(), Some(client)).unwrap()).unwrap()
 }
 
 /// A retry that waits for a millisecond, for ever.

@@ -163,6 +163,71 @@ async fn errors_in_both_shapes_and_in_html() {
     assert!(error.to_string().starts_with("the answer 200 OK can't be read: an HTML page"), "{error}");
 }
 
+/// What the README's program prints is true, whatever the checkout is answered.
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_ordered_is_told_from_what_was_not() {
+    for (failure, ordered) in [
+        (Some(Failure::InternalErrorAfter), true),
+        (Some(Failure::BadGatewayAfter), true),
+        (Some(Failure::GatewayTimeoutAfter), true),
+        // Nobody can tell these from the ones above.
+        (Some(Failure::Unavailable), false),
+        (Some(Failure::RequestTimeout), false),
+        // Successes whose bodies can't be used.
+        (Some(Failure::HtmlOk), false),
+        (None, true),
+    ] {
+        let api = FakeOvh::new();
+        let ovh = client(&api);
+        let cart = ready_cart(&ovh).await;
+        let short = OvhStack::new().with_body_limit(64).unwrap();
+        let short = OvhClient::with_stack(&config("ovh-eu"), short, api.router()).unwrap();
+        let checkout = format!("{cart}/checkout");
+        let ovh = match failure {
+            Some(failure) => {
+                api.fail_next("/order/cart/*/checkout", failure);
+                ovh
+            }
+            None => short,
+        };
+        let error = ovh.post::<Value>(&checkout).json(&json!({})).await.unwrap_err();
+        assert!(error.may_have_landed(), "{failure:?}: {error}");
+        assert_eq!(api.orders().len(), usize::from(ordered), "{failure:?}");
+    }
+
+    let api = FakeOvh::new();
+    let ovh = client(&api);
+    let error = ovh.post::<Value>("/order/cart/none/checkout").json(&json!({})).await.unwrap_err();
+    assert!(!error.may_have_landed(), "{error}");
+    // What is idempotent, or declared to be, can be made again.
+    for _ in 0..3 {
+        api.fail_next("/me", Failure::InternalErrorAfter);
+    }
+    let error = ovh.get::<Value>("/me").await.unwrap_err();
+    assert!(error.api().is_some_and(|error| error.status() == 500) && !error.may_have_landed(), "{error}");
+    for _ in 0..3 {
+        api.fail_next("/order/cart", Failure::InternalErrorAfter);
+    }
+    let cart = || ovh.post::<Value>("/order/cart").json(&json!({ "ovhSubsidiary": "FR" }));
+    let error = cart().retry_safety(RetrySafety::Idempotent).await.unwrap_err();
+    assert!(!error.may_have_landed(), "{error}");
+    api.fail_next("/me", Failure::HtmlOk);
+    assert!(!ovh.get::<Value>("/me").await.unwrap_err().may_have_landed());
+}
+
+/// A cart that can be checked out: its path.
+async fn ready_cart(ovh: &OvhClient) -> String {
+    let cart: Cart = ovh.post("/order/cart").json(&json!({ "ovhSubsidiary": "FR" })).await.unwrap();
+    let cart = format!("/order/cart/{}", cart.cart_id);
+    let item = json!({ "planCode": "24sk10", "duration": "P1M", "pricingMode": "default", "quantity": 1 });
+    let item: Value = ovh.post(&format!("{cart}/eco")).json(&item).await.unwrap();
+    let setting = json!({ "label": "dedicated_datacenter", "value": "gra" });
+    let path = format!("{cart}/item/{}/configuration", item["itemId"]);
+    let _: Value = ovh.post(&path).json(&setting).await.unwrap();
+    let () = ovh.post(&format!("{cart}/assign")).await.unwrap();
+    cart
+}
+
 #[tokio::test]
 async fn an_outcome_nobody_can_know_reaches_the_caller_and_a_safe_call_heals() {
     let api = FakeOvh::new();
