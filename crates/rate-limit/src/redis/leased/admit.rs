@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::away::{Away, FleetState};
 use super::super::recent::Release;
 use super::slots::Held;
-use super::{Leased, Mode, UNTRIED, reach};
+use super::{Leased, Mode, SOON, UNTRIED, reach};
 #[cfg(feature = "server")]
 use crate::admission::Standing;
 use crate::admission::{Admit, Log, Planned};
@@ -21,6 +21,7 @@ impl Admit for Leased {
                 let ahead = planned.last().map_or(0, |last| last.upto);
                 self.permits(now, ahead + u64::from(cost))
             }
+            _ if self.stale => now + SOON,
             Mode::Local(local) => local.earliest(now, planned, cost),
             Mode::Refuse(_) => self.retry_at.max(now + UNTRIED),
             Mode::Allow => now,
@@ -31,6 +32,7 @@ impl Admit for Leased {
         match &mut self.mode {
             // What has gone by is looked at first: see `lapse`.
             Mode::Fleet => self.held.are_good(now) && self.permits(now, ahead + u64::from(cost)) <= now,
+            _ if self.stale => false,
             Mode::Local(local) => local.fits(now, ahead, cost),
             Mode::Refuse(_) => false,
             Mode::Allow => true,
@@ -40,6 +42,7 @@ impl Admit for Leased {
     fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
         match &mut self.mode {
             Mode::Fleet => Some(self.permits(now, ahead + 1).saturating_duration_since(now)),
+            _ if self.stale => Some(SOON),
             Mode::Local(local) => local.wait(now, ahead),
             Mode::Refuse(_) => Some(self.retry_at.saturating_duration_since(now)),
             Mode::Allow => Some(Duration::ZERO),
@@ -49,6 +52,7 @@ impl Admit for Leased {
     fn free(&mut self, now: Instant) -> u64 {
         match &mut self.mode {
             Mode::Fleet => self.held.free(now),
+            _ if self.stale => 0,
             Mode::Local(local) => local.free(now),
             Mode::Refuse(_) => 0,
             Mode::Allow => self.quotas.most().into(),
@@ -96,9 +100,11 @@ impl Admit for Leased {
         if let Mode::Local(local) = &mut self.mode {
             local.rewind(now);
         }
+        self.lose();
         self.returns.extend(self.held.drain());
         self.recent.rewind(now);
         self.next = self.next.min(now);
+        self.asked_at = self.asked_at.min(now);
         self.retry_at = self.retry_at.min(now);
         self.ask_no_sooner = None;
         self.feed.ring();
@@ -125,13 +131,14 @@ impl Admit for Leased {
     }
 
     fn lapse(&mut self, now: Instant) -> bool {
+        let fewer = self.oversee(now);
         if self.held.are_good(now) {
-            return false;
+            return fewer;
         }
         let held = self.held.len();
         let Self { held: slots, returns, .. } = self;
         slots.lapse(now, |id| returns.push(id));
-        self.held.len() < held
+        fewer || self.held.len() < held
     }
 
     fn foresees(&self) -> bool {
@@ -155,6 +162,7 @@ impl Admit for Leased {
         let (window, most) = reach(quotas, self.feed.fallback());
         self.recent.resize(window, most);
         // Slots of the old quotas may be too many for the new ones.
+        self.lose();
         self.returns.extend(self.held.drain());
         self.feed.ring();
         true
@@ -162,7 +170,7 @@ impl Admit for Leased {
 
     fn closed(&self) -> Option<Away> {
         match self.mode {
-            Mode::Refuse(why) => Some(why),
+            Mode::Refuse(why) if !self.stale => Some(why),
             _ => None,
         }
     }

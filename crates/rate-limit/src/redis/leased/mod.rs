@@ -5,6 +5,7 @@
 //! nobody owns one before. So the queue's order, bounds and cancellation are the same as without a server.
 
 mod admit;
+mod asking;
 mod plan;
 mod replies;
 mod slots;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::asking::Asking;
 pub(super) use self::plan::Plan;
 use self::slots::Slots;
 use super::away::{Away, FleetState};
@@ -27,6 +29,9 @@ use crate::quotas::Quotas;
 
 /// How long a question is taken to take before one was answered.
 const UNTRIED: Duration = Duration::from_millis(10);
+/// When an answer may come that brings a permit: any moment. That is the granularity of tokio's timer. How long the last
+/// answers took would be a better guess, but a call that is refused because of it asks nobody, and so never learns better.
+const SOON: Duration = Duration::from_millis(1);
 
 enum Mode {
     /// The server is asked.
@@ -44,6 +49,14 @@ pub(crate) struct Leased {
     state: FleetState,
     /// While the server is away: when to see whether it is back.
     retry_at: Instant,
+    /// That it is away is not known any more: nobody has looked in time.
+    stale: bool,
+    /// The question that is under way.
+    asking: Option<Asking>,
+    /// The number of the last question.
+    asked: u64,
+    /// Somebody who would not wait went without so many permits.
+    tried: Option<u32>,
     held: Slots,
     recent: Recent,
     returns: Vec<u64>,
@@ -69,6 +82,10 @@ impl Leased {
             mode: Mode::Fleet,
             state: FleetState::Idle,
             retry_at: now,
+            stale: false,
+            asking: None,
+            asked: 0,
+            tried: None,
             held: Slots::default(),
             recent: Recent::new(window, most),
             returns: Vec::new(),
@@ -96,7 +113,7 @@ impl Leased {
         };
         // Somebody else may take them, or give some back: nobody but the server knows.
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        let asked = (now + self.trip).max(self.next).max(self.held.last().unwrap_or(now));
+        let asked = (now + SOON).max(self.next).max(self.held.last().unwrap_or(now));
         let ahead = self.quotas.interval().saturating_mul(missing).min(LONGEST);
         asked + ahead
     }

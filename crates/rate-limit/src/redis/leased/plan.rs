@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::ask::{Ask, MOST, Move};
-use super::super::away::FleetState;
 use super::Leased;
 use crate::demand::Demand;
 
@@ -16,6 +15,8 @@ const SLACK: Duration = Duration::from_millis(5);
 /// at least, that is asked.
 const FAR: Duration = Duration::from_millis(250);
 const SELDOM: Duration = Duration::from_secs(2);
+/// How often at most the server is asked for those who would not wait, if it has told that nothing would be free.
+const SOMETIMES: Duration = Duration::from_millis(50);
 
 /// What is to be done for a limiter next.
 #[derive(Debug)]
@@ -25,17 +26,38 @@ pub(in crate::redis) enum Plan {
     Ask(Ask),
 }
 
+/// What to ask for.
+enum Want {
+    /// These slots.
+    Slots(Vec<u32>),
+    /// These slots, those that are free now.
+    Free(Vec<u32>),
+    /// None: there is something to tell. Or, as a `probe`, to see whether the server is back; if that is `hurried`, calls wait.
+    Nothing { probe: bool, hurried: bool },
+}
+
 impl Leased {
     /// What to do next.
     pub(in crate::redis) fn plan(&mut self, Demand { costs, hold }: Demand<'_>, now: Instant) -> Plan {
         self.recent.forget(now);
-        if let FleetState::Away { .. } = self.state {
-            return match now < self.retry_at {
-                true => Plan::Wait(Some(self.retry_at)),
-                false => Plan::Ask(self.ask(Vec::new(), true, now)),
-            };
+        let mut since = now;
+        if let Some(asking) = &self.asking {
+            if now < asking.yields_at {
+                return Plan::Wait(Some(asking.yields_at));
+            }
+            // Whoever asks stands still, perhaps. Nobody waits longer for that.
+            since = asking.since;
+            self.lose();
         }
         let mut costs = costs.peekable();
+        let tried = self.tried.take();
+        if self.is_away() {
+            if now < self.retry_at {
+                return Plan::Wait(Some(self.retry_at));
+            }
+            let hurried = self.stale && costs.peek().is_some();
+            return Plan::Ask(self.ask(Want::Nothing { probe: true, hurried }, since, now));
+        }
         let move_at = costs.peek().and_then(|_| self.move_at(now)).max(hold);
         let mut wants = self.wants(costs);
         let lease = self.feed.lease();
@@ -47,13 +69,33 @@ impl Leased {
         let soonest = before.and_then(|before| before.checked_sub(self.lead())).max(self.ask_no_sooner);
         let ask_at = (!wants.is_empty()).then(|| soonest.unwrap_or(now).max(now));
         if ask_at == Some(now) {
-            return Plan::Ask(self.ask(wants, false, now));
+            return Plan::Ask(self.ask(Want::Slots(wants), since, now));
+        }
+        if let Some(wants) = tried.filter(|_| hold.is_none()).and_then(|cost| self.try_for(cost, now)) {
+            return Plan::Ask(self.ask(Want::Free(wants), since, now));
         }
         if !self.returns.is_empty() || move_at.is_some_and(|at| at <= now) {
-            return Plan::Ask(self.ask(Vec::new(), false, now));
+            return Plan::Ask(self.ask(Want::Nothing { probe: false, hurried: true }, since, now));
         }
         let due = self.held.due(now);
         Plan::Wait([ask_at, move_at, due, self.held.first_end()].into_iter().flatten().min())
+    }
+
+    /// Somebody who would not wait went without so many permits.
+    pub(in crate::redis) fn tried(&mut self, cost: u32, now: Instant) {
+        if !self.is_away() && self.tried.is_none() && self.try_for(cost, now).is_some() {
+            self.tried = Some(cost);
+            self.feed.ring();
+        }
+    }
+
+    /// What to ask for, so that there may be something for the next who would not wait; if the server may have it.
+    fn try_for(&self, cost: u32, now: Instant) -> Option<Vec<u32>> {
+        let lacks = self.held.len() < cost as usize && cost <= self.quotas.most();
+        let hopes = now + self.lead() >= self.next || now >= self.asked_at + SOMETIMES;
+        let mut wants = vec![cost];
+        wants.resize(self.feed.lease(), 1);
+        (lacks && hopes).then_some(wants)
     }
 
     /// When to ask whether the slot that the first waits for could come sooner.
@@ -102,7 +144,12 @@ impl Leased {
         self.trip * 2 + SLACK
     }
 
-    fn ask(&mut self, mut wants: Vec<u32>, probe: bool, now: Instant) -> Ask {
+    fn ask(&mut self, want: Want, since: Instant, now: Instant) -> Ask {
+        let (mut wants, least, probe, hurried) = match want {
+            Want::Slots(wants) => (wants, self.feed.lease(), false, true),
+            Want::Free(wants) => (wants, 0, false, true),
+            Want::Nothing { probe, hurried } => (Vec::new(), 0, probe, hurried),
+        };
         self.asked_at = now;
         let reports = self.recent.report(MOST);
         if self.recent.untold() > 0 {
@@ -111,11 +158,14 @@ impl Leased {
         }
         let first = self.next_id;
         let returned = self.returns.len().saturating_sub(MOST);
+        self.asked += 1;
         let ask = Ask {
+            number: self.asked,
+            deadline: hurried.then(|| since + self.feed.notice()),
             quotas: self.quotas.clone(),
             lateness: self.lateness,
             horizon: self.lead(),
-            least: self.feed.lease(),
+            least,
             epoch: self.epoch,
             known: self.recent.told() > reports.len(),
             moves: self.moves(now),
@@ -126,6 +176,7 @@ impl Leased {
             probe,
         };
         self.next_id = ask.permits().end;
+        self.begin(&ask, since, now);
         ask
     }
 }

@@ -20,6 +20,12 @@ impl Leased {
     pub(in crate::redis) fn answered(&mut self, ask: &Ask, answer: &Answer, now: Instant) {
         let Answer { reply, clock, trip, .. } = answer;
         self.trip = (self.trip * 3 + *trip) / 4;
+        if !self.end(ask.number) {
+            // It was asked again meanwhile, and perhaps done only after that.
+            let reserved = reply.waits.iter().zip(&ask.wants).map(|(_, &cost)| u64::from(cost)).sum::<u64>();
+            self.returns.extend(ask.first..ask.first + reserved);
+            return;
+        }
         if reply.status == Status::Late {
             // The clock knows better now.
             self.recent.untell();
@@ -31,6 +37,7 @@ impl Leased {
                 return;
             }
             self.mode = Mode::Fleet;
+            self.stale = false;
         }
         self.state = FleetState::Connected;
         if reply.status == Status::Unknown {
@@ -52,16 +59,26 @@ impl Leased {
             }
         }
         self.next = clock.not_before(reply.now.saturating_add(reply.next)).unwrap_or(now);
-        let full = reply.status == Status::Done && reply.waits.is_empty() && !ask.wants.is_empty();
+        let full =
+            reply.status == Status::Done && reply.waits.is_empty() && !ask.wants.is_empty() && ask.least > 0;
         self.ask_no_sooner = full.then(|| {
             let reach = self.quotas.window().saturating_mul(8);
             now + self.next.saturating_duration_since(now).saturating_sub(reach).max(FULL)
         });
     }
 
+    /// There is no answer. The server is to be asked again at `retry_at`.
+    pub(in crate::redis) fn unanswered(&mut self, ask: &Ask, why: Away, retry_at: Instant, now: Instant) {
+        if self.end(ask.number) {
+            self.failed(why, retry_at, now);
+        }
+    }
+
     /// The server is of no use. It is to be asked again at `retry_at`.
     pub(in crate::redis) fn failed(&mut self, why: Away, retry_at: Instant, now: Instant) {
         self.retry_at = retry_at;
+        self.stale = false;
+        self.asking = None;
         // What was asked may have been done, or not.
         self.recent.untell();
         if let FleetState::Away { since, .. } = self.state {
@@ -80,13 +97,6 @@ impl Leased {
             Fallback::Refuse => Mode::Refuse(why),
             Fallback::Allow => Mode::Allow,
         };
-    }
-
-    /// The task has ended; what it was asking may have been done, or not.
-    pub(in crate::redis) fn interrupted(&mut self, now: Instant) {
-        self.recent.untell();
-        self.returns.extend(self.held.drain());
-        self.retry_at = self.retry_at.min(now);
     }
 
     /// A permit may be used from `at` on, by the server's clock.
