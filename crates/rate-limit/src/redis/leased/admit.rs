@@ -160,7 +160,7 @@ impl Admit for Leased {
         self.quotas = quotas.clone();
         self.lateness = self.feed.lateness(quotas);
         let (window, most) = reach(quotas, self.feed.fallback());
-        self.recent.resize(window, most);
+        self.next_id = self.recent.resize(window, most, self.next_id);
         // Slots of the old quotas may be too many for the new ones.
         self.lose();
         self.returns.extend(self.held.drain());
