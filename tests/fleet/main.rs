@@ -4,6 +4,8 @@
 mod away;
 mod common;
 mod quota;
+mod runtimes;
 mod server;
 mod slots;
 mod tls;
+mod unwaiting;

@@ -1,7 +1,7 @@
 //! The quota holds, over all processes.
 
 use rate_limit::Limiter;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::{LONG, client, fleet, ms, quota, run, scripts, server, worst};
 
@@ -133,4 +133,27 @@ async fn keys_have_a_quota_each() {
     }
     let refused = fleet(&server).keyed::<u32, _>(quota(1_000_000, 1000), 100, u32::to_string).unwrap_err();
     assert!(refused.to_string().starts_with("100 keys are out of range"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_longer_window_counts_what_a_shorter_one_held_no_longer() {
+    let Some(server) = server("a_longer_window_counts_what_a_shorter_one_held_no_longer") else { return };
+    let short = || fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(5, 50));
+    let (one, other) = (short(), short());
+    for _ in 0..5 {
+        one.acquire().await.unwrap();
+    }
+    sleep(ms(60)).await;
+    // From now on the record holds this one alone.
+    one.acquire().await.unwrap();
+    for limiter in [&one, &other] {
+        limiter.set_quotas(quota(6, 60_000));
+        timeout(ms(50), limiter.acquire()).await.unwrap_err();
+    }
+    // Now the server has nothing, and who has released them reports them again.
+    let mut client = client(&server).await;
+    let _: () = redis::cmd("FLUSHALL").query_async(&mut client).await.unwrap();
+    for limiter in [&one, &other] {
+        timeout(ms(50), limiter.acquire()).await.unwrap_err();
+    }
 }

@@ -1,4 +1,6 @@
 //! A server of one's own on a free port of 127.0.0.1: Redis, or Valkey. It keeps nothing on disk, and ends with its handle.
+//!
+//! `LOOPBACK_REDIS=/path/to/valkey-server` runs that program instead of the first that is found.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -7,7 +9,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-/// The names that the program goes by.
+/// The names that the program goes by, unless the environment's variable `LOOPBACK_REDIS` names another.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
 /// What to do if there is none.
@@ -138,7 +140,9 @@ impl Drop for LoopbackRedis {
 
 fn spawn(port: u16, password: Option<&str>) -> io::Result<Child> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for program in PROGRAMS {
+    let named = std::env::var("LOOPBACK_REDIS").ok();
+    let named = named.as_deref();
+    for program in named.into_iter().chain(PROGRAMS.into_iter().filter(|_| named.is_none())) {
         let mut command = Command::new(program);
         command.args([
             "--bind",

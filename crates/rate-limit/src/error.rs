@@ -89,6 +89,12 @@ impl RateLimited {
         matches!(self.bound, Bound::Cost { .. })
     }
 
+    /// Whether it was refused only because there is no permit, and it would not wait.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_for_now(&self) -> bool {
+        matches!(self.bound, Bound::NoWait)
+    }
+
     /// Why the server of a [fleet](crate::redis) is of no use, if that is why the call was refused.
     #[cfg(feature = "redis")]
     #[must_use]

@@ -172,8 +172,10 @@ impl Limiter {
                 None => Bound::NoWait,
             };
             Err(RateLimited::new(queue.quotas().clone(), wait, bound))
-        })?;
-        Ok(Permit::new(at, Duration::ZERO, cost, Arc::clone(&self.shared)))
+        });
+        #[cfg(feature = "redis")]
+        let at = at.inspect_err(|_| self.shared.tried(cost));
+        Ok(Permit::new(at?, Duration::ZERO, cost, Arc::clone(&self.shared)))
     }
 
     /// Other quotas hold from now on, for all clones, and for those who wait.
@@ -264,6 +266,12 @@ impl Limiter {
     #[cfg(feature = "server")]
     pub(crate) fn standings(&self) -> Vec<Standing> {
         self.shared.with(|state, now| state.queue.standings(now))
+    }
+
+    /// How long a call may have to wait for a permit that is free, if it is to be had from elsewhere.
+    #[cfg(feature = "server")]
+    pub(crate) fn notice(&self) -> Option<Duration> {
+        self.shared.notice()
     }
 
     /// Whether the two are clones, with one quota and one queue.

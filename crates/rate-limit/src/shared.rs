@@ -33,8 +33,15 @@ pub(crate) struct Shared {
 /// Sees to it that somebody else is asked for permits.
 #[cfg(feature = "redis")]
 pub(crate) trait Attend: Debug + Send + Sync {
-    /// Somebody waits, in the current runtime.
-    fn attend(&self, shared: &Arc<Shared>);
+    /// Somebody waits, in the current runtime: this one.
+    fn attend(&self, shared: &Arc<Shared>, runtime: Id);
+
+    /// Somebody wanted so many permits at once, and went without.
+    fn tried(&self, shared: &Shared, cost: u32);
+
+    /// How long an answer is waited for.
+    #[cfg(feature = "server")]
+    fn notice(&self) -> Duration;
 }
 
 #[derive(Debug)]
@@ -177,12 +184,31 @@ impl Shared {
         }
     }
 
-    /// Sees to it that somebody asks for a fleet's slots, if this is a runtime: the one that asked before may have ended.
+    /// Sees to it that somebody asks for a fleet's slots in this runtime, if it is one.
     #[cfg(feature = "redis")]
     pub(crate) fn attend(self: &Arc<Self>) {
-        if let (Some(attend), Ok(_)) = (&self.attend, Handle::try_current()) {
-            attend.attend(self);
+        if let (Some(attend), Ok(runtime)) = (&self.attend, Handle::try_current()) {
+            attend.attend(self, runtime.id());
         }
+    }
+
+    /// A call was refused. A fleet asks its server for such a permit, so that there may be one for the next call.
+    #[cfg(feature = "redis")]
+    pub(crate) fn tried(self: &Arc<Self>, cost: u32) {
+        if let Some(attend) = &self.attend {
+            self.attend();
+            attend.tried(self, cost);
+        }
+    }
+
+    /// How long a call may have to wait for a permit that is free: until a fleet's server has answered.
+    #[cfg(feature = "server")]
+    pub(crate) fn notice(&self) -> Option<Duration> {
+        #[cfg(feature = "redis")]
+        let notice = self.attend.as_ref().map(|attend| attend.notice());
+        #[cfg(not(feature = "redis"))]
+        let notice = None;
+        notice
     }
 
     /// The alarm of the current runtime; see [`Alarm::new`] for its panics.

@@ -153,9 +153,9 @@ impl Waiter {
         }
         if let Step::Refused(refused) = &step {
             tracing::debug!(%refused, "call refused");
-            // A fleet that refuses while its server is away must hear of its return.
+            // A fleet that refuses must hear of its server's return, and ask for the next call.
             #[cfg(feature = "redis")]
-            self.shared.attend();
+            self.shared.tried(self.cost);
         }
         step
     }

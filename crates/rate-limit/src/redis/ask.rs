@@ -42,6 +42,10 @@ impl Place {
 /// A question. All instants are local ones, until it is sent.
 #[derive(Debug)]
 pub(super) struct Ask {
+    /// Which question this is, of this limiter's; from 1 on.
+    pub(super) number: u64,
+    /// Until when an answer is waited for. None: nobody waits.
+    pub(super) deadline: Option<Instant>,
     pub(super) quotas: Quotas,
     /// A slot may be used this much after its time.
     pub(super) lateness: Duration,

@@ -1,48 +1,69 @@
-//! The task that asks the server for one limiter.
+//! The tasks that ask the server for one limiter: one in each runtime that has callers of it.
+//!
+//! A runtime may end, or stand still: one that lives in a thread of its own is driven only while that thread is in
+//! `block_on`. So no task depends on another. They share what is known, in the [`Leased`]; whichever comes first when there
+//! is something to ask asks it, on its own runtime's connection; the others ask in its stead if it does not come back.
 
 use std::any::Any;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jittered_backoff::Delays;
+use tokio::runtime::Id;
 use tokio::time::Instant;
 
 use super::ask::Ask;
 use super::away::Away;
 use super::feed::Feed;
+use super::lane::Failure;
 use super::leased::{Leased, Plan};
-use super::link::{Answer, Failure};
+use super::link::Answer;
 use crate::demand::Demand;
 use crate::shared::{Attend, Shared};
 
 /// For ever, nearly.
 const NEVER: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// When the others try, if a task has panicked.
+const SOON: Duration = Duration::from_millis(500);
 
-/// Starts the task, in the runtime of whoever waits.
+/// Starts the tasks, each in the runtime of whoever waits.
 #[derive(Debug)]
 pub(super) struct Driver {
     feed: Arc<Feed>,
-    running: Arc<AtomicBool>,
+    homes: Arc<Homes>,
+}
+
+/// The runtimes that have a task.
+#[derive(Debug, Default)]
+struct Homes(Mutex<Vec<Home>>);
+
+#[derive(Debug)]
+struct Home {
+    runtime: Id,
+    /// A task that has panicked would do so again (in a runtime without I/O, say): there is no other in its place.
+    panicked: bool,
 }
 
 impl Driver {
     pub(super) fn new(feed: Arc<Feed>) -> Self {
-        Self { feed, running: Arc::new(AtomicBool::new(false)) }
+        Self { feed, homes: Arc::default() }
     }
 }
 
 impl Attend for Driver {
-    fn attend(&self, shared: &Arc<Shared>) {
-        if self.running.load(Ordering::Acquire) || self.running.swap(true, Ordering::AcqRel) {
+    fn attend(&self, shared: &Arc<Shared>, runtime: Id) {
+        if !self.homes.add(runtime) {
             return;
         }
         let polled = Arc::new(AtomicBool::new(false));
         let mut driving = Box::pin(drive(Running {
             feed: Arc::clone(&self.feed),
             shared: Arc::downgrade(shared),
-            running: Arc::clone(&self.running),
+            homes: Arc::clone(&self.homes),
+            runtime,
+            asking: AtomicU64::new(0),
             polled: Arc::clone(&polled),
         }));
         tokio::spawn(std::future::poll_fn(move |cx| {
@@ -52,46 +73,103 @@ impl Attend for Driver {
             done
         }));
     }
+
+    fn tried(&self, shared: &Shared, cost: u32) {
+        with(shared, |leased, _, now| leased.tried(cost, now));
+    }
+
+    #[cfg(feature = "server")]
+    fn notice(&self) -> Duration {
+        self.feed.notice()
+    }
+}
+
+impl Homes {
+    fn lock(&self) -> MutexGuard<'_, Vec<Home>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is a new one.
+    fn add(&self, runtime: Id) -> bool {
+        let mut homes = self.lock();
+        let new = homes.iter().all(|home| home.runtime != runtime);
+        if new {
+            homes.push(Home { runtime, panicked: false });
+        }
+        new
+    }
+
+    fn remove(&self, runtime: Id) {
+        self.lock().retain(|home| home.runtime != runtime);
+    }
+
+    /// A task has panicked. Returns whether there are others.
+    fn panicked(&self, runtime: Id) -> bool {
+        let mut homes = self.lock();
+        for home in homes.iter_mut().filter(|home| home.runtime == runtime) {
+            home.panicked = true;
+        }
+        homes.iter().any(|home| !home.panicked)
+    }
 }
 
 struct Running {
     feed: Arc<Feed>,
     shared: Weak<Shared>,
-    running: Arc<AtomicBool>,
+    homes: Arc<Homes>,
+    runtime: Id,
+    /// The number of the question that is under way, from 1 on.
+    asking: AtomicU64,
     /// While the task is polled: a panic elsewhere may drop it, too.
     polled: Arc<AtomicBool>,
 }
 
-/// When the runtime shuts down, its tasks are dropped: whoever waits in another runtime starts this one there.
+/// When the runtime shuts down, its tasks are dropped: whoever waits in another runtime goes on there.
 impl Drop for Running {
     fn drop(&mut self) {
-        // A task that has panicked would do so again (in a runtime without I/O, say): it stays, and the fallback holds.
         let panicked = std::thread::panicking() && self.polled.load(Ordering::Relaxed);
-        self.running.store(panicked, Ordering::Release);
+        let others = match panicked {
+            true => self.homes.panicked(self.runtime),
+            false => {
+                self.homes.remove(self.runtime);
+                true
+            }
+        };
         let Some(shared) = self.shared.upgrade() else { return };
+        let asking = *self.asking.get_mut();
         with(&shared, |leased, _, now| match panicked {
-            true => leased.failed(Away::Unreachable, now + NEVER, now),
-            false => leased.interrupted(now),
+            true => leased.failed(Away::Unreachable, now + if others { SOON } else { NEVER }, now),
+            false => leased.interrupted(asking, now),
         });
+        self.feed.ring();
         shared.wake_all();
     }
 }
 
 /// Runs until the limiter is no more.
 async fn drive(running: Running) {
-    let Running { feed, shared, .. } = &running;
+    let Running { feed, shared, asking, .. } = &running;
     let mut delays = feed.link().delays();
-    let plan = || shared.upgrade().and_then(|shared| with(&shared, Leased::plan));
-    while let Some(plan) = plan() {
+    loop {
+        // Before the look: it may ring right after.
+        let rung = feed.rung();
+        let Some(plan) = shared.upgrade().and_then(|shared| with(&shared, Leased::plan)) else { break };
         match plan {
-            Plan::Wait(until) => feed.wait(until).await,
+            Plan::Wait(until) => Feed::wait(rung, until).await,
             Plan::Ask(ask) => {
+                asking.store(ask.number, Ordering::Relaxed);
                 let answer = feed.link().ask(feed.place(), &ask, feed.notice()).await;
+                asking.store(0, Ordering::Relaxed);
                 let Some(shared) = shared.upgrade() else {
                     feed.leave(ask.permits());
                     break;
                 };
                 tell(&shared, &ask, answer, &mut delays, feed);
+                drop(shared);
+                feed.ring();
+                // Perhaps this runtime was driven only for who has its permit now. Then the next question, for somebody
+                // in another runtime, is better asked there.
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -115,7 +193,7 @@ fn tell(shared: &Shared, ask: &Ask, answer: Result<Answer, Failure>, delays: &mu
                 tracing::warn!(%why, error, "the fleet's Redis is away: its fallback holds");
             }
             let retry_at = retry_at.unwrap_or_else(|| Instant::now() + delays.draw());
-            with(shared, |leased, _, now| leased.failed(why, retry_at, now));
+            with(shared, |leased, _, now| leased.unanswered(ask, why, retry_at, now));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a limiter of a fleet and the task that asks for it share.
+//! What a limiter of a fleet and the tasks that ask for it share.
 
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::ask::Place;
@@ -36,9 +37,14 @@ impl Feed {
         Arc::new(Self { settings, place, bell: Notify::new(), left: Mutex::new(Vec::new()) })
     }
 
-    /// Whoever asks is to look again.
+    /// All who ask are to look again.
     pub(super) fn ring(&self) {
-        self.bell.notify_one();
+        self.bell.notify_waiters();
+    }
+
+    /// Hears it ring from now on.
+    pub(super) fn rung(&self) -> Notified<'_> {
+        self.bell.notified()
     }
 
     /// The limiter is no more; these will not be used.
@@ -51,11 +57,11 @@ impl Feed {
         mem::take(&mut self.left.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Until that instant, or until it rings.
-    pub(super) async fn wait(&self, until: Option<Instant>) {
+    /// Until that instant, or until it has rung.
+    pub(super) async fn wait(rung: Notified<'_>, until: Option<Instant>) {
         match until {
-            Some(until) => drop(tokio::time::timeout_at(until, self.bell.notified()).await),
-            None => self.bell.notified().await,
+            Some(until) => drop(tokio::time::timeout_at(until, rung).await),
+            None => rung.await,
         }
     }
 

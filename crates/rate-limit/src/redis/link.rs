@@ -1,55 +1,27 @@
-//! The connection that a fleet's limiters share: made when it is needed, and again when it breaks.
+//! The way to the server that a fleet's limiters share.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, RedisError, Script};
-use jittered_backoff::{Backoff, Delays, Seeds};
-use tokio::task::AbortHandle;
+use ::redis::Script;
+use jittered_backoff::{Delays, Seeds};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::ask::{Ask, Place, Reply};
 use super::away::Away;
 use super::clock::ServerClock;
-use super::stream::{Target, Unreached};
-
-/// How long until a server that is away is asked again, at the least and at the most.
-const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
-
-/// How long making a connection may take, unless calls wait even longer: name, TCP, TLS and login are several round
-/// trips, and nobody waits for them.
-const CONNECT: Duration = Duration::from_secs(1);
+use super::lane::{CONNECT, Connection, Failure, Lane, Shown, delays};
+use super::stream::Target;
 
 pub(super) struct Link {
     target: Target,
     script: Script,
     seeds: Seeds,
-    state: Mutex<State>,
-    /// Held by whoever makes the connection.
-    connecting: tokio::sync::Mutex<()>,
+    clock: Mutex<ServerClock>,
+    lanes: Mutex<Vec<Arc<Lane>>>,
 }
-
-struct State {
-    connection: Option<Connection>,
-    /// The last try to connect, if it failed.
-    failed: Option<Failure>,
-    delays: Delays,
-    clock: ServerClock,
-    serial: u64,
-}
-
-#[derive(Clone)]
-struct Connection {
-    redis: MultiplexedConnection,
-    serial: u64,
-    _task: Arc<Task>,
-}
-
-/// What moves the bytes: it ends with its connection, even if the server never answers.
-struct Task(AbortHandle);
 
 /// An answer, and what is known of the server's clock since.
 pub(super) struct Answer {
@@ -61,24 +33,14 @@ pub(super) struct Answer {
     pub(super) trip: Duration,
 }
 
-/// Why there is no answer, and when a connection can be tried again.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    pub(super) why: Away,
-    pub(super) error: Option<Arc<dyn Error + Send + Sync>>,
-    pub(super) retry_at: Option<Instant>,
-}
-
 impl Link {
     pub(super) fn new(target: Target, seeds: Seeds) -> Self {
-        let delays = delays(&seeds);
-        let clock = ServerClock::new(Instant::now());
         Self {
             target,
             script: Ask::script(),
             seeds,
-            state: Mutex::new(State { connection: None, failed: None, delays, clock, serial: 0 }),
-            connecting: tokio::sync::Mutex::new(()),
+            clock: Mutex::new(ServerClock::new(Instant::now())),
+            lanes: Mutex::default(),
         }
     }
 
@@ -91,26 +53,28 @@ impl Link {
         delays(&self.seeds)
     }
 
-    /// Asks, within `notice`. A connection that breaks meanwhile, or can't be made at first, is made again: to ask twice
-    /// does no harm, for permits have numbers. A probe tries once.
+    /// Asks, until the question's deadline. A connection that breaks meanwhile, or can't be made at first, is made again:
+    /// to ask twice does no harm, for permits have numbers. If nobody waits, it is tried once, in more time.
     pub(super) async fn ask(&self, place: &Place, ask: &Ask, notice: Duration) -> Result<Answer, Failure> {
-        if ask.probe {
-            let connection = self.connection(notice).await?;
+        let lane = self.lane();
+        let Some(deadline) = ask.deadline else {
+            let connection = self.connection(&lane, notice).await?;
             let deadline = Instant::now() + notice;
-            let answer = timeout_at(deadline, self.put(&connection, place, ask, deadline)).await;
-            return answer.unwrap_or_else(|_| Err(self.silent(&connection)));
-        }
-        let deadline = Instant::now() + notice;
+            let answer = timeout_at(deadline, self.put(&lane, &connection, place, ask, deadline)).await;
+            return answer.unwrap_or_else(|_| Err(lane.silent(&connection)));
+        };
         let mut last = None;
         let mut asked = None;
         let asking = async {
             let mut delays = self.delays();
             loop {
-                let failure = match self.connection(notice).await {
-                    Ok(connection) => match self.put(asked.insert(connection), place, ask, deadline).await {
-                        Err(failure) if failure.why == Away::Unreachable => failure,
-                        done => return done,
-                    },
+                let failure = match self.connection(&lane, notice).await {
+                    Ok(connection) => {
+                        match self.put(&lane, asked.insert(connection), place, ask, deadline).await {
+                            Err(failure) if failure.why == Away::Unreachable => failure,
+                            done => return done,
+                        }
+                    }
                     Err(failure) if failure.why == Away::Denied => return Err(failure),
                     Err(failure) => failure,
                 };
@@ -127,17 +91,23 @@ impl Link {
         match timeout_at(deadline, asking).await {
             Ok(answer) => answer,
             Err(_) => Err(match (asked, last) {
-                (Some(connection), _) => self.silent(&connection),
+                (Some(connection), _) => lane.silent(&connection),
                 (None, Some(failure)) => failure,
                 (None, None) => Failure { why: Away::Silent, error: None, retry_at: None },
             }),
         }
     }
 
+    /// The longest that a question can take which has no deadline: until another's connection was made or not, then its
+    /// own, then the answer.
+    pub(super) fn longest(notice: Duration) -> Duration {
+        notice.max(CONNECT) * 2 + notice
+    }
+
     /// Tells the server which permits will not be used. If that fails, they count for a window.
     pub(super) async fn give_back(&self, place: &Place, returns: Vec<u64>, notice: Duration) {
         let given_back = timeout(notice, async {
-            let mut connection = self.connection(notice).await.ok()?;
+            let mut connection = self.connection(&self.lane(), notice).await.ok()?;
             place.forget(&returns).query_async::<u64>(&mut connection.redis).await.ok()
         });
         let _ = given_back.await;
@@ -145,138 +115,66 @@ impl Link {
 
     /// Connects, and sees whether the server runs scripts.
     pub(super) async fn check(&self, notice: Duration) -> Result<(), Failure> {
-        let mut connection = self.connection(notice).await?;
+        let lane = self.lane();
+        let mut connection = self.connection(&lane, notice).await?;
         let loaded = timeout(notice.max(CONNECT), self.script.load_async(&mut connection.redis)).await;
         match loaded {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.broken(&connection, error)),
-            Err(_) => Err(self.silent(&connection)),
+            Ok(Err(error)) => Err(lane.broken(&connection, error)),
+            Err(_) => Err(lane.silent(&connection)),
         }
     }
 
     async fn put(
         &self,
+        lane: &Lane,
         connection: &Connection,
         place: &Place,
         ask: &Ask,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let clock = self.state().clock;
+        let clock = *self.clock();
         let mut redis = connection.redis.clone();
         let lateness = ask.lateness(&clock, deadline);
         let sent = Instant::now();
         let invocation = ask.invocation(&self.script, place, &clock, deadline, lateness);
         let answer: Result<Vec<i64>, _> = invocation.invoke_async(&mut redis).await;
         let received = Instant::now();
-        let numbers = answer.map_err(|error| self.broken(connection, error))?;
+        let numbers = answer.map_err(|error| lane.broken(connection, error))?;
         let Some(reply) = Reply::read(&numbers, ask.moves.len()) else {
             return Err(Failure { why: Away::Refused, error: None, retry_at: None });
         };
-        let mut state = self.state();
-        state.clock.learn(sent, received, reply.now);
+        let clock = self.learn(&Shown { sent, received, micros: reply.now });
         let trip = received.saturating_duration_since(sent);
-        Ok(Answer { reply, clock: state.clock, lateness, trip })
+        Ok(Answer { reply, clock, lateness, trip })
     }
 
-    /// The connection, or a new one. Of many who want one, one makes it; and none tries again before it is time.
-    async fn connection(&self, notice: Duration) -> Result<Connection, Failure> {
-        if let Some(known) = self.known() {
-            return known;
+    /// The current runtime's.
+    fn lane(&self) -> Arc<Lane> {
+        let runtime = Handle::current().id();
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.iter().find(|lane| lane.runtime() == runtime) {
+            return Arc::clone(lane);
         }
-        let _connecting = self.connecting.lock().await;
-        if let Some(known) = self.known() {
-            return known;
-        }
-        let made = timeout(notice.max(CONNECT), self.connect()).await;
-        let mut state = self.state();
-        match made {
-            Ok(Ok((redis, task))) => {
-                state.serial += 1;
-                let connection = Connection { redis, serial: state.serial, _task: Arc::new(task) };
-                (state.connection, state.failed) = (Some(connection.clone()), None);
-                state.delays = delays(&self.seeds);
-                Ok(connection)
-            }
-            made => {
-                let (why, error) = match made {
-                    Ok(Err((why, error))) => (why, Some(error)),
-                    _ => (Away::Silent, None),
-                };
-                let retry_at = Some(Instant::now() + state.delays.draw());
-                let failure = Failure { why, error, retry_at };
-                state.failed = Some(failure.clone());
-                Err(failure)
-            }
-        }
+        // Those of runtimes that have ended go.
+        lanes.retain(|lane| Arc::strong_count(lane) > 1 || lane.is_connected());
+        let lane = Arc::new(Lane::new(runtime, &self.seeds));
+        lanes.push(Arc::clone(&lane));
+        lane
     }
 
-    fn known(&self) -> Option<Result<Connection, Failure>> {
-        let state = self.state();
-        if let Some(connection) = &state.connection {
-            return Some(Ok(connection.clone()));
-        }
-        let failed = state.failed.as_ref()?;
-        failed.retry_at.is_some_and(|at| Instant::now() < at).then(|| Err(failed.clone()))
+    async fn connection(&self, lane: &Lane, notice: Duration) -> Result<Connection, Failure> {
+        lane.connection(&self.target, &self.seeds, notice, |shown| _ = self.learn(&shown)).await
     }
 
-    async fn connect(&self) -> Result<(MultiplexedConnection, Task), (Away, Arc<dyn Error + Send + Sync>)> {
-        let stream = self.target.open().await.map_err(|unreached| match unreached {
-            Unreached::Io(error) => (Away::Unreachable, Arc::new(error) as _),
-            #[cfg(feature = "redis-tls")]
-            Unreached::Tls(error) => (Away::Tls, Arc::new(error) as _),
-        })?;
-        let refused = |error: RedisError| (Away::of(&error), Arc::new(error) as _);
-        // The deadlines are ours.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let login = self.target.login();
-        let (mut redis, moving) =
-            MultiplexedConnection::new_with_config(login, stream, config).await.map_err(refused)?;
-        let task = Task(tokio::spawn(moving).abort_handle());
-        // Something harmless first: a server that was stopped would reserve slots, when it goes on, that nobody waits
-        // for any more.
-        let sent = Instant::now();
-        let (seconds, micros): (i64, i64) =
-            ::redis::cmd("TIME").query_async(&mut redis).await.map_err(refused)?;
-        let shown = seconds.saturating_mul(1_000_000).saturating_add(micros);
-        self.state().clock.learn(sent, Instant::now(), shown);
-        Ok((redis, task))
+    fn learn(&self, &Shown { sent, received, micros }: &Shown) -> ServerClock {
+        let mut clock = self.clock();
+        clock.learn(sent, received, micros);
+        *clock
     }
 
-    /// The connection did not answer in time: nobody uses it again.
-    fn silent(&self, connection: &Connection) -> Failure {
-        self.discard(connection);
-        Failure { why: Away::Silent, error: None, retry_at: None }
-    }
-
-    fn broken(&self, connection: &Connection, error: RedisError) -> Failure {
-        let why = Away::of(&error);
-        if matches!(why, Away::Unreachable | Away::NotWritable) {
-            self.discard(connection);
-        }
-        Failure { why, error: Some(Arc::new(error)), retry_at: None }
-    }
-
-    fn discard(&self, connection: &Connection) {
-        let mut state = self.state();
-        let discarded = state.connection.take_if(|current| current.serial == connection.serial);
-        drop(state);
-        drop(discarded);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn delays(seeds: &Seeds) -> Delays {
-    #[expect(clippy::expect_used, reason = "they are a base and a cap above it")]
-    let backoff = Backoff::exponential(WAITS.0..=WAITS.1).expect("a base below its cap");
-    backoff.delays(seeds.next_seed())
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
+    fn clock(&self) -> MutexGuard<'_, ServerClock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

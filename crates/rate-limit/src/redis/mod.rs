@@ -47,6 +47,7 @@ mod fallback;
 mod feed;
 mod fleet;
 mod invalid;
+mod lane;
 mod leased;
 mod link;
 mod recent;

@@ -16,31 +16,63 @@ pub(super) struct Release {
 
 /// The permits that were released within a window, oldest first; of more than `most` the newest, for more never count.
 ///
-/// The last `untold` of them have not been reported to the server yet.
+/// The last `untold` of them have not been reported to the server yet. Of older ones the numbers are kept, for a longer
+/// window to come.
 #[derive(Debug)]
 pub(super) struct Recent {
     releases: VecDeque<Release>,
     untold: usize,
     window: Duration,
     most: usize,
+    gone: Gone,
+}
+
+/// Those that have left it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gone {
+    /// How many of them the server knows of, and how many it does not: they had no slot, and were not reported in time.
+    told: usize,
+    untold: usize,
+    /// When the last was.
+    last: Option<Instant>,
 }
 
 impl Recent {
     pub(super) fn new(window: Duration, most: usize) -> Self {
-        Self { releases: VecDeque::new(), untold: 0, window, most }
+        Self { releases: VecDeque::new(), untold: 0, window, most, gone: Gone::default() }
     }
 
     /// The bytes that a permit takes.
     pub(super) const ENTRY: usize = size_of::<Release>();
 
-    pub(super) fn resize(&mut self, window: Duration, most: usize) {
+    /// Another window counts from now on. Of a longer one it is not known when the releases were that have left: they count
+    /// as if made when the last of them was. The numbers from `next_id` on are theirs; returns the next.
+    pub(super) fn resize(&mut self, window: Duration, most: usize, next_id: u64) -> u64 {
+        let longer = window > self.window;
         (self.window, self.most) = (window, most);
+        let mut id = next_id;
+        let Some(at) = self.gone.last.filter(|_| longer) else { return id };
+        let Gone { told, untold, .. } = std::mem::take(&mut self.gone);
+        let untold = untold.min(most.saturating_sub(self.releases.len()));
+        for _ in 0..untold {
+            self.releases.push_front(Release { at, id, until: None });
+            id += 1;
+        }
+        if untold > 0 {
+            // It hears of all from the first of these on. To hear again what it knows does no harm.
+            self.untell();
+        }
+        for _ in 0..told.min(most.saturating_sub(self.releases.len())) {
+            self.releases.push_front(Release { at, id, until: None });
+            id += 1;
+        }
+        id
     }
 
     pub(super) fn push(&mut self, release: Release) {
         self.forget(release.at);
         if self.releases.len() >= self.most {
-            self.releases.pop_front();
+            self.pop();
         }
         self.releases.push_back(release);
         self.untold = (self.untold + 1).min(self.releases.len());
@@ -48,9 +80,19 @@ impl Recent {
 
     pub(super) fn forget(&mut self, now: Instant) {
         while self.releases.front().is_some_and(|first| now >= first.at + self.window) {
-            self.releases.pop_front();
+            self.pop();
         }
+    }
+
+    fn pop(&mut self) {
+        let Some(Release { at, until, .. }) = self.releases.pop_front() else { return };
+        let was_untold = self.untold > self.releases.len();
         self.untold = self.untold.min(self.releases.len());
+        match until.is_none() && was_untold {
+            true => self.gone.untold += 1,
+            false => self.gone.told += 1,
+        }
+        self.gone.last = Some(at);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -129,5 +171,36 @@ mod tests {
         assert_eq!((recent.told(), recent.untold()), (2, 0));
         recent.forget(at(9999));
         assert!(recent.is_empty());
+    }
+
+    #[test]
+    fn a_longer_window_counts_what_has_left_a_shorter_one() {
+        let zero = Instant::now();
+        let at = |millis| zero + Duration::from_millis(millis);
+        let mut recent = Recent::new(Duration::from_secs(1), 10);
+        let push = |recent: &mut Recent, id, until| recent.push(Release { at: at(id * 100), id, until });
+        // Two that the server knows of, one that was never reported, one with a slot, and one that is still there.
+        push(&mut recent, 0, None);
+        push(&mut recent, 1, None);
+        assert_eq!(recent.report(9).len(), 2);
+        push(&mut recent, 2, None);
+        push(&mut recent, 3, Some(at(350)));
+        push(&mut recent, 19, None);
+        recent.forget(at(2000));
+        assert_eq!((recent.told(), recent.untold()), (0, 1));
+        assert_eq!(
+            recent.resize(Duration::from_millis(500), 10, 20),
+            20,
+            "a shorter window needs none of them"
+        );
+        assert_eq!(recent.resize(Duration::from_secs(60), 10, 20), 24);
+        assert_eq!(recent.times().collect::<Vec<_>>(), [at(300), at(300), at(300), at(300), at(1900)]);
+        // What the server knows is not reported, unless it has lost it.
+        assert_eq!(recent.report(9), [(20, at(300)), (19, at(1900))]);
+        recent.untell();
+        assert_eq!(recent.report(9).len(), 5);
+        // No more than the most.
+        recent.forget(at(99_000));
+        assert_eq!(recent.resize(Duration::from_secs(600), 3, 24), 27);
     }
 }

@@ -1,7 +1,8 @@
 -- Reserves slots in the record that a fleet shares, on this server's clock; takes reports and returns with it.
 --
 -- KEYS[1]  sorted set: one member per permit, its score the latest instant (us) at which that permit may be released
--- KEYS[2]  hash: epoch (when the record began), last (the end of the last slot), window (the longest in use)
+-- KEYS[2]  hash: epoch (when the record began), last (the end of the last slot), window (the longest in use), gone (how many
+--          members have left the set because of their age), left (the score of the last of these)
 -- ARGV     see `Ask::arguments`
 -- Returns  { now, status, epoch, wait until one more slot, wait of each slot that could be moved ...,
 --            wait of each slot reserved ... }, in us; a slot that was not moved has -1
@@ -36,15 +37,16 @@ for q = 1, number() do
   quotas[q] = { number(), number() }
   longest = math.max(longest, quotas[q][2])
 end
-local state = redis.call('HMGET', head, 'epoch', 'last', 'window')
+local state = redis.call('HMGET', head, 'epoch', 'last', 'window', 'gone', 'left')
 local began, last = tonumber(state[1] or 0), tonumber(state[2] or 0)
+local gone, left = tonumber(state[4] or 0), tonumber(state[5] or 0)
 longest = math.max(longest, tonumber(state[3] or 0))
 
 -- No slot is further ahead than this; if the last one is, the clock has gone back, and the record is worthless.
 local ahead = 8 * longest
 if last > now + ahead + longest + 1000000 then
   redis.call('DEL', log, head)
-  began, last = 0, 0
+  began, last, gone, left = 0, 0, 0, 0
 end
 if began == 0 then
   began = now
@@ -57,7 +59,11 @@ end
 for _ = 1, number() do
   redis.call('ZREM', log, prefix .. text())
 end
-redis.call('ZREMRANGEBYSCORE', log, '-inf', whole(now - longest))
+local old = redis.call('ZREVRANGEBYSCORE', log, whole(now - longest), '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+if old[2] then
+  gone = gone + redis.call('ZREMRANGEBYSCORE', log, '-inf', whole(now - longest))
+  left = math.max(left, tonumber(old[2]))
+end
 
 -- The earliest slot for so many permits: at most `n - cost` others may be released less than a window before it.
 local function slot(cost)
@@ -70,6 +76,9 @@ local function slot(cost)
     local found = redis.call('ZREVRANGE', log, rank, rank, 'WITHSCORES')
     if found[2] then
       at = math.max(at, tonumber(found[2]) + quota[2])
+    elseif left + quota[2] > at and rank < redis.call('ZCARD', log) + gone then
+      -- A longer window than any before: what has left counts as if all had been released when the last was.
+      at = left + quota[2]
     end
   end
   return at
@@ -118,7 +127,8 @@ else
 end
 reply[4] = slot(1) - now
 
-redis.call('HSET', head, 'epoch', whole(began), 'last', whole(last), 'window', whole(longest))
+redis.call('HSET', head, 'epoch', whole(began), 'last', whole(last), 'window', whole(longest),
+  'gone', whole(gone), 'left', whole(left))
 -- A margin for those that are later than this caller, and whose answers take longer.
 local life = whole(math.ceil((math.max(last - now, 0) + lateness + longest) / 1000) + 15000)
 redis.call('PEXPIRE', log, life)

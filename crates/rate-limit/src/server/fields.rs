@@ -81,9 +81,9 @@ fn seconds_up(wait: Duration) -> u64 {
 }
 
 /// The policies that have no room for a call: a list of names, each in quotes. If all have by now, the first.
-pub(super) fn violated(name: &str, limiter: Option<&Limiter>, cost: u32) -> String {
+fn violated(name: &str, limiter: Option<(&Limiter, u32)>) -> String {
     let mut list = String::new();
-    let standings = limiter.map(Limiter::standings).unwrap_or_default();
+    let (standings, cost) = limiter.map_or((Vec::new(), 1), |(limiter, cost)| (limiter.standings(), cost));
     for (index, _) in standings.iter().enumerate().filter(|(_, standing)| standing.free < u64::from(cost)) {
         item(&mut list, name, index);
     }
@@ -93,12 +93,14 @@ pub(super) fn violated(name: &str, limiter: Option<&Limiter>, cost: u32) -> Stri
     list
 }
 
-/// The answer to a call that finds no permit.
+/// The answer to a call that finds no permit at its limiter, if it has one.
 pub(super) fn refusal<B>(
+    name: &Arc<str>,
     refused: &RateLimited,
-    violated: &str,
-    fields: Option<Fields>,
+    limiter: Option<(&Limiter, u32)>,
 ) -> Response<RejectBody<B>> {
+    tracing::debug!(%refused, "call rejected");
+    let violated = violated(name, limiter);
     let json = format!(
         "{{\"type\":\"{TYPE}\",\"title\":\"Request cannot be satisfied as assigned quota has been exceeded\",\
          \"status\":429,\"violated-policies\":[{violated}]}}"
@@ -110,8 +112,8 @@ pub(super) fn refusal<B>(
     if !refused.is_never() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds_up(refused.retry_after()).max(1)));
     }
-    if let Some(fields) = fields {
-        fields.add_to(headers);
+    if let Some((limiter, _)) = limiter {
+        Fields::of(name, limiter).add_to(headers);
     }
     response
 }

@@ -36,6 +36,7 @@ mod future;
 mod layer;
 mod proxies;
 mod service;
+mod waiting;
 
 pub use self::body::RejectBody;
 pub use self::client::{Client, client, peer};

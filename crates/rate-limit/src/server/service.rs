@@ -1,5 +1,6 @@
 //! The service.
 
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,6 +10,7 @@ use tower_service::Service;
 use super::body::RejectBody;
 use super::fields::{self, Fields};
 use super::future::ResponseFuture;
+use super::waiting::{self, Waiting};
 use crate::assign::{Assign, Assigned};
 
 /// A service that answers calls itself, at once, if they find no permit.
@@ -20,13 +22,16 @@ use crate::assign::{Assign, Assigned};
 /// - `RateLimit-Policy: "default";q=10;w=1`: 10 calls in any second;
 /// - `RateLimit: "default";r=3;t=1`: 3 calls can be made now, and in 1 s (rounded up) there will be more.
 ///
-/// A permit is taken when the service is called; one that is ready and dropped takes none. The inner service's error
-/// passes through untouched, and this service has none of its own, so it works in an axum `Router` as is. A client of
+/// A permit is taken when the service is called; one that is ready and dropped takes none. Only the permits of a
+/// [fleet](crate::redis) are had from elsewhere: if none is at hand, the call waits for as long as an answer may take
+/// (`Fleet::with_notice`, 250 ms unless said otherwise) for a permit that comes within that time, unless it is known that none
+/// will, and is rejected after that. The inner service's error passes through untouched, and this service has none of its own, so it works in an axum `Router` as is. A client of
 /// gRPC takes the status 429 for `UNAVAILABLE`.
 ///
 /// # Clone
 ///
-/// A clone shares the quota, or quotas. It is as ready as the inner service's clone.
+/// A clone shares the quota, or quotas. It is as ready as the inner service's clone. For a call that waits, the inner service
+/// is cloned.
 #[derive(Clone, Debug)]
 pub struct Reject<S, A> {
     inner: S,
@@ -43,34 +48,41 @@ impl<S, A> Reject<S, A> {
 
 impl<S, A, ReqBody, ResBody> Service<Request<ReqBody>> for Reject<S, A>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
     A: Assign<Request<ReqBody>>,
 {
     type Response = Response<RejectBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody>;
+    type Future = ResponseFuture<S, ReqBody, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (limiter, cost, permit) = match self.assign.assign(&request) {
-            Ok(Assigned { limiter, cost }) => {
-                let permit = limiter.try_acquire_many(cost);
-                (Some(limiter), cost, permit.map(drop))
-            }
-            Err(refused) => (None, 1, Err(refused)),
+        let Assigned { limiter, cost } = match self.assign.assign(&request) {
+            Ok(assigned) => assigned,
+            Err(refused) => return ResponseFuture::refused(fields::refusal(&self.name, &refused, None)),
         };
-        let told = limiter.as_ref().filter(|_| self.always || permit.is_err());
-        let fields = told.map(|limiter| Fields::of(&self.name, limiter));
-        match permit {
-            Ok(()) => ResponseFuture::released(self.inner.call(request), fields),
-            Err(refused) => {
-                tracing::debug!(%refused, "call rejected");
-                let violated = fields::violated(&self.name, limiter.as_ref(), cost);
-                ResponseFuture::refused(fields::refusal(&refused, &violated, fields))
+        match limiter.try_acquire_many(cost) {
+            Ok(_) => {
+                let fields = self.always.then(|| Fields::of(&self.name, &limiter));
+                ResponseFuture::released(self.inner.call(request), fields)
             }
+            Err(refused) => match waiting::time(&limiter, &refused) {
+                Some(most) => {
+                    // The clone is not ready; this one is.
+                    let clone = self.inner.clone();
+                    let ready = mem::replace(&mut self.inner, clone);
+                    let name = Arc::clone(&self.name);
+                    let waiting = Waiting::new(limiter, cost, most, ready, request, name, self.always);
+                    ResponseFuture::waiting(waiting)
+                }
+                None => {
+                    let limiter = Some((&limiter, cost));
+                    ResponseFuture::refused(fields::refusal(&self.name, &refused, limiter))
+                }
+            },
         }
     }
 }

@@ -1,0 +1,182 @@
+//! What to ask, and when.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::ask::{Ask, MOST, Move};
+use super::Leased;
+use crate::demand::Demand;
+
+/// What tokio's timer may be late by, and what it takes to send a question.
+const SLACK: Duration = Duration::from_millis(5);
+
+/// How far ahead a slot is, at least, of which it is worth asking whether there is an earlier one; and how often at most, and
+/// at least, that is asked.
+const FAR: Duration = Duration::from_millis(250);
+const SELDOM: Duration = Duration::from_secs(2);
+/// How often at most the server is asked for those who would not wait, if it has told that nothing would be free.
+const SOMETIMES: Duration = Duration::from_millis(50);
+
+/// What is to be done for a limiter next.
+#[derive(Debug)]
+pub(in crate::redis) enum Plan {
+    /// Nothing, until this instant, or somebody asks.
+    Wait(Option<Instant>),
+    Ask(Ask),
+}
+
+/// What to ask for.
+enum Want {
+    /// These slots.
+    Slots(Vec<u32>),
+    /// These slots, those that are free now.
+    Free(Vec<u32>),
+    /// None: there is something to tell. Or, as a `probe`, to see whether the server is back; if that is `hurried`, calls wait.
+    Nothing { probe: bool, hurried: bool },
+}
+
+impl Leased {
+    /// What to do next.
+    pub(in crate::redis) fn plan(&mut self, Demand { costs, hold }: Demand<'_>, now: Instant) -> Plan {
+        self.recent.forget(now);
+        let mut since = now;
+        if let Some(asking) = &self.asking {
+            if now < asking.yields_at {
+                return Plan::Wait(Some(asking.yields_at));
+            }
+            // Whoever asks stands still, perhaps. Nobody waits longer for that.
+            since = asking.since;
+            self.lose();
+        }
+        let mut costs = costs.peekable();
+        let tried = self.tried.take();
+        if self.is_away() {
+            if now < self.retry_at {
+                return Plan::Wait(Some(self.retry_at));
+            }
+            let hurried = self.stale && costs.peek().is_some();
+            return Plan::Ask(self.ask(Want::Nothing { probe: true, hurried }, since, now));
+        }
+        let move_at = costs.peek().and_then(|_| self.move_at(now)).max(hold);
+        let mut wants = self.wants(costs);
+        let lease = self.feed.lease();
+        if !wants.is_empty() {
+            wants.resize(wants.len().max(lease), 1);
+        }
+        // Others are not kept from a slot any longer than it takes to use the one before.
+        let before = self.held.last().max(hold);
+        let soonest = before.and_then(|before| before.checked_sub(self.lead())).max(self.ask_no_sooner);
+        let ask_at = (!wants.is_empty()).then(|| soonest.unwrap_or(now).max(now));
+        if ask_at == Some(now) {
+            return Plan::Ask(self.ask(Want::Slots(wants), since, now));
+        }
+        if let Some(wants) = tried.filter(|_| hold.is_none()).and_then(|cost| self.try_for(cost, now)) {
+            return Plan::Ask(self.ask(Want::Free(wants), since, now));
+        }
+        if !self.returns.is_empty() || move_at.is_some_and(|at| at <= now) {
+            return Plan::Ask(self.ask(Want::Nothing { probe: false, hurried: true }, since, now));
+        }
+        let due = self.held.due(now);
+        Plan::Wait([ask_at, move_at, due, self.held.first_end()].into_iter().flatten().min())
+    }
+
+    /// Somebody who would not wait went without so many permits.
+    pub(in crate::redis) fn tried(&mut self, cost: u32, now: Instant) {
+        if !self.is_away() && self.tried.is_none() && self.try_for(cost, now).is_some() {
+            self.tried = Some(cost);
+            self.feed.ring();
+        }
+    }
+
+    /// What to ask for, so that there may be something for the next who would not wait; if the server may have it.
+    fn try_for(&self, cost: u32, now: Instant) -> Option<Vec<u32>> {
+        let lacks = self.held.len() < cost as usize && cost <= self.quotas.most();
+        let hopes = now + self.lead() >= self.next || now >= self.asked_at + SOMETIMES;
+        let mut wants = vec![cost];
+        wants.resize(self.feed.lease(), 1);
+        (lacks && hopes).then_some(wants)
+    }
+
+    /// When to ask whether the slot that the first waits for could come sooner.
+    fn move_at(&self, now: Instant) -> Option<Instant> {
+        let ahead = self.held.first()?.checked_duration_since(now + self.far())?;
+        Some(self.asked_at + (ahead / 4).clamp(FAR, SELDOM))
+    }
+
+    /// No slot is used while a question is under way that may move it.
+    fn far(&self) -> Duration {
+        FAR.max(self.feed.notice())
+    }
+
+    /// The slots that are far ahead.
+    fn moves(&self, now: Instant) -> Vec<Move> {
+        let mut moves: Vec<Move> = Vec::new();
+        for held in self.held.iter().filter(|held| held.from > now + self.far()).take(MOST) {
+            let Some((at, end)) = held.slot else { continue };
+            match moves.last_mut() {
+                // The permits of one call stay together.
+                Some(last) if last.at == at && last.first + u64::from(last.cost) == held.id => last.cost += 1,
+                _ => moves.push(Move { first: held.id, cost: 1, at, end }),
+            }
+        }
+        moves
+    }
+
+    /// The permits that those who wait lack, as the slots to ask for.
+    fn wants(&self, costs: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut wants = Vec::new();
+        let mut held = self.held.len();
+        for cost in costs {
+            match held.checked_sub(cost as usize) {
+                Some(left) => held = left,
+                None => wants.push(cost),
+            }
+            if wants.len() == MOST {
+                break;
+            }
+        }
+        wants
+    }
+
+    /// How long before a slot's time the one behind it is asked for.
+    fn lead(&self) -> Duration {
+        self.trip * 2 + SLACK
+    }
+
+    fn ask(&mut self, want: Want, since: Instant, now: Instant) -> Ask {
+        let (mut wants, least, probe, hurried) = match want {
+            Want::Slots(wants) => (wants, self.feed.lease(), false, true),
+            Want::Free(wants) => (wants, 0, false, true),
+            Want::Nothing { probe, hurried } => (Vec::new(), 0, probe, hurried),
+        };
+        self.asked_at = now;
+        let reports = self.recent.report(MOST);
+        if self.recent.untold() > 0 {
+            // First all that was released, then more.
+            wants.clear();
+        }
+        let first = self.next_id;
+        let returned = self.returns.len().saturating_sub(MOST);
+        self.asked += 1;
+        let ask = Ask {
+            number: self.asked,
+            deadline: hurried.then(|| since + self.feed.notice()),
+            quotas: self.quotas.clone(),
+            lateness: self.lateness,
+            horizon: self.lead(),
+            least,
+            epoch: self.epoch,
+            known: self.recent.told() > reports.len(),
+            moves: self.moves(now),
+            first,
+            wants,
+            reports,
+            returns: self.returns.split_off(returned),
+            probe,
+        };
+        self.next_id = ask.permits().end;
+        self.begin(&ask, since, now);
+        ask
+    }
+}

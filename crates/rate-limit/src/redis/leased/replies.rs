@@ -1,0 +1,112 @@
+//! What follows from an answer, and from there being none.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::ask::{Ask, MOST, Status};
+use super::super::away::{Away, FleetState};
+use super::super::fallback::Fallback;
+use super::super::link::Answer;
+use super::slots::Held;
+use super::{Leased, Mode};
+use crate::admission::admission_after;
+
+/// How often at most the server is asked when it has no slot within its reach.
+const FULL: Duration = Duration::from_millis(50);
+
+impl Leased {
+    /// The server has answered, in so much time.
+    pub(in crate::redis) fn answered(&mut self, ask: &Ask, answer: &Answer, now: Instant) {
+        let Answer { reply, clock, trip, .. } = answer;
+        self.trip = (self.trip * 3 + *trip) / 4;
+        if !self.end(ask.number) {
+            // It was asked again meanwhile, and perhaps done only after that.
+            let reserved = reply.waits.iter().zip(&ask.wants).map(|(_, &cost)| u64::from(cost)).sum::<u64>();
+            self.returns.extend(ask.first..ask.first + reserved);
+            return;
+        }
+        if reply.status == Status::Late {
+            // The clock knows better now.
+            self.recent.untell();
+            return;
+        }
+        if ask.probe {
+            if self.recent.untold() > MOST {
+                // There is more to tell, first.
+                return;
+            }
+            self.mode = Mode::Fleet;
+            self.stale = false;
+        }
+        self.state = FleetState::Connected;
+        if reply.status == Status::Unknown {
+            self.recent.untell();
+        }
+        self.epoch = reply.epoch;
+        for (one, &wait) in ask.moves.iter().zip(&reply.moved).filter(|&(_, &wait)| wait >= 0) {
+            for id in one.first..one.first + u64::from(one.cost) {
+                // It may have been used meanwhile, or given back.
+                if self.held.take(id).is_some() {
+                    self.reserved(id, reply.now.saturating_add(wait), answer);
+                }
+            }
+        }
+        let mut ids = ask.permits();
+        for (&cost, &wait) in ask.wants.iter().zip(&reply.waits) {
+            for id in ids.by_ref().take(cost as usize) {
+                self.reserved(id, reply.now.saturating_add(wait), answer);
+            }
+        }
+        self.next = clock.not_before(reply.now.saturating_add(reply.next)).unwrap_or(now);
+        let full =
+            reply.status == Status::Done && reply.waits.is_empty() && !ask.wants.is_empty() && ask.least > 0;
+        self.ask_no_sooner = full.then(|| {
+            let reach = self.quotas.window().saturating_mul(8);
+            now + self.next.saturating_duration_since(now).saturating_sub(reach).max(FULL)
+        });
+    }
+
+    /// There is no answer. The server is to be asked again at `retry_at`.
+    pub(in crate::redis) fn unanswered(&mut self, ask: &Ask, why: Away, retry_at: Instant, now: Instant) {
+        if self.end(ask.number) {
+            self.failed(why, retry_at, now);
+        }
+    }
+
+    /// The server is of no use. It is to be asked again at `retry_at`.
+    pub(in crate::redis) fn failed(&mut self, why: Away, retry_at: Instant, now: Instant) {
+        self.retry_at = retry_at;
+        self.stale = false;
+        self.asking = None;
+        // What was asked may have been done, or not.
+        self.recent.untell();
+        if let FleetState::Away { since, .. } = self.state {
+            self.state = FleetState::Away { since, why };
+            if let Mode::Refuse(old) = &mut self.mode {
+                *old = why;
+            }
+            return;
+        }
+        self.state = FleetState::Away { since: now, why };
+        // They count with the server as long as they would have. Here, what was released counts, and no more.
+        drop(self.held.drain());
+        self.returns.clear();
+        self.mode = match self.feed.fallback() {
+            Fallback::Local(quotas) => Mode::Local(admission_after(quotas, self.recent.times(), now)),
+            Fallback::Refuse => Mode::Refuse(why),
+            Fallback::Allow => Mode::Allow,
+        };
+    }
+
+    /// A permit may be used from `at` on, by the server's clock.
+    fn reserved(&mut self, id: u64, at: i64, Answer { clock, lateness, .. }: &Answer) {
+        let end = at.saturating_add(*lateness);
+        match clock.not_before(at).zip(clock.not_after(end)) {
+            Some((from, until)) if from <= until => {
+                self.held.hold(Held { from, until, id, slot: Some((at, end)) });
+            }
+            _ => self.returns.push(id),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! One limiter, several runtimes: some of them end, and some are driven only now and then.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use loopback_redis::LoopbackRedis;
+use rate_limit::Limiter;
+use rate_limit::redis::{Fallback, Fleet, FleetState};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::common::{LONG, fleet, ms, quota, server, until};
+
+/// Driven in `block_on` only.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A server that is yet to start.
+fn later(test: &str) -> Option<LoopbackRedis> {
+    let mut server = server(test)?;
+    server.kill().unwrap();
+    Some(server)
+}
+
+fn acquire_in(runtime: &Runtime, limiter: &Limiter) {
+    runtime.block_on(async { timeout(LONG, limiter.acquire()).await.unwrap().unwrap() });
+}
+
+#[test]
+fn one_that_is_not_driven_holds_nobody_up() {
+    let Some(server) = server("one_that_is_not_driven_holds_nobody_up") else { return };
+    let limiter = fleet(&server).limiter("a", quota(1000, 1000));
+    let runtimes: Vec<_> = (0..3).map(|_| runtime()).collect();
+    for _ in 0..5 {
+        for runtime in &runtimes {
+            acquire_in(runtime, &limiter);
+            assert_eq!(limiter.snapshot().fleet, Some(FleetState::Connected));
+        }
+    }
+}
+
+#[test]
+fn a_question_that_stands_still_is_asked_by_another() {
+    let Some(server) = server("a_question_that_stands_still_is_asked_by_another") else { return };
+    // The other asks after a quarter of this.
+    let limiter = fleet(&server).with_notice(ms(1000)).unwrap().limiter("a", quota(4, 60_000));
+    let (first, second) = (runtime(), runtime());
+    acquire_in(&first, &limiter);
+    server.freeze().unwrap();
+    first.block_on(async { timeout(ms(10), limiter.acquire()).await.unwrap_err() });
+    // The server does as it was asked, and nobody hears.
+    server.thaw().unwrap();
+    for _ in 0..3 {
+        acquire_in(&second, &limiter);
+        assert_eq!(limiter.snapshot().fleet, Some(FleetState::Connected));
+    }
+    let one_more = async |time| timeout(time, limiter.acquire()).await;
+    assert!(second.block_on(one_more(ms(50))).is_err(), "what was reserved twice is given back, not used");
+    // The answer is there by now. It brings nothing.
+    assert!(first.block_on(one_more(ms(50))).is_err());
+}
+
+#[test]
+fn a_question_that_stands_still_is_given_up_in_time() {
+    let Some(server) = server("a_question_that_stands_still_is_given_up_in_time") else { return };
+    let limiter = fleet(&server)
+        .with_notice(ms(100))
+        .unwrap()
+        .with_fallback(Fallback::local(quota(2, 60_000)))
+        .limiter("a", quota(4, 60_000));
+    let (first, second) = (runtime(), runtime());
+    acquire_in(&first, &limiter);
+    server.freeze().unwrap();
+    first.block_on(async { timeout(ms(1), limiter.acquire()).await.unwrap_err() });
+    let begun = Instant::now();
+    acquire_in(&second, &limiter);
+    // 100 ms, and what a machine that is busy with other things may add.
+    assert!(begun.elapsed() < ms(1000), "{:?}", begun.elapsed());
+    assert!(matches!(limiter.snapshot().fleet, Some(FleetState::Away { .. })));
+}
+
+#[test]
+fn a_fleet_recovers_that_is_called_only_now_and_then() {
+    let Some(mut server) = later("a_fleet_recovers_that_is_called_only_now_and_then") else { return };
+    for fallback in [Fallback::Refuse, Fallback::Allow] {
+        let limiter = fleet(&server).with_notice(ms(200)).unwrap().with_fallback(fallback.clone());
+        let limiter = limiter.limiter("a", quota(1000, 1000));
+        let (calls, clock) = (runtime(), runtime());
+        let refuses = matches!(fallback, Fallback::Refuse);
+        let call = || calls.block_on(async { timeout(LONG, limiter.acquire()).await.unwrap() });
+        assert_eq!(call().is_err(), refuses);
+        server.restart().unwrap();
+        let begun = Instant::now();
+        // Nothing but calls drives it, and those that need not wait drive nothing.
+        while limiter.snapshot().fleet != Some(FleetState::Connected) {
+            assert!(begun.elapsed() < LONG, "never: connected again");
+            let _ = call();
+            clock.block_on(async { sleep(ms(5)).await });
+        }
+        call().unwrap();
+        server.kill().unwrap();
+    }
+}
+
+#[test]
+fn a_fleet_recovers_whose_runtime_ended_while_the_server_was_away() {
+    let Some(mut server) = later("a_fleet_recovers_whose_runtime_ended_while_the_server_was_away") else {
+        return;
+    };
+    let limiter = fleet(&server).with_notice(ms(100)).unwrap().limiter("a", quota(1000, 1000));
+    let first = runtime();
+    first.block_on(async { timeout(LONG, limiter.acquire()).await.unwrap().unwrap_err() });
+    drop(first);
+    runtime().block_on(async {
+        // It is refused, and waits for nothing: but from now on somebody looks whether the server is back.
+        timeout(LONG, limiter.acquire()).await.unwrap().unwrap_err();
+        server.restart().unwrap();
+        until("connected again", || limiter.snapshot().fleet == Some(FleetState::Connected)).await;
+        timeout(LONG, limiter.acquire()).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_panic_elsewhere_that_ends_the_runtime_is_no_panic_of_the_task() {
+    let Some(server) = server("a_panic_elsewhere_that_ends_the_runtime_is_no_panic_of_the_task") else {
+        return;
+    };
+    let limiter = fleet(&server).limiter("a", quota(1000, 1000));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        runtime().block_on(async {
+            limiter.acquire().await.unwrap();
+            std::panic::resume_unwind(Box::new("somebody else's"));
+        });
+    }));
+    assert!(panicked.is_err());
+    acquire_in(&runtime(), &limiter);
+    assert_eq!(limiter.snapshot().fleet, Some(FleetState::Connected));
+}
+
+#[test]
+fn what_a_runtime_could_not_report_is_reported_by_the_next() {
+    let Some(server) = server("what_a_runtime_could_not_report_is_reported_by_the_next") else { return };
+    let limiter = Fleet::new(&server.url())
+        .unwrap()
+        .with_notice(ms(100))
+        .unwrap()
+        .with_fallback(Fallback::local(quota(10, 60_000)))
+        .limiter("a", quota(10, 60_000));
+    let first = runtime();
+    let released = |runtime: &Runtime, most: usize| {
+        runtime.block_on(async {
+            for released in 0..most {
+                // More than it takes to notice.
+                if timeout(ms(250), limiter.acquire()).await.is_err() {
+                    return released;
+                }
+            }
+            most
+        })
+    };
+    acquire_in(&first, &limiter);
+    server.freeze().unwrap();
+    let before = 1 + released(&first, 9);
+    // It reports to a server that does not hear, when this ends: the first try comes after 20 ms to 60 ms.
+    first.block_on(async { sleep(ms(70)).await });
+    drop(first);
+    server.thaw().unwrap();
+    let second = runtime();
+    let after = released(&second, 10);
+    assert!(before + after <= 10, "{before} and {after} in a minute, at 10");
+}

@@ -1,0 +1,101 @@
+//! Calls that would not wait, or not for long.
+
+use std::convert::Infallible;
+
+use http::{Request, Response, StatusCode};
+use rate_limit::RateLimitLayer;
+use rate_limit::redis::Fallback;
+use rate_limit::server::RejectBody;
+use tokio::time::{Instant, sleep, timeout};
+use tower::util::BoxCloneService;
+use tower::{Service, ServiceBuilder, ServiceExt};
+
+use crate::common::{LONG, client, fleet, ms, quota, scripts, server, until, until_async};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_refused_asks_for_the_next() {
+    let Some(server) = server("who_is_refused_asks_for_the_next") else { return };
+    let leased = || fleet(&server).with_lease(5).unwrap().limiter("a", quota(10, 60_000));
+    let limiter = leased();
+    assert!(limiter.try_acquire().is_err(), "none is at hand");
+    until("one is", || limiter.try_acquire().is_ok()).await;
+    // All there are, and not one more.
+    let mut taken = 1;
+    until("all were taken", || {
+        taken += usize::from(limiter.try_acquire().is_ok());
+        taken == 10
+    })
+    .await;
+    let other = leased();
+    let mut client = client(&server).await;
+    let before = scripts(&mut client).await;
+    let begun = Instant::now();
+    while begun.elapsed() < ms(100) {
+        assert!(limiter.try_acquire().is_err());
+        assert!(other.try_acquire().is_err());
+        sleep(ms(1)).await;
+    }
+    // It was told that there is none, so it asks no more than every 50 ms, each.
+    let asked = scripts(&mut client).await - before;
+    assert!(asked <= 2 * (begun.elapsed().as_millis() as u64 / 50 + 2), "{asked} questions");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bounds_of_nothing_are_no_lock_out() {
+    let Some(server) = server("bounds_of_nothing_are_no_lock_out") else { return };
+    let limiter = fleet(&server).limiter("a", quota(1000, 1000));
+    for bounded in [limiter.clone().with_max_wait(ms(0)), limiter.with_max_queue(0)] {
+        for _ in 0..3 {
+            until_async("one is at hand", || async { bounded.acquire().await.is_ok() }).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_answer_is_no_lock_out() {
+    let Some(server) = server("a_slow_answer_is_no_lock_out") else { return };
+    let limiter = fleet(&server).limiter("a", quota(1000, 1000)).with_max_wait(ms(20));
+    until_async("served", || async { limiter.acquire().await.is_ok() }).await;
+    server.freeze().unwrap();
+    timeout(LONG, limiter.acquire()).await.unwrap().unwrap_err();
+    sleep(ms(130)).await;
+    server.thaw().unwrap();
+    // The answer has taken 150 ms. It has brought a permit for one of these.
+    for _ in 0..5 {
+        until_async("served again", || async { limiter.acquire().await.is_ok() }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_layer_that_rejects_asks_first() {
+    let Some(server) = server("a_layer_that_rejects_asks_first") else { return };
+    let layer = |fallback| -> BoxCloneService<_, _, Infallible> {
+        let limiter = fleet(&server).with_notice(ms(300)).unwrap().with_fallback(fallback);
+        let limiter = limiter.limiter("a", quota(3, 60_000));
+        let service = |_: Request<()>| async { Ok(Response::new(())) };
+        let rejecting = RateLimitLayer::from(limiter).rejecting();
+        BoxCloneService::new(ServiceBuilder::new().layer(rejecting).service_fn(service))
+    };
+    let (mut one, mut other) = (layer(Fallback::Refuse), layer(Fallback::Allow));
+    let call = async |service: &mut BoxCloneService<Request<()>, Response<RejectBody<()>>, Infallible>| {
+        let ready = service.ready().await.unwrap();
+        timeout(LONG, ready.call(Request::new(()))).await.unwrap().unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(call(&mut one).await.status(), StatusCode::OK);
+    }
+    let last = call(&mut other).await;
+    assert_eq!(last.status(), StatusCode::OK);
+    assert!(last.headers().contains_key("ratelimit"), "{:?}", last.headers());
+    // One has to ask; from then on it is known.
+    for service in [&mut one, &mut other] {
+        let rejected = call(service).await;
+        assert_eq!(rejected.status(), StatusCode::TOO_MANY_REQUESTS);
+        let begun = Instant::now();
+        let rejected = call(service).await;
+        assert!(begun.elapsed() < ms(250), "{:?}", begun.elapsed());
+        assert_eq!(rejected.status(), StatusCode::TOO_MANY_REQUESTS);
+        let after: u64 = rejected.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((40..=61).contains(&after), "{after}");
+    }
+}
