@@ -174,6 +174,22 @@ async fn a_pause_fails_waiters_at_their_max_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_passed_over_before_a_pause_fails_at_its_max_wait_too() {
+    let limiter = per_second(10).with_max_wait(ms(2000));
+    limiter.acquire_many(10).await.unwrap();
+    let begun = Instant::now();
+    let mut head = task::spawn(limiter.acquire());
+    assert_pending!(head.poll());
+    // It is woken, and does not come: another is served an interval later.
+    limiter.acquire().await.unwrap();
+    assert_eq!(begun.elapsed(), ms(1100));
+    limiter.pause(ms(30_000), MINUTE);
+    let refused = head.into_inner().await.unwrap_err();
+    assert_eq!(begun.elapsed(), ms(2000));
+    assert_eq!(refused.retry_after(), ms(29_100));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_pause_a_late_timer_fails_nobody() {
     // Slots fall between the timer's milliseconds: the last waits longer than was predicted, and is served.
     let limiter = Limiter::new(Quota::new(1, Duration::from_micros(1500)).unwrap()).with_max_wait(ms(15));

@@ -221,6 +221,23 @@ async fn an_unready_service_gives_its_turn_away_and_keeps_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_stepped_aside_before_a_pause_fails_at_its_max_wait() {
+    let limiter = per_second(10).with_max_wait(ms(2000));
+    let gate = Gate::new(false);
+    let begun = Instant::now();
+    let mut call = task::spawn(RateLimit::new(gate.clone(), limiter.clone()).call(1));
+    assert_pending!(call.poll());
+    sleep(ms(10)).await;
+    limiter.pause(ms(30_000), ms(60_000));
+    gate.set(true);
+    assert!(call.is_woken());
+    let error = call.into_inner().await.unwrap_err();
+    assert_eq!(begun.elapsed(), ms(2000));
+    assert_eq!(error.downcast_ref::<RateLimited>().unwrap().retry_after(), ms(28_010));
+    assert!(gate.log.releases().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_service_under_a_concurrency_limit_is_called_in_order() {
     let order = Arc::new(Mutex::new(vec![]));
     let served = Arc::clone(&order);
