@@ -6,6 +6,7 @@ mod collect;
 #[path = "../common/mod.rs"]
 mod common;
 mod deadline;
+mod limited;
 mod model;
 mod readiness;
 mod reconcile;

@@ -6,10 +6,10 @@ use std::io;
 use std::time::Duration;
 
 use crate::common::peer::*;
-use crate::common::{Duplex, Failing};
-use bytes::Bytes;
 use crate::common::peer::*;
+use crate::common::{Duplex, Failing};
 use crate::common::{Duplex, Failing, FailsAfter};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::Client;

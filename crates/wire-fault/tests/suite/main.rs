@@ -7,6 +7,7 @@ mod http2;
 mod proxy;
 mod reqwest;
 mod texts;
+mod tower;
 mod verdicts;
 mod witness;
 mod wrappers;

@@ -1,7 +1,6 @@
 //! Makes the errors whose texts are known anew, from the real crates, so that a rewording fails here.
 
-mod common;
-
+use crate::common;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;

@@ -1,10 +1,8 @@
 //! Over a rate limit: repeats are paced like any call, and a call that ends leaves the limiter whole wherever it stood.
 
-mod common;
-
 use std::pin::pin;
 
-use common::{Answer, S, Script, at_most, cut, layer, limits, ms, never_sent, ok, request, status};
+use crate::common::{Answer, S, Script, at_most, cut, layer, limits, ms, never_sent, ok, request, status};
 use http::Method;
 use jittered_backoff::RetryBudget;
 use rate_limit::{Limiter, Pauses, Quota, RateLimit, RateLimitLayer, RateLimited};

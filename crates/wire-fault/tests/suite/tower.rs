@@ -1,12 +1,10 @@
 //! Errors of tower's own layers, by which a call ends that they have not passed on.
 
-mod common;
-
 use std::error::Error;
 use std::future::{pending, ready};
 use std::io;
 
-use common::Failing;
+use crate::common::Failing;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt;
 use tower::buffer::Buffer;

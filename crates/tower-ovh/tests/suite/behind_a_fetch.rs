@@ -1,15 +1,13 @@
 //! Calls that wait for the server's time or for a token: they leave at the limiter's pace when it has come, and were never sent
 //! while it does not come.
 
-mod common;
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::common::{BASE, Body, CLIENT, get, oauth2, post, signed};
 use bytes::Bytes;
-use common::{BASE, Body, CLIENT, get, oauth2, post, signed};
 use fake_ovh::FakeOvh;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
