@@ -6,8 +6,6 @@ use std::io;
 use std::time::Duration;
 
 use crate::common::peer::*;
-use crate::common::peer::*;
-use crate::common::{Duplex, Failing};
 use crate::common::{Duplex, Failing, FailsAfter};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
