@@ -1,10 +1,12 @@
 //! Over a rate limit: repeats are paced like any call, and a call that ends leaves the limiter whole wherever it stood.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use crate::common::{Answer, S, Script, at_most, cut, layer, limits, ms, never_sent, ok, request, status};
 use http::Method;
 use jittered_backoff::RetryBudget;
+use proptest::prelude::*;
 use rate_limit::{Limiter, Pauses, Quota, RateLimit, RateLimitLayer, RateLimited};
 use retry_on_tls_eof::{AttemptTimeoutLayer, Exhausted, OutcomeUnknown};
 use tower::{Layer, ServiceBuilder, ServiceExt};
@@ -122,5 +124,81 @@ async fn cut_in_the_queue_it_leaves_it() {
         }
         // Also if the caller keeps the future.
         assert_eq!(limiter.snapshot().waiting, 0);
+    }
+}
+
+/// What comes of an attempt that is sent, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Comes {
+    NeverSent,
+    Cut,
+    Answer,
+    Nothing,
+}
+
+/// A POST over a limiter and a time limit for each attempt, between deadlines and timers that all ring at their own time: what
+/// was released to the client, and not known in time to have been in vain, is an unknown outcome, and nothing else is.
+async fn post(quota: Duration, limit: Duration, deadline: Duration, taken: bool, comes: [(u64, Comes); 6]) {
+    let steps = comes.map(|(takes, comes)| match comes {
+        Comes::NeverSent => (ms(takes), Err(never_sent())),
+        Comes::Cut => (ms(takes), Err(cut())),
+        Comes::Answer => (ms(takes), ok()),
+        Comes::Nothing => (3_600 * S, ok()),
+    });
+    let script = Script::timed(steps);
+    let paced = RateLimitLayer::new(Quota::new(1, quota).expect("in range"));
+    let limiter = paced.limiter().clone();
+    if taken {
+        limiter.acquire().await.expect("unbounded");
+    }
+    let service = ServiceBuilder::new()
+        .layer(layer(6).with_limits(limits(6).with_deadline(deadline)).over_attempt_timeout())
+        .layer(paced)
+        .layer(AttemptTimeoutLayer::new(limit).expect("in range"))
+        .service(script.clone());
+    let result = service.oneshot(request(Method::POST)).await;
+    assert!(script.elapsed() <= deadline, "the time limit needs no grace");
+    assert_eq!((script.under_way(), limiter.snapshot().waiting), (0, 0));
+
+    let sent = script.at();
+    let ended = |n: usize| {
+        let (takes, comes) = comes[n];
+        let until = (sent[n] + limit.as_millis()).min(deadline.as_millis());
+        Some(comes).filter(|_| comes != Comes::Nothing && sent[n] + u128::from(takes) <= until)
+    };
+    let (last, before) = match sent.len() {
+        0 => (Some(Comes::NeverSent), 0),
+        sent => (ended(sent - 1), sent - 1),
+    };
+    assert!(
+        (0..before).all(|n| ended(n) == Some(Comes::NeverSent)),
+        "repeated what may have landed: {sent:?}"
+    );
+    match result {
+        Ok(_) => assert_eq!(last, Some(Comes::Answer)),
+        Err(error) => {
+            let unknown = OutcomeUnknown::of(&*error).is_some();
+            assert_eq!(unknown, last != Some(Comes::NeverSent), "sent at {sent:?}: {error:?}");
+            assert_eq!(Exhausted::of(&*error).is_some(), !unknown);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_released_and_no_more_may_have_landed(
+        (quota, limit, deadline) in (1..6_000u64, 1..4_000u64, 1..20_000u64),
+        taken in any::<bool>(),
+        comes in prop::array::uniform6((0..4_500u64, prop_oneof![
+            6 => Just(Comes::NeverSent),
+            1 => Just(Comes::Cut),
+            1 => Just(Comes::Answer),
+            1 => Just(Comes::Nothing),
+        ])),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(post(ms(quota), ms(limit), ms(deadline), taken, comes));
     }
 }
