@@ -10,14 +10,14 @@ use matrix_tests::{case, clients};
 fn it_is_as_large_as_is_said() {
     let names: BTreeSet<_> = case::all().into_iter().map(|case| case.name).collect();
     assert_eq!(names.len(), case::all().len(), "each scenario has a name of its own");
-    assert!(names.len() >= 240 && clients::ALL.len() >= 12, "{} by {}", names.len(), clients::ALL.len());
+    assert!(names.len() >= 280 && clients::ALL.len() >= 14, "{} by {}", names.len(), clients::ALL.len());
 }
 
 /// Of every client, every method and every kind of scenario some.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slice_is_right() {
     // A prime, so that it is not always the same method or client.
-    demand(cells(clients::ALL).into_iter().step_by(89).collect()).await;
+    demand(cells(clients::ALL).into_iter().step_by(109).collect()).await;
 }
 
 #[ignore = "takes a minute or two: .ci/run"]

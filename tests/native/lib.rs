@@ -9,9 +9,17 @@ use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod};
 use tower::Layer;
 use wire_fault::{ProxyTunnel, StampLayer, WitnessLayer};
 
-/// All over HTTP/1.1. A body that the end of the connection ends is whole to them, with `close_notify` or without.
-pub const ALL: &[Client] =
-    &[HYPER_TLS, HYPER_TLS_WITNESS, HYPER_OPENSSL, HYPER_OPENSSL_WITNESS, REQWEST12, REQWEST13];
+/// Over HTTP/1.1 unless it says otherwise. A body that the end of the connection ends is whole to them, with `close_notify` or without.
+pub const ALL: &[Client] = &[
+    HYPER_TLS,
+    HYPER_TLS_WITNESS,
+    HYPER_OPENSSL,
+    HYPER_OPENSSL_HTTP2,
+    HYPER_OPENSSL_WITNESS,
+    HYPER_OPENSSL_WITNESS_HTTP2,
+    REQWEST12,
+    REQWEST13,
+];
 
 const fn over_hyper_util(client: Client) -> Client {
     Client { reuses: true, proxied: true, notes_connections: true, content_with_eof: true, ..client }
@@ -48,16 +56,19 @@ pub const HYPER_TLS_WITNESS: Client = Client {
     }))
 };
 
-fn openssl(trust: &Trust) -> SslConnectorBuilder {
+fn openssl(client: Client, trust: &Trust) -> SslConnectorBuilder {
     let mut tls = SslConnector::builder(SslMethod::tls()).expect("TLS");
     let root = openssl::x509::X509::from_pem(trust.pem.as_bytes()).expect("a certificate");
     tls.cert_store_mut().add_cert(root).expect("added");
+    if client.http2 {
+        tls.set_alpn_protos(b"\x02h2").expect("a protocol");
+    }
     tls
 }
 
-pub const HYPER_OPENSSL: Client = over_hyper_util(Client::new("hyper-openssl", |_, trust, proxy| {
+pub const HYPER_OPENSSL: Client = over_hyper_util(Client::new("hyper-openssl", |client, trust, proxy| {
     use hyper_openssl::client::legacy::HttpsConnector;
-    let tls = openssl(trust);
+    let tls = openssl(client, trust);
     match proxy {
         None => over(&builder(), HttpsConnector::with_connector(tcp(), tls).expect("a connector")),
         Some(proxy) => {
@@ -69,9 +80,9 @@ pub const HYPER_OPENSSL: Client = over_hyper_util(Client::new("hyper-openssl", |
 
 pub const HYPER_OPENSSL_WITNESS: Client = Client {
     hears_the_proxy: true,
-    ..over_hyper_util(Client::new("hyper-openssl, witness", |_, trust, proxy| {
+    ..over_hyper_util(Client::new("hyper-openssl, witness", |client, trust, proxy| {
         use hyper_openssl::client::legacy::HttpsConnector;
-        let tls = openssl(trust);
+        let tls = openssl(client, trust);
         let tcp = StampLayer::tcp().layer(tcp());
         let witness = WitnessLayer::new();
         match proxy {
@@ -87,6 +98,12 @@ pub const HYPER_OPENSSL_WITNESS: Client = Client {
         }
     }))
 };
+
+pub const HYPER_OPENSSL_HTTP2: Client =
+    Client { name: "hyper-openssl h2", http2: true, proxied: false, ..HYPER_OPENSSL };
+
+pub const HYPER_OPENSSL_WITNESS_HTTP2: Client =
+    Client { name: "hyper-openssl h2, witness", http2: true, proxied: false, ..HYPER_OPENSSL_WITNESS };
 
 pub const REQWEST12: Client = Client {
     notes_connections: false,

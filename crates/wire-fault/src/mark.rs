@@ -99,7 +99,8 @@ impl Mark {
     /// For clients that drive HTTP/2 connections themselves: around the error of hyper's `SendRequest::send_request`, or of
     /// h2's `ResponseFuture`, and around no other. The two give the error of a `GOAWAY` to those requests only that the server
     /// declares unprocessed; the connection's own future ends with the very same error, which proves nothing of any one
-    /// request. hyper-util's client needs no such word.
+    /// request. hyper-util's client needs no such word; tonic's `Channel` does, which shows no connection's error either (0.14.9
+    /// only logs it), and looks like hyper itself.
     ///
     /// ```
     /// # async fn send(mut sender: hyper::client::conn::http2::SendRequest<String>, request: http::Request<String>)

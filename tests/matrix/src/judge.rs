@@ -9,7 +9,7 @@ use crate::run::{Cell, Outcome, Seen, Times};
 /// What was wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// A POST that the server had received was sent again.
+    /// A POST that the server had received was sent again, whether the second arrived or not.
     Twice,
     /// A failure that does not heal was repeated.
     Futile,
@@ -23,7 +23,7 @@ pub enum Wrong {
 pub fn judge(cell: &Cell, expect: Expect, seen: &Seen) -> Result<(), Wrong> {
     let post = cell.method == Method::POST;
     let (received, attempts) = (seen.tally.received, seen.attempts);
-    if post && received > 1 {
+    if post && (received > 1 || seen.tally.first.is_some_and(|first| attempts > first)) {
         return Err(Wrong::Twice);
     }
     if attempts > ATTEMPTS || seen.outcome == Outcome::Hung {

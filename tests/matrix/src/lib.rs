@@ -23,5 +23,7 @@ pub mod trust;
 
 /// How long an answer is: long enough to be cut.
 pub const ANSWER: usize = 4_096;
+/// The header by which the servers tell requests apart.
+pub const ID: &str = "x-request-id";
 /// How often a call is made at most.
 pub const ATTEMPTS: u32 = 3;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use jittered_backoff::{Backoff, Limits};
 use retry_on_tls_eof::{AttemptTimeoutLayer, CollectBodyLayer, CollectedBody, RetryOnTlsEofLayer};
@@ -13,8 +13,8 @@ use tower::util::BoxCloneService;
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt};
 use wire_fault::{Boxed, chain};
 
-use crate::ATTEMPTS;
 use crate::run::{Calling, PATIENCE, Seat};
+use crate::{ATTEMPTS, ID};
 
 /// # Panics
 ///
@@ -29,8 +29,13 @@ pub fn ours(seat: &Seat) -> Calling {
     let patience = if seat.client.notes_connections { patience.over_hyper_util() } else { patience };
     let (count, failures) = (Arc::clone(&seat.attempts), Arc::clone(&seat.failures));
     let below = ServiceBuilder::new()
-        .map_request(move |request: Request<Full<Bytes>>| {
-            count.fetch_add(1, Ordering::Relaxed);
+        .map_request(move |mut request: Request<Full<Bytes>>| {
+            // Each attempt has a name of its own, by which the server tells which of them it received.
+            let attempt = count.fetch_add(1, Ordering::Relaxed) + 1;
+            if let Some(id) = request.headers_mut().get_mut(ID) {
+                let name = format!("{}.{attempt}", id.to_str().expect("as it was written"));
+                *id = HeaderValue::try_from(name).expect("as it was written");
+            }
             request
         })
         .map_err(move |error: BoxError| {

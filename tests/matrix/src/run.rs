@@ -14,12 +14,12 @@ use tower::util::BoxCloneService;
 use tower::{BoxError, ServiceExt};
 use wire_fault::{Fault, chain};
 
-use crate::ANSWER;
 use crate::case::{Case, Play};
 use crate::client::Client;
 use crate::clock;
 use crate::server::{Server, Tally};
 use crate::trust::Trust;
+use crate::{ANSWER, ID};
 
 /// How long an upload is that is to be cut.
 const UPLOAD: usize = 1024 * 1024;
@@ -109,7 +109,7 @@ fn request(cell: &Cell, url: &str, id: &str, method: &Method) -> Request<Full<By
     Request::builder()
         .method(method)
         .uri(format!("{url}/"))
-        .header("x-request-id", id)
+        .header(ID, id)
         .body(Full::new(body))
         .expect("a request")
 }

@@ -43,11 +43,11 @@ impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:20} {:6} {:>6} {:>6} {:>4} {:>6}",
+            "{:26} {:6} {:>6} {:>6} {:>4} {:>6}",
             "client", "method", "cells", "right", "DUP", "futile"
         )?;
         for ((client, method), Row { cells, right, twice, futile }) in &self.rows {
-            writeln!(f, "{client:20} {method:6} {cells:6} {right:6} {twice:4} {futile:6}")?;
+            writeln!(f, "{client:26} {method:6} {cells:6} {right:6} {twice:4} {futile:6}")?;
         }
         Ok(())
     }

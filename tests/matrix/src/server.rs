@@ -13,11 +13,11 @@ use http_body_util::Full;
 use tokio::net::TcpSocket;
 use tower::service_fn;
 
-use crate::ANSWER;
 use crate::case::Play;
 use crate::peer::{Peer, ProxyPeer};
 use crate::run::{Cell, Times};
 use crate::trust::Trust;
+use crate::{ANSWER, ATTEMPTS};
 
 /// What was received of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Tally {
     pub received: u64,
     /// Those that the protocol itself declares unprocessed.
     pub refused: u64,
+    /// The first attempt that was received, where the attempts had names.
+    pub first: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -179,7 +181,17 @@ impl Server {
         if let Some(proxy) = proxy {
             proxy.shutdown().await;
         }
-        let tally = server.shutdown().await.tally(id);
-        Tally { received: tally.received, refused: tally.refused }
+        let truth = server.shutdown().await;
+        let unnamed = truth.tally(id);
+        let mut all = Tally { received: unnamed.received, refused: unnamed.refused, first: None };
+        for attempt in 1..=ATTEMPTS {
+            let tally = truth.tally(&format!("{id}.{attempt}"));
+            all.received += tally.received;
+            all.refused += tally.refused;
+            if tally.received > 0 {
+                all.first.get_or_insert(attempt);
+            }
+        }
+        all
     }
 }
