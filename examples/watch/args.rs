@@ -22,7 +22,8 @@ Usage: cargo run --example watch -- [FLAGS]
   --datacenter LIST  only these, such as gra,rbx; may be given again [all]
   --option NAME      only configurations with this addonFamily, such as ram-64g-ecc-2133; may be given again [all]
   --interval SECS    from one question about a plan to the next, 0.001 to 86400 [demo: 0.25, else 5]
-  --seconds SECS     how long to watch, 0.001 to 86400 [demo: 12, else until Ctrl-C]; calls under way then get two seconds more
+  --seconds SECS     how long to watch, 0.001 to 86400 [demo: 12, else until Ctrl-C]
+                     calls under way then get two seconds more
   --endpoint NAME    the real API, such as ovh-eu, ovh-ca or ovh-us, or any base URL, such as https://eu.api.ovh.com/1.0;
                      needs at least one --plan
   --seed NUMBER      of the waits, and of the demo's stock and faults, 0 to 18446744073709551615 [7]
@@ -31,12 +32,12 @@ Usage: cargo run --example watch -- [FLAGS]
 On a terminal it draws a table in place, a row for each plan and a column for each datacenter: the best availability, and
 how many configurations can be had. Elsewhere each change is a line. NO_COLOR (not empty) takes the colours out.
 
-Ctrl-C (or SIGTERM) ends it, with the summary; so does, without one, a reader of its output that has gone. RUST_LOG (such as warn, or error_stats=debug) says what is logged to stderr:
-by default errors, and over a real endpoint also repeats.
+Ctrl-C (or SIGTERM) ends it with the summary, and a reader of its output that has gone (head, say) without. RUST_LOG (such as
+warn, or error_stats=debug) says what is logged to stderr: by default errors, and over a real endpoint also repeats.
 
 Exit codes:
-  0  at least one call succeeded, each that did not (of many the last 1000) is listed with its reason, every attempt is accounted for (in the
-     demo also against what the server did), and the rate limit held
+  0  at least one call succeeded, each that did not (of many the last 1000) is listed with its reason, every attempt is
+     accounted for (in the demo also against what the server did), and the rate limit held
   1  no call succeeded, or something does not add up, which the summary then lists
   2  bad arguments
 ";

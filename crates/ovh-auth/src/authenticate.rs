@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Request};
 
+use crate::basis::Basis;
 use crate::endpoint::Endpoint;
 use crate::error::AuthError;
 use crate::failure::Failure;
@@ -10,6 +11,9 @@ use crate::kept::{Held, Lookup};
 /// Puts what was fetched, a `T`, on requests.
 pub(crate) trait Authenticate<B, T> {
     fn endpoint(&self) -> &Endpoint;
+
+    /// What a layer above has had, if it can be used here.
+    fn given(&self, basis: &Basis) -> Option<Held<T>>;
 
     fn look_up(&self) -> Lookup<T>;
 

@@ -10,6 +10,7 @@ use http_body::Body;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use crate::basis::Basis;
 use crate::endpoint::Endpoint;
 use crate::error::AuthError;
 use crate::exchange::{Answer, Source, exchange};
@@ -47,7 +48,7 @@ const LAST: u64 = 253_402_300_799;
 /// again.
 ///
 /// A call that waits for the time in [`Sign`](crate::Sign) has passed what stands above: a rate limit has released it,
-/// and the time limit of its attempt runs. Who wants the fetch to come first calls [`now`](Self::now) above them.
+/// and the time limit of its attempt runs. Who wants the fetch to come first calls [`ready`](Self::ready) above them.
 ///
 /// # Cancellation
 ///
@@ -134,11 +135,31 @@ impl ServerClock {
     /// [`AuthErrorKind::ServerTime`](crate::AuthErrorKind::ServerTime) if it can't be had: the service failed, or
     /// answered anything but 200 with a whole number of seconds from 1 to 253402300799 (the year 9999).
     pub async fn now(&self) -> Result<Timestamp, AuthError> {
-        let held = match self.anchor() {
-            Lookup::Held(held) => held,
-            Lookup::Fetching(flight) => flight.await.map_err(|failure| AuthError::server_time(&failure))?,
-        };
-        Ok(Timestamp::of(&held))
+        Ok(Timestamp::of(&self.held().await?))
+    }
+
+    /// The time to sign a call by, fetched first if it is not known.
+    ///
+    /// For layers above a rate limit: see [`Basis`].
+    ///
+    /// # Errors
+    ///
+    /// As [`now`](Self::now).
+    pub async fn ready(&self) -> Result<Basis, AuthError> {
+        self.held().await.map(Basis::time)
+    }
+
+    /// The time to sign a call by, if it is known.
+    #[must_use]
+    pub fn try_ready(&self) -> Option<Basis> {
+        self.kept.held().map(Basis::time)
+    }
+
+    async fn held(&self) -> Result<Held<Anchor>, AuthError> {
+        match self.anchor() {
+            Lookup::Held(held) => Ok(held),
+            Lookup::Fetching(flight) => flight.await.map_err(|failure| AuthError::server_time(&failure)),
+        }
     }
 
     /// The time now, if it is known.

@@ -41,6 +41,9 @@
 //! old in a queue. The services through which the time or a token is fetched are the caller's, so a limiter,
 //! statistics, a timeout and a retry can stand over the same transport there.
 //!
+//! A call that waits there for the time or a token has been released already. A layer above the limit that waits for it first
+//! puts it into the request: [`Basis`].
+//!
 //! # What layers above are told
 //!
 //! Through [`wire_fault`], so that they need not know this crate:
@@ -71,6 +74,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod authenticate;
+mod basis;
 mod clock;
 mod config;
 mod credential_request;
@@ -90,6 +94,7 @@ mod sign;
 mod signature;
 mod unsigned;
 
+pub use crate::basis::Basis;
 pub use crate::clock::{ServerClock, Timestamp};
 pub use crate::config::{Config, ConfigError, ConfigErrorKind, Origin, Setting, Sources};
 pub use crate::credential_request::{CredentialRequest, InvalidRule, PendingCredential};

@@ -84,7 +84,8 @@ where
             }
             Treatment::Authenticate => {}
         }
-        match authenticator.look_up() {
+        let given = request.extensions().get().and_then(|basis| authenticator.given(basis));
+        match given.map_or_else(|| authenticator.look_up(), Lookup::Held) {
             Lookup::Held(held) => {
                 authenticator.authenticate(request, &held)?;
                 Ok(Prepared::Sendable(Some(held.generation)))

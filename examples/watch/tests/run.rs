@@ -13,7 +13,7 @@ use http_body_util::Full;
 use parking_lot::Mutex;
 
 /// The example's binary, which cargo builds before it runs the package's tests.
-fn watch(args: &[&str]) -> Command {
+fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     // target/PROFILE/deps/run-HASH, beside target/PROFILE/examples/watch.
     let profile = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
@@ -23,8 +23,17 @@ fn watch(args: &[&str]) -> Command {
         binary.exists(),
         "{binary:?} is missing: `cargo test -p watch-example` builds it, `--test run` alone does not"
     );
-    let mut command = Command::new(binary);
-    command.args(args).env_remove("RUST_LOG").stdin(Stdio::null());
+    binary
+}
+
+fn watch(args: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(args);
+    as_by_users(command)
+}
+
+fn as_by_users(mut command: Command) -> Command {
+    command.env_remove("RUST_LOG").stdin(Stdio::null());
     // The program goes through the proxy that these name.
     for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         command.env_remove(proxy);
@@ -79,6 +88,30 @@ fn the_demo_heals_and_adds_up() {
     let releases: u64 = releases.and_then(|number| number.parse().ok()).expect("a number of releases");
     assert!((1..=10).contains(&releases), "{pace}");
     assert!(pace.contains("arrivals at the server: "), "{pace}");
+}
+
+/// By `script` of util-linux, which gives it a terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_it_draws_and_gives_the_terminal_back() {
+    for colour in [true, false] {
+        let mut script = as_by_users(Command::new("script"));
+        script.args(["-qec", &format!("'{}' --seconds 0.6 --interval 0.1", binary().display()), "/dev/null"]);
+        script.env("TERM", "xterm").env("NO_COLOR", if colour { "" } else { "1" });
+        let output = match script.output() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                eprintln!("left out: there is no `script` on this machine");
+                return;
+            }
+            output => output.expect("it starts"),
+        };
+        let (text, _, code) = ended(&output);
+        assert_eq!(code, Some(0), "{text}");
+        let (before, after) = text.split_once("\x1b[?25h").expect("it shows the cursor again");
+        assert!(before.contains("\x1b[?25l") && before.contains("24adv01-v3"), "{text}");
+        assert!(after.ends_with("result: every attempt is accounted for\r\n"), "{text}");
+        assert_eq!(before.contains("\x1b[1m"), colour, "{text}");
+    }
 }
 
 #[test]

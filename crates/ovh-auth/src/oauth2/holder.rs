@@ -5,6 +5,7 @@ use http::Request;
 use super::token::Token;
 use super::tokens::Tokens;
 use crate::authenticate::Authenticate;
+use crate::basis::Basis;
 use crate::endpoint::Endpoint;
 use crate::error::AuthError;
 use crate::failure::Failure;
@@ -19,6 +20,10 @@ pub(crate) struct Holder {
 impl<B> Authenticate<B, Token> for Holder {
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    fn given(&self, basis: &Basis) -> Option<Held<Token>> {
+        basis.as_token().filter(|held| held.value.is_good()).cloned()
     }
 
     fn look_up(&self) -> Lookup<Token> {

@@ -10,4 +10,5 @@ mod tokens;
 pub use self::future::BearerFuture;
 pub use self::layer::BearerLayer;
 pub use self::service::Bearer;
+pub(crate) use self::token::Token;
 pub use self::tokens::{NoTokenUrl, Tokens};

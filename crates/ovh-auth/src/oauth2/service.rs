@@ -16,7 +16,7 @@ use crate::sending::Sending;
 /// Calls that the API takes unsigned, and those marked so, pass as they are: see [`Unsigned`](crate::Unsigned). A
 /// request that leads out of the endpoint is refused and not sent, as by [`Sign`](crate::Sign).
 ///
-/// A call that waits here for a token has passed what stands above: see [`Tokens::ready`](crate::Tokens::ready).
+/// A call that waits here for a token has passed what stands above; one with a [`Basis`](crate::Basis) does not wait.
 ///
 /// After a 401 the token is dropped, and the next attempt fetches another. The response is handed on: whether a 401 was
 /// about the token or about the caller's rights it does not say, so it is not marked as repeatable.

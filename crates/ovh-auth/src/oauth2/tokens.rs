@@ -11,6 +11,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::token::{ANSWER, Token, read};
+use crate::basis::Basis;
 use crate::credentials::OAuth2Client;
 use crate::endpoint::Endpoint;
 use crate::error::AuthError;
@@ -87,49 +88,28 @@ impl Tokens {
         Ok(Self { origin: Origin::Fetched(Arc::new(kept)) })
     }
 
-    /// Waits until a token is there, fetched first if none is kept, or the one that is ends soon.
+    /// A token, fetched first if none is kept, or the one that is ends soon.
     ///
-    /// For layers above a rate limit: a call that waits in [`Bearer`](crate::Bearer) has been released already, and the time of
-    /// its attempt runs. The token may end, or be refused, between this and the call; then `Bearer` fetches the next all the same.
+    /// For layers above a rate limit: see [`Basis`].
     ///
     /// # Errors
     ///
     /// [`AuthErrorKind::Token`](crate::AuthErrorKind::Token) if none can be had.
-    ///
-    /// ```
-    /// use bytes::Bytes;
-    /// use http::{Request, Response};
-    /// use http_body_util::Full;
-    /// use ovh_auth::{OAuth2Client, Tokens};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let service = tower::service_fn(|request: Request<Full<Bytes>>| async move {
-    ///     assert_eq!(request.uri(), "https://www.ovh.com/auth/oauth2/token");
-    ///     let body = r#"{"access_token":"t","token_type":"Bearer","expires_in":3599}"#;
-    ///     Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from(body)))
-    /// });
-    /// let tokens = Tokens::fetched(&"ovh-eu".parse()?, &OAuth2Client::new("EU.id", "secret")?, service)?;
-    /// assert!(!tokens.is_ready());
-    /// tokens.ready().await?;
-    /// assert!(tokens.is_ready());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn ready(&self) -> Result<(), AuthError> {
-        if let Lookup::Fetching(flight) = self.look_up() {
-            flight.await.map_err(|failure| AuthError::token(&failure))?;
-        }
-        Ok(())
+    pub async fn ready(&self) -> Result<Basis, AuthError> {
+        Ok(Basis::token(match self.look_up() {
+            Lookup::Held(held) => held,
+            Lookup::Fetching(flight) => flight.await.map_err(|failure| AuthError::token(&failure))?,
+        }))
     }
 
-    /// Whether a call would be sent with a token at once. A token that is given counts as good for ever.
+    /// A token, if one is there that can be used.
     #[must_use]
-    pub fn is_ready(&self) -> bool {
-        match &self.origin {
-            Origin::Given(_) => true,
-            Origin::Fetched(kept) => kept.held().is_some_and(|held| held.value.is_good()),
-        }
+    pub fn try_ready(&self) -> Option<Basis> {
+        let held = match &self.origin {
+            Origin::Given(token) => Some(Held { value: token.clone(), generation: 0 }),
+            Origin::Fetched(kept) => kept.held().filter(|held| held.value.is_good()),
+        };
+        held.map(Basis::token)
     }
 
     pub(super) fn look_up(&self) -> Lookup<Token> {

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::signable::SignableBody;
 use crate::authenticate::Authenticate;
+use crate::basis::Basis;
 use crate::clock::{Anchor, ServerClock, Timestamp};
 use crate::credentials::ApplicationKeys;
 use crate::endpoint::Endpoint;
@@ -28,6 +29,10 @@ pub(crate) struct Signer {
 impl<B: SignableBody> Authenticate<B, Anchor> for Signer {
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    fn given(&self, basis: &Basis) -> Option<Held<Anchor>> {
+        basis.as_time()
     }
 
     fn look_up(&self) -> Lookup<Anchor> {

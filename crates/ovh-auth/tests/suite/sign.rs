@@ -78,6 +78,31 @@ async fn a_hundred_concurrent_first_calls_fetch_the_time_once() {
     assert_eq!((api.fetches(), api.seen().len()), (1, 101));
 }
 
+/// The time that was had above is signed by, reckoned up to now, though the clock has been found wrong meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_brings_its_time_waits_for_no_other() {
+    let api = Api::new(1_000_000);
+    let clock = api.clock();
+    assert!(clock.try_ready().is_none());
+    let mut request = get("/me");
+    let basis = clock.ready().await.unwrap();
+    assert_eq!(format!("{basis:?}"), "Basis(time)");
+    request.extensions_mut().insert(basis);
+    clock.invalidate(clock.try_now().unwrap());
+    assert!(clock.try_ready().is_none());
+    tokio::time::advance(Duration::from_secs(86_400)).await;
+    let service = SignLayer::new(endpoint(), keys(), clock.clone()).layer(api.clone());
+    assert_eq!(text(service.clone().oneshot(request).await.unwrap()).await, "signed");
+    assert_eq!((api.fetches(), clock.try_now()), (1, None));
+
+    // A token is no time.
+    let mut request = get("/me");
+    let token = ovh_auth::Secret::new("given.one").unwrap();
+    request.extensions_mut().insert(ovh_auth::Tokens::given(&token).try_ready().unwrap());
+    assert_eq!(text(service.oneshot(request).await.unwrap()).await, "signed");
+    assert_eq!(api.fetches(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_jump_of_the_servers_clock_costs_one_fetch_and_no_call() {
     let api = Api::new(1_000_000).with_latency(Duration::from_millis(100));

@@ -73,7 +73,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let state = match &mut self.signed {
             Some((toll, signed)) if toll.endpoint.authenticates(&request) => match &toll.needed {
-                Some(needed) if !needed.is_there() => State::Fetching {
+                Some(needed) if needed.there().is_none() => State::Fetching {
                     fetching: needed.fetch(),
                     signed: signed.clone(),
                     request: Some(request),

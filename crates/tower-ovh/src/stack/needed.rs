@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use ovh_auth::{AuthError, ServerClock, Tokens};
+use ovh_auth::{AuthError, Basis, ServerClock, Tokens};
 
 /// The server's time, to sign by, or an access token.
 #[derive(Clone, Debug)]
@@ -13,20 +13,21 @@ pub(crate) enum Needed {
 }
 
 /// Boxed: it is rare.
-pub(super) type Fetching = Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>;
+pub(super) type Fetching = Pin<Box<dyn Future<Output = Result<Basis, AuthError>> + Send>>;
 
 impl Needed {
-    pub(super) fn is_there(&self) -> bool {
+    /// What is there.
+    pub(super) fn there(&self) -> Option<Basis> {
         match self {
-            Self::Time(clock) => clock.try_now().is_some(),
-            Self::Token(tokens) => tokens.is_ready(),
+            Self::Time(clock) => clock.try_ready(),
+            Self::Token(tokens) => tokens.try_ready(),
         }
     }
 
     /// Ends once it is there: one fetch for all who wait.
     pub(super) fn fetch(&self) -> Fetching {
         match self.clone() {
-            Self::Time(clock) => Box::pin(async move { clock.now().await.map(drop) }),
+            Self::Time(clock) => Box::pin(async move { clock.ready().await }),
             Self::Token(tokens) => Box::pin(async move { tokens.ready().await }),
         }
     }

@@ -183,7 +183,7 @@ impl<H, L> OvhStack<H, L> {
     /// [`BoxError`](tower::BoxError), and are `Clone`; [`OvhStack::layer`] asks for that. Several go in as a
     /// [`ServiceBuilder`](tower::ServiceBuilder). It must not send a request in any way but through the service it is put
     /// around, or the time limit's proof that nothing was sent would be none. Nor may one attempt wait for another, as with a
-    /// `GlobalConcurrencyLimitLayer`: a call whose token has ended since its release holds its place while the next is fetched.
+    /// `GlobalConcurrencyLimitLayer`: a call whose token ends while it is held back there keeps its place while the next is fetched.
     ///
     /// ```
     /// use bytes::Bytes;
