@@ -5,11 +5,16 @@ use rate_limit::redis::{Away, Fallback, Fleet, FleetState};
 use rate_limit::{Limiter, Quota};
 use tokio::time::{Duration, Instant, timeout};
 
-use crate::common::{LONG, client, ms, quota, run, server, until, until_async, why, worst};
+use crate::common::{self, LONG, client, ms, quota, run, server, until, until_async, why, worst};
 
 /// As users have it: 250 ms to notice.
 fn fleet(server: &LoopbackRedis) -> Fleet {
     Fleet::new(&server.url()).unwrap()
+}
+
+/// For what is not about the time to notice.
+fn patient(server: &LoopbackRedis) -> Fleet {
+    common::fleet(server)
 }
 
 /// What a machine that is busy with other things may add to 250 ms.
@@ -147,7 +152,7 @@ async fn a_paused_server_is_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_broke_while_idle_is_made_again() {
     let Some(mut server) = server("a_connection_that_broke_while_idle_is_made_again") else { return };
-    let limiter = fleet(&server).limiter("a", quota(10, 1000));
+    let limiter = patient(&server).limiter("a", quota(10, 1000));
     limiter.acquire().await.unwrap();
     server.kill().unwrap();
     server.restart().unwrap();
@@ -209,7 +214,7 @@ async fn a_run_through_a_crash() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_flushed_is_reported_again() {
     let Some(server) = server("what_was_flushed_is_reported_again") else { return };
-    let limiter = fleet(&server).limiter("a", quota(6, 60_000));
+    let limiter = patient(&server).limiter("a", quota(6, 60_000));
     for _ in 0..3 {
         limiter.acquire().await.unwrap();
     }

@@ -25,7 +25,7 @@ async fn slots_are_spaced() {
     let limiters: Vec<Limiter> =
         (0..2).map(|_| fleet(&server).with_lateness(ms(20)).unwrap().limiter("a", spaced)).collect();
     let released = run(&limiters, 3, ms(1200)).await;
-    assert!(released.len() >= 8, "{}", released.len());
+    assert!(released.len() >= 4, "{}", released.len());
     assert!(worst(&released, ms(500)) <= 10);
     let closest = released.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
     // The slots are 50 ms apart; each may be used 20 ms late, and what is unknown of the clocks comes on top.

@@ -144,7 +144,8 @@ impl Limiter {
         Acquire::new(self.clone().into_waiter(cost))
     }
 
-    /// Takes a permit if one is free and nobody waits for it. The bounds don't matter.
+    /// Takes a permit if one is free and nobody waits for it. The bounds don't matter. A fleet's limiter has only those
+    /// that are at hand; if it refuses, it asks for one, for the next call.
     ///
     /// # Errors
     ///

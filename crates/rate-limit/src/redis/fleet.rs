@@ -33,7 +33,7 @@ const NOTICE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 ///
 /// Limiters of the same [prefix](Self::with_prefix) and name, in whatever process, are one limit; within a process, clone
 /// the [`Limiter`] rather than make two, or each has a queue of its own. All limiters of a `Fleet` and its clones use one
-/// connection, which is made when the first call waits. See the [module](super) for what is promised.
+/// connection for each Tokio runtime, which is made when the first call waits there. See the [module](super) for what is promised.
 ///
 /// ```no_run
 /// use rate_limit::redis::{Fallback, Fleet};
@@ -149,7 +149,7 @@ impl Fleet {
     }
 
     /// How long an answer is waited for before the [fallback](Self::with_fallback) holds; from 10 ms to 10 s. Default: 250
-    /// ms. No call is held up by the server for longer.
+    /// ms.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl Fleet {
     }
 
     /// The limiter of this name. Its task is started by the first call that waits, in that call's Tokio runtime, which must
-    /// have time and I/O enabled; should that shut down, the next call that waits starts it again in its own.
+    /// have time and I/O enabled. Each other runtime whose calls wait has one, too, so that none depends on another.
     ///
     /// In the server it takes some 100 bytes per call within the longest window, until that long after the last one.
     #[must_use]

@@ -2,12 +2,13 @@
 //!
 //! A limiter of a [`Fleet`] is a [`Limiter`](crate::Limiter) like any other: its callers queue in this process, in order
 //! of arrival, with the same bounds, costs, pauses and cancellation, and it goes into a
-//! [`RateLimitLayer`](crate::RateLimitLayer). Only its permits come from the server. Redis 7 is what it is tested with.
+//! [`RateLimitLayer`](crate::RateLimitLayer). Only its permits come from the server. It is tested with Redis 7.0; its tests
+//! have been run with Valkey 9.1, too.
 //!
 //! # What is promised
 //!
 //! **While the server is there, no sliding window of its clock holds more releases than the quota, over all processes.** A
-//! task of the limiter reserves *slots* in one script: a slot is a time from which one permit may be used, by the server's
+//! task of the limiter (one in each Tokio runtime that has callers) reserves *slots* in one script: a slot is a time from which one permit may be used, by the server's
 //! own clock, until a [lateness](Fleet::with_lateness) after it; and the record in the server holds the latest instant at
 //! which each permit can have been used. A new slot comes at least a window after the one `n` before it in that order.
 //! When a permit has been used, the record learns when, with the next question. The clocks need not agree: each answer
@@ -21,8 +22,11 @@
 //! [lease](Fleet::with_lease)) at a time. A caller that leaves passes its slot to the next; slots that go by are given
 //! back. A process that crashes takes one lease with it, for a window.
 //!
-//! **No call is held up by the server for longer than the [notice](Fleet::with_notice)**, 250 ms unless said otherwise.
-//! Then the [`Fallback`] holds. The server is tried again after 20 ms to 500 ms, jittered; when it is back, each process
+//! **No call waits for an answer for longer than the [notice](Fleet::with_notice)**, 250 ms unless said otherwise. Then the
+//! [`Fallback`] holds. (A call that comes while a question is under way may need the next one: if that is as slow, twice as
+//! long.) That depends on no other runtime: one whose thread has left `block_on`, or is busy, keeps nobody in another waiting.
+//! The server is tried again after 20 ms to 500 ms, jittered; if nobody is there to try, for the only runtimes stand still
+//! but for single calls, the first call 100 ms later waits for the answer, as the very first one did. When it is back, each process
 //! reports what it has released within the last window, before it asks. So nothing is forgotten, even if the server has
 //! lost its data (flushed, or restarted without a disk): until all processes have reported, which each does with its next
 //! question, a window can hold up to as many releases more as have not been reported; after that, none. What was reserved
@@ -31,9 +35,14 @@
 //! # What else to know
 //!
 //! - [`Limiter::snapshot`](crate::Limiter::snapshot) tells the [`FleetState`].
-//! - Waits can't be known here, since others take slots too: `max_wait` refuses by an estimate, and whoever has waited for
-//!   as long as it would fails. A `max_wait` or `max_queue` of 0 refuses all but what is leased, and so do
-//!   [`try_acquire`](crate::Limiter::try_acquire) and `rejecting`: they ask nobody.
+//! - Waits can't be known here, since others take slots too: `max_wait` refuses if the server has told that there is nothing
+//!   for longer, and whoever has waited for as long as it would fails.
+//! - Who would not wait at all (a `max_wait` or `max_queue` of 0, [`try_acquire`](crate::Limiter::try_acquire)) gets what is at
+//!   hand: what was leased, or asked for and not used. If that is nothing, it is refused, and a lease of what is free is asked
+//!   for: who comes next may find it, within the lateness. With a lease of 1, every other call may be refused.
+//! - A layer that [rejects](crate::RateLimitLayer) (`rejecting`) asks first: a call may wait for as long as the notice.
+//! - A longer window ([`set_quotas`](crate::Limiter::set_quotas)) counts what a shorter one held no longer, of all processes,
+//!   as if all had been released when the last of it was. Shorter windows of processes that have not changed yet hold as before.
 //! - A call that costs `c` takes `c` entries in the record; thousands of them keep the server busy for milliseconds.
 //! - If the server's clock is set back, slots wait up to nine windows; if it is further, the record begins anew. If it is
 //!   set forward, or a replica with a clock ahead takes over, windows are cut short once.

@@ -19,7 +19,7 @@ impl Admit for Leased {
         match &mut self.mode {
             Mode::Fleet => {
                 let ahead = planned.last().map_or(0, |last| last.upto);
-                self.permits(now, ahead + u64::from(cost))
+                self.permits(now, ahead + u64::from(cost), self.trip.max(SOON))
             }
             _ if self.stale => now + SOON,
             Mode::Local(local) => local.earliest(now, planned, cost),
@@ -31,7 +31,7 @@ impl Admit for Leased {
     fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
         match &mut self.mode {
             // What has gone by is looked at first: see `lapse`.
-            Mode::Fleet => self.held.are_good(now) && self.permits(now, ahead + u64::from(cost)) <= now,
+            Mode::Fleet => self.held.are_good(now) && self.permits(now, ahead + u64::from(cost), SOON) <= now,
             _ if self.stale => false,
             Mode::Local(local) => local.fits(now, ahead, cost),
             Mode::Refuse(_) => false,
@@ -41,7 +41,7 @@ impl Admit for Leased {
 
     fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
         match &mut self.mode {
-            Mode::Fleet => Some(self.permits(now, ahead + 1).saturating_duration_since(now)),
+            Mode::Fleet => Some(self.permits(now, ahead + 1, SOON).saturating_duration_since(now)),
             _ if self.stale => Some(SOON),
             Mode::Local(local) => local.wait(now, ahead),
             Mode::Refuse(_) => Some(self.retry_at.saturating_duration_since(now)),
@@ -113,7 +113,7 @@ impl Admit for Leased {
     #[cfg(feature = "server")]
     fn standings(&mut self, now: Instant) -> Vec<Standing> {
         let free = self.free(now);
-        let more = self.permits(now, free + 1).saturating_duration_since(now);
+        let more = self.permits(now, free + 1, SOON).saturating_duration_since(now);
         self.quotas.iter().map(|_| Standing { free, more: Some(more) }).collect()
     }
 

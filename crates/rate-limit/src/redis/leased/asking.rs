@@ -1,5 +1,6 @@
 //! The question that is under way, and what becomes of it if nobody comes back with an answer.
 
+use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -10,8 +11,6 @@ use super::super::away::{Away, FleetState};
 use super::super::link::Link;
 use super::{Leased, Mode};
 
-/// How late whoever asks may notice that there is no answer.
-const LATE: Duration = Duration::from_millis(5);
 /// How late whoever is to see whether the server is back may begin.
 const OVERDUE: Duration = Duration::from_millis(100);
 /// When to see whether the server is back, if whoever asked did not come back.
@@ -24,20 +23,23 @@ pub(super) struct Asking {
     pub(super) since: Instant,
     /// From when on another may ask in its stead.
     pub(super) yields_at: Instant,
-    /// From then on there will be no answer.
+    /// From then on there will be no answer: all who might ask stand still.
     ends_at: Instant,
     /// Calls wait for the answer.
     hurried: bool,
     permits: Range<u64>,
-    /// The permits whose slots it may move.
+    /// The permits whose slots it may move, and when the first of these could be used.
     moves: Vec<Range<u64>>,
+    moves_by: Instant,
 }
 
 impl Leased {
     /// A question is to be sent now.
     pub(super) fn begin(&mut self, ask: &Ask, since: Instant, now: Instant) {
         let notice = self.feed.notice();
-        let ends_at = ask.deadline.unwrap_or(now + Link::longest(notice)) + LATE;
+        // Whoever asks sees for itself when there is no answer in time. On a machine that is busy with other things it is
+        // late for that, and perhaps the answer is there.
+        let ends_at = ask.deadline.unwrap_or(now + Link::longest(notice)) + notice;
         let patience = (notice / 4).max(self.trip * 4);
         let yields_at = ask.deadline.map_or(ends_at, |_| ends_at.min(now + patience));
         let moves = ask.moves.iter().map(|one| one.first..one.first + u64::from(one.cost)).collect();
@@ -49,6 +51,7 @@ impl Leased {
             hurried: ask.deadline.is_some(),
             permits: ask.permits(),
             moves,
+            moves_by: now + self.far(),
         });
     }
 
@@ -59,15 +62,24 @@ impl Leased {
 
     /// The answer to the question under way is not waited for any longer: it may have been done, or be done yet.
     pub(super) fn lose(&mut self) {
-        let Some(Asking { permits, moves, .. }) = self.asking.take() else { return };
+        self.lose_moves();
+        let Some(Asking { permits, .. }) = self.asking.take() else { return };
         self.recent.untell();
         self.returns.extend(permits);
+    }
+
+    /// Gives the slots back that the question under way may have moved: nobody knows where they are. Returns whether there
+    /// were any.
+    fn lose_moves(&mut self) -> bool {
+        let moves = self.asking.as_mut().map(|asking| mem::take(&mut asking.moves)).unwrap_or_default();
+        let returned = self.returns.len();
         for id in moves.into_iter().flatten() {
-            // Its slot may be another by now. Unless it was used.
+            // Unless it was given back meanwhile.
             if self.held.take(id).is_some() {
                 self.returns.push(id);
             }
         }
+        self.returns.len() > returned
     }
 
     /// The task that asked the question of this number, if one was under way, has ended.
@@ -82,16 +94,17 @@ impl Leased {
     pub(super) fn oversee(&mut self, now: Instant) -> bool {
         let ended = self.asking.as_ref().is_some_and(|asking| asking.ends_at <= now);
         if ended {
-            // Its runtime stands still, or its thread.
             self.failed(Away::Silent, now + AGAIN, now);
         }
+        let moves_by = self.asking.as_ref().map(|asking| asking.moves_by);
+        let moved = moves_by.is_some_and(|by| by <= now) && self.lose_moves();
         let stale = !matches!(self.mode, Mode::Fleet) && !self.is_watched(now);
         let turned = stale && !self.stale;
         self.stale = stale;
         if ended || turned {
             self.feed.ring();
         }
-        ended || turned
+        ended || turned || moved
     }
 
     /// Whether somebody sees to it that the return of a server that is away is noticed. Otherwise the next call does, as the
@@ -169,8 +182,8 @@ mod tests {
         leased.unanswered(&first, Away::Silent, zero + NOTICE, zero + ms(60));
         assert!(!leased.is_away());
         // Nobody comes back.
-        assert!(!leased.lapse(zero + NOTICE + LATE - ms(1)) && leased.closed().is_none());
-        assert!(leased.lapse(zero + NOTICE + LATE));
+        assert!(!leased.lapse(zero + NOTICE * 2 - ms(1)) && leased.closed().is_none());
+        assert!(leased.lapse(zero + NOTICE * 2));
         assert_eq!(leased.closed(), Some(Away::Silent));
     }
 
@@ -198,7 +211,7 @@ mod tests {
             let again = late + ms(300);
             let probe = ask(plan(&mut leased, 1, again));
             assert_eq!((probe.probe, probe.deadline), (true, None));
-            let end = again + Link::longest(NOTICE) + LATE;
+            let end = again + Link::longest(NOTICE) + NOTICE;
             assert!(!leased.lapse(end - ms(1)));
             assert!(leased.lapse(end) && leased.closed().is_some() == refuses);
             assert!(matches!(plan(&mut leased, 1, end), Plan::Wait(Some(at)) if at == end + AGAIN));
@@ -219,10 +232,17 @@ mod tests {
         assert_eq!((question.moves[0].first, question.moves[0].cost), (1, 2));
         leased.interrupted(question.number + 1, zero + ms(2501));
         assert_eq!(leased.held.len(), 2, "that was another's");
-        // One of them is given back, or used, meanwhile.
+        // One of them is given back meanwhile.
         leased.held.take(2);
         leased.interrupted(question.number, zero + ms(2502));
         assert!(leased.held.is_empty());
         assert_eq!(leased.returns, [1]);
+        // The answer takes longer than it is until the slot.
+        hold(&mut leased, 3, zero + ms(3000));
+        leased.retry_at = zero;
+        let question = ask(plan(&mut leased, 1, zero + ms(2600)));
+        assert_eq!(question.moves.len(), 1);
+        assert!(!leased.lapse(zero + ms(2849)) && leased.held.len() == 1);
+        assert!(leased.lapse(zero + ms(2850)) && leased.held.is_empty());
     }
 }

@@ -29,8 +29,8 @@ use crate::quotas::Quotas;
 
 /// How long a question is taken to take before one was answered.
 const UNTRIED: Duration = Duration::from_millis(10);
-/// When an answer may come that brings a permit: any moment. That is the granularity of tokio's timer. How long the last
-/// answers took would be a better guess, but a call that is refused because of it asks nobody, and so never learns better.
+/// When an answer may bring a permit, as far as a newcomer's patience goes: any moment. That is the granularity of tokio's
+/// timer. How long the last answers took would be a better guess, but whoever is refused because of it never learns better.
 const SOON: Duration = Duration::from_millis(1);
 
 enum Mode {
@@ -107,13 +107,14 @@ impl Leased {
     }
 
     /// When so many permits could be used, if they were taken one by one; an estimate, if that many are not held.
-    fn permits(&self, now: Instant, most: u64) -> Instant {
+    /// No answer brings one in less than a `trip`.
+    fn permits(&self, now: Instant, most: u64, trip: Duration) -> Instant {
         let Some(missing) = most.checked_sub(self.held.len() as u64 + 1) else {
             return self.held.time_of(most).map_or(now, |from| from.max(now));
         };
         // Somebody else may take them, or give some back: nobody but the server knows.
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        let asked = (now + SOON).max(self.next).max(self.held.last().unwrap_or(now));
+        let asked = (now + trip).max(self.next).max(self.held.last().unwrap_or(now));
         let ahead = self.quotas.interval().saturating_mul(missing).min(LONGEST);
         asked + ahead
     }

@@ -105,7 +105,7 @@ impl Leased {
     }
 
     /// No slot is used while a question is under way that may move it.
-    fn far(&self) -> Duration {
+    pub(super) fn far(&self) -> Duration {
         FAR.max(self.feed.notice())
     }
 
