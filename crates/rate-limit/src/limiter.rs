@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 #[cfg(feature = "server")]
 use crate::admission::Standing;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
 use crate::permit::{Acquire, Permit};
+use crate::quota::Quota;
 use crate::quotas::Quotas;
 use crate::refusal::Refusal;
 use crate::shared::{Shared, State};
@@ -159,7 +162,16 @@ impl Limiter {
     ///
     /// If there are fewer, with the wait until there would be as many.
     pub fn try_acquire_many(&self, cost: u32) -> Result<Permit, RateLimited> {
-        let at = self.shared.with(|State { queue, .. }, now| {
+        let free = if self.shared.seems_busy() { None } else { self.shared.take_free(cost) };
+        let at = match free {
+            Some(at) => at,
+            None => self.try_acquire_spare(cost)?,
+        };
+        Ok(Permit::new(at, Duration::ZERO, cost, Arc::clone(&self.shared)))
+    }
+
+    fn try_acquire_spare(&self, cost: u32) -> Result<Instant, RateLimited> {
+        self.shared.with(|State { queue, .. }, now| {
             if queue.take_spare(now, cost) {
                 return Ok(now);
             }
@@ -172,8 +184,7 @@ impl Limiter {
                 None => Bound::NoWait,
             };
             Err(RateLimited::new(queue.quotas().clone(), wait, bound))
-        })?;
-        Ok(Permit::new(at, Duration::ZERO, cost, Arc::clone(&self.shared)))
+        })
     }
 
     /// Other quotas hold from now on, for all clones, and for those who wait.
@@ -283,10 +294,12 @@ impl Limiter {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
+    #[inline]
     pub(crate) fn into_waiter(self, cost: u32) -> Waiter {
         Waiter::new(self.shared, self.bounds, cost)
     }
 
+    #[inline]
     pub(crate) fn without_max_queue(mut self) -> Self {
         self.bounds.max_queue = None;
         self
@@ -294,6 +307,20 @@ impl Limiter {
 
     pub(crate) fn bounds(&self) -> Bounds {
         self.bounds
+    }
+}
+
+/// As [`Limiter::new`].
+impl From<Quotas> for Limiter {
+    fn from(quotas: Quotas) -> Self {
+        Self::new(quotas)
+    }
+}
+
+/// As [`Limiter::new`].
+impl From<Quota> for Limiter {
+    fn from(quota: Quota) -> Self {
+        Self::new(quota)
     }
 }
 

@@ -30,8 +30,10 @@ impl Future for Acquire {
     type Output = Result<Permit, RateLimited>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let turn = ready!(self.waiter.poll_turn(cx))?;
-        let (at, waited) = turn.release();
+        let (at, waited) = match self.waiter.take_free() {
+            Some(released) => released,
+            None => ready!(self.waiter.poll_turn(cx))?.release(),
+        };
         Poll::Ready(Ok(Permit::new(at, waited, self.waiter.cost(), Arc::clone(self.waiter.shared()))))
     }
 }
