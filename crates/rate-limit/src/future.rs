@@ -132,8 +132,8 @@ where
     *unready = false;
     // The short way of most.
     let free = if is_ready && request.is_some() { waiter.take_free() } else { None };
-    let (_, waited) = match free {
-        Some(released) => released,
+    let at = match free {
+        Some(at) => at,
         None => {
             let Poll::Ready(turn) = waiter.poll_turn(cx) else {
                 // No permit: what it holds of the inner service, be it a place in its queue, others can use meanwhile.
@@ -154,7 +154,7 @@ where
     };
     let Some(request) = request.take() else { broken("its service had panicked") };
     let response = inner.call(request);
-    told.tell(waited);
+    told.tell(|| waiter.waited(at));
     Poll::Ready(Ok(response))
 }
 

@@ -300,9 +300,8 @@ impl Limiter {
     }
 
     #[inline]
-    pub(crate) fn without_max_queue(mut self) -> Self {
+    pub(crate) fn forget_max_queue(&mut self) {
         self.bounds.max_queue = None;
-        self
     }
 
     pub(crate) fn bounds(&self) -> Bounds {

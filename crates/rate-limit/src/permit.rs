@@ -30,11 +30,12 @@ impl Future for Acquire {
     type Output = Result<Permit, RateLimited>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (at, waited) = match self.waiter.take_free() {
-            Some(released) => released,
+        let at = match self.waiter.take_free() {
+            Some(at) => at,
             None => ready!(self.waiter.poll_turn(cx))?.release(),
         };
-        Poll::Ready(Ok(Permit::new(at, waited, self.waiter.cost(), Arc::clone(self.waiter.shared()))))
+        let shared = Arc::clone(self.waiter.shared());
+        Poll::Ready(Ok(Permit::new(at, self.waiter.waited(at), self.waiter.cost(), shared)))
     }
 }
 

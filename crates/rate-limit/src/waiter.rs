@@ -113,18 +113,23 @@ impl Waiter {
     }
 
     /// The short way of most: a newcomer takes its permits, if they are free, and is released. Returns when they were
-    /// recorded, and how long after its arrival.
+    /// recorded.
     #[inline]
-    pub(crate) fn take_free(&mut self) -> Option<(Instant, Duration)> {
-        if !self.seems_due() {
-            return None;
-        }
-        let at = self.shared.take_free(self.cost)?;
-        Some((at, self.waited(at)))
+    pub(crate) fn take_free(&mut self) -> Option<Instant> {
+        if self.seems_due() { self.shared.take_free(self.cost) } else { None }
     }
 
+    fn leave(&mut self, seat: Seat) {
+        let mut replaced = Replaced::default();
+        self.shared.hand_over(|state| {
+            replaced.waker = state.queue.leave(seat).1;
+            state.release(&mut self.home, &mut replaced);
+        });
+    }
+
+    /// How long it waited, if it was released then.
     #[inline]
-    fn waited(&self, until: Instant) -> Duration {
+    pub(crate) fn waited(&self, until: Instant) -> Duration {
         match self.arrived {
             Some(arrived) if arrived < until => until - arrived,
             _ => Duration::ZERO,
@@ -249,23 +254,21 @@ impl State {
 }
 
 impl Drop for Waiter {
+    #[inline]
     fn drop(&mut self) {
-        let Some(seat) = self.seat else { return };
-        let mut replaced = Replaced::default();
-        self.shared.hand_over(|state| {
-            replaced.waker = state.queue.leave(seat).1;
-            state.release(&mut self.home, &mut replaced);
-        });
+        if let Some(seat) = self.seat {
+            self.leave(seat);
+        }
     }
 }
 
 impl Turn<'_> {
-    /// The call is released: the permit is used. Returns when it was recorded, and how long after its arrival.
+    /// The call is released: the permit is used. Returns when it was recorded.
     #[inline]
-    pub(crate) fn release(self) -> (Instant, Duration) {
-        let released = (self.at, self.waiter.waited(self.at));
+    pub(crate) fn release(self) -> Instant {
+        let at = self.at;
         mem::forget(self);
-        released
+        at
     }
 
     /// The call can't be released yet: the permit goes to the next, and the waiter keeps its place, to be
