@@ -26,6 +26,7 @@ pub struct Assigned {
 
 impl Assigned {
     /// Waits at this limiter, for `cost` permits. None: it passes at once.
+    #[inline]
     #[must_use]
     pub fn new(limiter: Limiter, cost: u32) -> Self {
         Self { limiter, cost }
@@ -33,6 +34,7 @@ impl Assigned {
 }
 
 impl<Req> Assign<Req> for Limiter {
+    #[inline]
     fn assign(&self, _: &Req) -> Result<Assigned, RateLimited> {
         Ok(Assigned::new(self.clone(), 1))
     }

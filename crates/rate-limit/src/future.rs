@@ -41,7 +41,7 @@ pin_project! {
         // it waits in, if there is only so much.
         Waiting { room: Option<Room>, inner: S, request: Option<Req>, unready: bool },
         Released { #[pin] response: F },
-        Refused { refused: Option<RateLimited> },
+        Refused { refused: Option<BoxError> },
         Failed,
     }
 }
@@ -60,7 +60,7 @@ impl<S: Service<Req>, Req, L> ResponseFuture<S, Req, L> {
     }
 
     pub(crate) fn refused(refused: RateLimited, listen: L) -> Self {
-        let state = State::Refused { refused: Some(refused) };
+        let state = State::Refused { refused: Some(refused.into()) };
         Self { state, waiter: None, listen, told: Told::default() }
     }
 }
@@ -73,7 +73,6 @@ where
 {
     type Output = Result<S::Response, BoxError>;
 
-    #[expect(clippy::panic, reason = "a contract of `Future` was broken, as documented")]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut state = this.state;
@@ -97,14 +96,10 @@ where
                     return Poll::Ready(Ok(response));
                 }
                 (StateProj::Refused { refused }, _) => {
-                    let Some(refused) = refused.take() else {
-                        panic!("a call was polled after it had failed")
-                    };
-                    return Poll::Ready(Err(refused.into()));
+                    let Some(refused) = refused.take() else { broken("it had failed") };
+                    return Poll::Ready(Err(refused));
                 }
-                (StateProj::Waiting { .. } | StateProj::Failed, _) => {
-                    panic!("a call was polled after it had failed")
-                }
+                (StateProj::Waiting { .. } | StateProj::Failed, _) => broken("it had failed"),
             }
         }
     }
@@ -114,7 +109,7 @@ where
 ///
 /// The inner service is asked when it seems to be the call's turn, and the permit taken after that, so that it counts from
 /// the call, however long that answer took.
-#[expect(clippy::panic, reason = "a contract of `Future` was broken, as documented")]
+#[inline]
 fn poll_release<S, Req>(
     waiter: &mut Waiter,
     inner: &mut S,
@@ -127,7 +122,7 @@ where
     S: Service<Req> + Clone,
     S::Error: Into<BoxError>,
 {
-    if !*unready {
+    if !*unready && !waiter.seems_due() {
         ready!(waiter.poll_due(cx))?;
     }
     let is_ready = inner.poll_ready(cx).map_err(Into::into)?.is_ready();
@@ -135,22 +130,38 @@ where
         return Poll::Pending;
     }
     *unready = false;
-    let Poll::Ready(turn) = waiter.poll_turn(cx) else {
-        // No permit: what it holds of the inner service, be it a place in its queue, others can use meanwhile.
-        *inner = inner.clone();
-        return Poll::Pending;
+    // The short way of most.
+    let free = if is_ready && request.is_some() { waiter.take_free() } else { None };
+    let at = match free {
+        Some(at) => at,
+        None => {
+            let Poll::Ready(turn) = waiter.poll_turn(cx) else {
+                // No permit: what it holds of the inner service, be it a place in its queue, others can use meanwhile.
+                *inner = inner.clone();
+                return Poll::Pending;
+            };
+            let turn = turn?;
+            if !is_ready {
+                *unready = true;
+                turn.step_aside();
+                return Poll::Pending;
+            }
+            if request.is_none() {
+                broken("its service had panicked");
+            }
+            turn.release()
+        }
     };
-    let turn = turn?;
-    if !is_ready {
-        *unready = true;
-        turn.step_aside();
-        return Poll::Pending;
-    }
-    let Some(request) = request.take() else { panic!("a call was polled after its service had panicked") };
-    let (_, waited) = turn.release();
+    let Some(request) = request.take() else { broken("its service had panicked") };
     let response = inner.call(request);
-    told.tell(waited);
+    told.tell(|| waiter.waited(at));
     Poll::Ready(Ok(response))
+}
+
+#[cold]
+#[expect(clippy::panic, reason = "a contract of `Future` was broken, as documented")]
+fn broken(after: &str) -> ! {
+    panic!("a call was polled after {after}")
 }
 
 impl<S: Service<Req>, Req, L> fmt::Debug for ResponseFuture<S, Req, L> {

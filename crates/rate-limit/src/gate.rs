@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "redis")]
+use crate::admission::Admit;
 #[cfg(feature = "server")]
 use crate::admission::Standing;
-use crate::admission::{Admit, Planned, admission, succession};
+use crate::admission::{Admission, Planned, admission, succession};
 use crate::pause::Pause;
 use crate::quotas::Quotas;
 #[cfg(feature = "redis")]
@@ -20,7 +22,7 @@ pub(crate) struct Gate {
     quotas: Quotas,
     /// The most permits that a call can ask for.
     most: u32,
-    admission: Box<dyn Admit>,
+    admission: Admission,
     pause: Pause,
     /// Room for predictions.
     planned: Vec<Planned>,
@@ -28,12 +30,16 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(quotas: Quotas, now: Instant) -> Self {
-        let admission = admission(&quotas, now);
-        Self::over(admission, quotas)
+        Self::with(admission(&quotas, now), quotas)
     }
 
     /// With an admission of another kind.
+    #[cfg(feature = "redis")]
     pub(crate) fn over(admission: Box<dyn Admit>, quotas: Quotas) -> Self {
+        Self::with(Admission::Other(admission), quotas)
+    }
+
+    fn with(admission: Admission, quotas: Quotas) -> Self {
         Self { most: quotas.most(), admission, pause: Pause::default(), planned: Vec::new(), quotas }
     }
 
@@ -115,6 +121,27 @@ impl Gate {
     #[inline]
     pub(crate) fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool {
         self.pause.until(now).is_none() && self.admission.fits(now, ahead, cost)
+    }
+
+    /// Records a release if it fits now, and nothing else stands against it. Returns whether another permit is free.
+    #[inline]
+    pub(crate) fn try_take(&mut self, now: Instant, cost: u32) -> Option<bool> {
+        if cost > self.most || self.pause.until(now).is_some() {
+            return None;
+        }
+        self.admission.try_take(now, cost)
+    }
+
+    /// As [`Admission::known`]; none, in a pause.
+    #[inline]
+    pub(crate) fn known(&mut self, now: Instant) -> u64 {
+        if self.pause.until(now).is_some() { 0 } else { self.admission.known(now) }
+    }
+
+    /// As [`Admission::record`].
+    #[inline]
+    pub(crate) fn record(&mut self, now: Instant, cost: u32) -> bool {
+        self.admission.record(now, cost)
     }
 
     /// When a call fits, if others take so many permits now.

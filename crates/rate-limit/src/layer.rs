@@ -8,6 +8,7 @@ use crate::assign::ByCost;
 use crate::keyed::{ByKey, KeyedLimiter};
 use crate::limiter::Limiter;
 use crate::listen::Deaf;
+use crate::pauses::Pauses;
 use crate::quotas::Quotas;
 use crate::rooms::Rooms;
 use crate::service::RateLimit;
@@ -17,7 +18,7 @@ use crate::told::Told;
 ///
 /// All services that one layer value and its clones make share one quota and one queue, and so do all that
 /// are made by layers [from](Self::from) the same [`Limiter`]. See [`RateLimit`] for what such a service
-/// does.
+/// does. Over HTTP, make it by [`http`](Self::http): then it also does what the server asks for.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,6 +48,9 @@ pub struct RateLimitLayer<A = Limiter, L = Deaf> {
 impl RateLimitLayer {
     /// A layer with a limiter of its own, without bounds. For bounds, make it [from](Self::from) a
     /// [`Limiter`].
+    ///
+    /// It is for services of any kind, and so can't read their responses; over those that answer `http::Response`,
+    /// take [`http`](Self::http).
     #[must_use]
     pub fn new(quotas: impl Into<Quotas>) -> Self {
         Self::from(Limiter::new(quotas))
@@ -57,6 +61,41 @@ impl RateLimitLayer {
     #[must_use]
     pub fn keyed<K, F>(limiter: KeyedLimiter<K>, key: F) -> RateLimitLayer<ByKey<K, F>> {
         RateLimitLayer { assign: ByKey::new(limiter, key), listen: Deaf, rooms: None, told: Told::default() }
+    }
+}
+
+impl RateLimitLayer<Limiter, Pauses> {
+    /// A layer for services that answer `http::Response`: it listens by itself, so that a server's 429 or 503 that says
+    /// for how long [pauses](Pauses) the whole limiter, for at most 60 s.
+    ///
+    /// `limit` is a [`Limiter`], or its quota. For another bound on the pause, say so
+    /// [`with_listener`](RateLimitLayer::with_listener).
+    ///
+    /// ```
+    /// use http::{Response, StatusCode};
+    /// use rate_limit::{BoxError, Quota, RateLimitLayer};
+    /// use tokio::time::{Duration, Instant};
+    /// use tower::{Service, ServiceBuilder, ServiceExt};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let mut service = ServiceBuilder::new()
+    ///     .layer(RateLimitLayer::http(Quota::per_second(10)?))
+    ///     .service_fn(|_: http::Request<()>| async {
+    ///         let refused = Response::builder().status(StatusCode::TOO_MANY_REQUESTS);
+    ///         refused.header("retry-after", "3").body(()).map_err(BoxError::from)
+    ///     });
+    ///
+    /// let begun = Instant::now();
+    /// service.ready().await?.call(http::Request::new(())).await?;
+    /// service.ready().await?.call(http::Request::new(())).await?;
+    /// assert_eq!(begun.elapsed(), Duration::from_secs(3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn http(limit: impl Into<Limiter>) -> Self {
+        RateLimitLayer::from(limit.into()).with_listener(Pauses::default())
     }
 }
 
@@ -123,7 +162,8 @@ impl<A, L> RateLimitLayer<A, L> {
         RateLimitLayer { assign: ByCost::new(assign, cost), listen, rooms, told }
     }
 
-    /// Listens to the responses, which may ask for a pause: [`Pauses`](crate::Pauses) for those of HTTP.
+    /// Listens to the responses, which may ask for a pause: [`Pauses`] for those of HTTP, as
+    /// [`http`](RateLimitLayer::http) does by itself.
     ///
     /// It is the limiter of the call that pauses, all of it, once: for a keyed layer, that of the key.
     #[must_use]

@@ -5,7 +5,7 @@
 //! - [`Limiter`]: the limit itself; [`acquire`](Limiter::acquire) waits for a permit, in order of arrival.
 //! - [`RateLimitLayer`], [`RateLimit`]: the same for services. One quota for every service one layer makes,
 //!   and all clones.
-//! - [`Pauses`]: lets a layer listen to servers that answer 429 or 503.
+//! - [`RateLimitLayer::http`], [`Pauses`]: layers that listen to servers which answer 429 or 503.
 //! - [`KeyedLimiter`]: a limiter per key, in bounded memory.
 //! - `server` (feature `server`): for servers, which answer 429 instead of waiting.
 //! - `redis` (feature `redis`): one quota for several processes, over Redis or Valkey.

@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 #[cfg(feature = "server")]
 use crate::admission::Standing;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
 use crate::permit::{Acquire, Permit};
+use crate::quota::Quota;
 use crate::quotas::Quotas;
 use crate::refusal::Refusal;
 use crate::shared::{Shared, State};
@@ -160,6 +163,15 @@ impl Limiter {
     ///
     /// If there are fewer, with the wait until there would be as many.
     pub fn try_acquire_many(&self, cost: u32) -> Result<Permit, RateLimited> {
+        let free = if self.shared.seems_busy() { None } else { self.shared.take_free(cost) };
+        let at = match free {
+            Some(at) => at,
+            None => self.try_acquire_spare(cost)?,
+        };
+        Ok(Permit::new(at, Duration::ZERO, cost, Arc::clone(&self.shared)))
+    }
+
+    fn try_acquire_spare(&self, cost: u32) -> Result<Instant, RateLimited> {
         let at = self.shared.with(|State { queue, .. }, now| {
             if queue.take_spare(now, cost) {
                 return Ok(now);
@@ -176,7 +188,7 @@ impl Limiter {
         });
         #[cfg(feature = "redis")]
         let at = at.inspect_err(|_| self.shared.tried(cost));
-        Ok(Permit::new(at?, Duration::ZERO, cost, Arc::clone(&self.shared)))
+        at
     }
 
     /// Other quotas hold from now on, for all clones, and for those who wait.
@@ -292,17 +304,32 @@ impl Limiter {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
+    #[inline]
     pub(crate) fn into_waiter(self, cost: u32) -> Waiter {
         Waiter::new(self.shared, self.bounds, cost)
     }
 
-    pub(crate) fn without_max_queue(mut self) -> Self {
+    #[inline]
+    pub(crate) fn forget_max_queue(&mut self) {
         self.bounds.max_queue = None;
-        self
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
         self.bounds
+    }
+}
+
+/// As [`Limiter::new`].
+impl From<Quotas> for Limiter {
+    fn from(quotas: Quotas) -> Self {
+        Self::new(quotas)
+    }
+}
+
+/// As [`Limiter::new`].
+impl From<Quota> for Limiter {
+    fn from(quota: Quota) -> Self {
+        Self::new(quota)
     }
 }
 

@@ -7,8 +7,8 @@ pub(crate) const MOST: Duration = Duration::from_secs(60);
 
 /// Reads from a response whether the server wants the whole limiter to pause, and for how long.
 ///
-/// [`Pauses`](crate::Pauses) reads `http::Response`; a layer is [`Deaf`] unless told otherwise. For other responses a
-/// function will do, `|response: &MyResponse| -> Option<Duration> { … }`.
+/// [`Pauses`](crate::Pauses) reads `http::Response`, and is what [`RateLimitLayer::http`](crate::RateLimitLayer::http)
+/// installs; other layers are [`Deaf`] unless told otherwise. For other responses a function will do, `|response: &MyResponse| -> Option<Duration> { … }`.
 pub trait Listen<Res> {
     /// How long from now on nothing is to be sent.
     fn heard(&self, response: &Res) -> Option<Duration>;

@@ -198,6 +198,7 @@ impl Offers {
     }
 
     /// Who is to be woken because of whatever was done since this was last called.
+    #[inline]
     pub(crate) fn take_recalled(&mut self) -> Option<Waker> {
         self.recalled.take()
     }

@@ -20,27 +20,18 @@ use crate::listen::{Listen, MOST};
 ///
 /// `X-RateLimit-…` is not read: servers don't agree whether its reset is a time or a wait.
 ///
+/// [`RateLimitLayer::http`](crate::RateLimitLayer::http) listens so by itself; to others it is told:
+///
 /// ```
 /// use std::time::Duration;
 ///
-/// use http::{Response, StatusCode};
-/// use rate_limit::{BoxError, Pauses, Quota, RateLimitLayer};
-/// use tokio::time::Instant;
-/// use tower::{Service, ServiceBuilder, ServiceExt};
+/// use rate_limit::{Digest, KeyedLimiter, Pauses, Quota, RateLimitLayer, host};
 ///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), BoxError> {
-/// let mut service = ServiceBuilder::new()
-///     .layer(RateLimitLayer::new(Quota::per_second(10)?).with_listener(Pauses::default()))
-///     .service_fn(|_: http::Request<()>| async {
-///         let refused = Response::builder().status(StatusCode::TOO_MANY_REQUESTS);
-///         refused.header("retry-after", "3").body(()).map_err(BoxError::from)
-///     });
-///
-/// let begun = Instant::now();
-/// service.ready().await?.call(http::Request::new(())).await?;
-/// service.ready().await?.call(http::Request::new(())).await?;
-/// assert_eq!(begun.elapsed(), Duration::from_secs(3));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limiter = KeyedLimiter::<Option<Digest>>::new(Quota::per_second(10)?, 1000)?;
+/// let layer = RateLimitLayer::keyed(limiter, host::<String>)
+///     .with_listener(Pauses::default().with_most(Duration::from_secs(10)));
+/// # drop(layer);
 /// # Ok(())
 /// # }
 /// ```

@@ -30,9 +30,12 @@ impl Future for Acquire {
     type Output = Result<Permit, RateLimited>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let turn = ready!(self.waiter.poll_turn(cx))?;
-        let (at, waited) = turn.release();
-        Poll::Ready(Ok(Permit::new(at, waited, self.waiter.cost(), Arc::clone(self.waiter.shared()))))
+        let at = match self.waiter.take_free() {
+            Some(at) => at,
+            None => ready!(self.waiter.poll_turn(cx))?.release(),
+        };
+        let shared = Arc::clone(self.waiter.shared());
+        Poll::Ready(Ok(Permit::new(at, self.waiter.waited(at), self.waiter.cost(), shared)))
     }
 }
 

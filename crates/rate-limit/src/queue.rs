@@ -3,7 +3,8 @@
 //!
 //! # How a permit finds its caller
 //!
-//! A caller that finds the line empty and its permits free takes them at once. Any other joins the line. When
+//! A caller that finds the line empty and its permits free takes them at once; how many are free for such callers is
+//! [known](Queue::foresee) after each change, so that most need not ask the gate. Any other joins the line. When
 //! permits are free, as many waiters as they suffice for, from the front, get an *offer*
 //! ([`offer`](Queue::offer)), and the first of them is woken. Polled while it is the first and its permits are
 //! free, a waiter takes them in that very poll ([`come`](Queue::come)); they are recorded then, not when they
@@ -75,6 +76,8 @@ pub(crate) struct Queue {
     clock: Instant,
     /// No permit was left when one was last taken.
     spent: bool,
+    /// So many permits are free, and nobody waits for them: see [`foresee`](Self::foresee).
+    known: u64,
 }
 
 /// How a newcomer fares.
@@ -112,7 +115,7 @@ impl Queue {
     }
 
     fn at(gate: Gate, now: Instant) -> Self {
-        Self { offers: Offers::new(&gate), gate, tickets: 0, clock: now, spent: false }
+        Self { offers: Offers::new(&gate), gate, tickets: 0, clock: now, spent: false, known: 0 }
     }
 
     pub(crate) fn quotas(&self) -> &Quotas {
@@ -138,18 +141,35 @@ impl Queue {
         if take { Arrival::Turn(self.ticket()) } else { Arrival::Due }
     }
 
-    /// A newcomer takes its permits, if they are free, nobody waits, and nothing else stands against it.
+    /// Finds out how many permits newcomers can take without a further look: after any change, before the next may come.
+    ///
+    /// Free permits only become more as time goes on, if it does not go back, and nobody joins the line without a change.
     #[inline]
-    pub(crate) fn take_free(&mut self, now: Instant, cost: u32) -> Option<Ticket> {
+    pub(crate) fn foresee(&mut self, now: Instant) {
+        self.known = if self.offers.line.claims() > 0 || self.spent { 0 } else { self.gate.known(now) };
+    }
+
+    /// The shortest way: a newcomer takes permits that are known to be free, but for the last.
+    #[inline]
+    pub(crate) fn take_known(&mut self, now: Instant, cost: u32) -> bool {
+        let known = cost > 0 && self.known > u64::from(cost) && now >= self.clock;
+        if !known || !self.gate.record(now, cost) {
+            return false;
+        }
+        self.known -= u64::from(cost);
+        self.clock = now;
+        true
+    }
+
+    /// A newcomer takes its permits, if they are free, nobody waits, and nothing else stands against it.
+    pub(crate) fn take_free(&mut self, now: Instant, cost: u32) -> bool {
         self.tell(now);
-        let free = self.offers.line.claims() == 0 && self.gate.refusal(now, cost).is_none();
-        if !free || cost > 0 && !self.gate.fits(now, 0, cost) {
-            return None;
+        if cost == 0 || self.offers.line.claims() > 0 {
+            return false;
         }
-        if cost > 0 {
-            self.take(now, cost);
-        }
-        Some(self.ticket())
+        let Some(left) = self.gate.try_take(now, cost) else { return false };
+        self.spent = !left;
+        true
     }
 
     /// Somebody who would not wait takes its permits, if there are as many to spare.
@@ -302,6 +322,7 @@ impl Queue {
     }
 
     /// Who is to be woken because of whatever was done since this was last called.
+    #[inline]
     pub(crate) fn take_recalled(&mut self) -> Option<Waker> {
         self.offers.take_recalled()
     }
@@ -317,6 +338,7 @@ impl Queue {
     }
 
     /// Whether a newcomer would probably have to wait.
+    #[inline]
     pub(crate) fn is_busy(&self) -> bool {
         self.spent || self.offers.line.claims() > 0
     }

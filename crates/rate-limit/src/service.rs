@@ -105,10 +105,12 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let room = self.rooms.as_mut().and_then(Rooms::take);
         match self.assign.assign(&request) {
-            Ok(Assigned { limiter, cost }) => {
-                // Who has a room need not ask whether there is one.
-                let waiter =
-                    if room.is_some() { limiter.without_max_queue() } else { limiter }.into_waiter(cost);
+            Ok(Assigned { mut limiter, cost }) => {
+                if room.is_some() {
+                    // Who has a room need not ask whether there is one.
+                    limiter.forget_max_queue();
+                }
+                let waiter = limiter.into_waiter(cost);
                 // `self.inner` is never made ready, so its clone misses nothing.
                 ResponseFuture::new(
                     self.inner.clone(),

@@ -18,7 +18,7 @@ use crate::demand::Demand;
 use crate::queue::Queue;
 use crate::quota::LONGEST;
 use crate::quotas::Quotas;
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
 use crate::wakes::Wakes;
 
 #[derive(Debug)]
@@ -106,8 +106,19 @@ impl Shared {
     /// Nobody's code but ours runs under this lock, and no operation leaves the state half done, so a
     /// poisoned one is as good.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State, Instant) -> T) -> T {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = act(&mut state, Instant::now());
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        self.act(state, now, act)
+    }
+
+    fn act<T>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        now: Instant,
+        act: impl FnOnce(&mut State, Instant) -> T,
+    ) -> T {
+        let done = act(&mut state, now);
+        state.queue.foresee(now);
         let recalled = state.queue.take_recalled();
         self.busy.store(state.queue.is_busy(), Ordering::Relaxed);
         drop(state);
@@ -117,7 +128,21 @@ impl Shared {
         done
     }
 
+    /// A newcomer takes its permits, if they are free and nobody waits.
+    #[inline]
+    pub(crate) fn take_free(&self, cost: u32) -> Option<Instant> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let taken = state.queue.take_known(now, cost) || self.take_unknown(state, now, cost);
+        taken.then_some(now)
+    }
+
+    fn take_unknown(&self, state: MutexGuard<'_, State>, now: Instant, cost: u32) -> bool {
+        self.act(state, now, |state, now| state.queue.take_free(now, cost))
+    }
+
     /// Whether a newcomer would have to wait, as far as can be told without the lock.
+    #[inline]
     pub(crate) fn seems_busy(&self) -> bool {
         self.busy.load(Ordering::Relaxed)
     }

@@ -16,8 +16,9 @@ impl Told {
 
     /// A panic of the hook ends here: it must not become the call's, which has been released.
     #[inline]
-    pub(crate) fn tell(&self, waited: Duration) {
+    pub(crate) fn tell(&self, waited: impl FnOnce() -> Duration) {
         let Some(hook) = &self.0 else { return };
+        let waited = waited();
         if catch_unwind(AssertUnwindSafe(|| hook(waited))).is_err() {
             tracing::error!("the on_wait hook panicked");
         }

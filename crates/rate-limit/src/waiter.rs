@@ -67,14 +67,17 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Waiter {
+    #[inline]
     pub(crate) fn new(shared: Arc<Shared>, bounds: Bounds, cost: u32) -> Self {
         Self { shared, bounds, cost, arrived: None, seat: None, home: None }
     }
 
+    #[inline]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
+    #[inline]
     pub(crate) fn cost(&self) -> u32 {
         self.cost
     }
@@ -83,11 +86,7 @@ impl Waiter {
     /// or after a pause or a change of the quota.
     ///
     /// Panics as `tokio::time::sleep` does, if it must wait.
-    #[inline]
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn<'_>, RateLimited>> {
-        if let Some((at, ticket)) = self.take_free() {
-            return Poll::Ready(Ok(Turn { waiter: self, at, ticket }));
-        }
         match self.poll_step(true, cx) {
             Step::Turn(at, ticket) => Poll::Ready(Ok(Turn { waiter: self, at, ticket })),
             Step::Refused(refused) => Poll::Ready(Err(refused)),
@@ -99,11 +98,7 @@ impl Waiter {
     /// A newcomer may be told so although it will have to wait.
     ///
     /// Panics as `poll_turn` does.
-    #[inline]
     pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RateLimited>> {
-        if self.seat.is_none() && !self.shared.seems_busy() {
-            return Poll::Ready(Ok(()));
-        }
         match self.poll_step(false, cx) {
             Step::Turn(..) | Step::Due => Poll::Ready(Ok(())),
             Step::Refused(refused) => Poll::Ready(Err(refused)),
@@ -111,17 +106,34 @@ impl Waiter {
         }
     }
 
-    /// The short way of most: a newcomer whose permits are free.
+    /// Whether it seems to be its turn, as far as can be told for little: it is a newcomer, and nobody waits.
     #[inline]
-    fn take_free(&mut self) -> Option<(Instant, Ticket)> {
-        if self.seat.is_some() || self.shared.seems_busy() {
-            return None;
+    pub(crate) fn seems_due(&self) -> bool {
+        self.seat.is_none() && !self.shared.seems_busy()
+    }
+
+    /// The short way of most: a newcomer takes its permits, if they are free, and is released. Returns when they were
+    /// recorded.
+    #[inline]
+    pub(crate) fn take_free(&mut self) -> Option<Instant> {
+        if self.seems_due() { self.shared.take_free(self.cost) } else { None }
+    }
+
+    fn leave(&mut self, seat: Seat) {
+        let mut replaced = Replaced::default();
+        self.shared.hand_over(|state| {
+            replaced.waker = state.queue.leave(seat).1;
+            state.release(&mut self.home, &mut replaced);
+        });
+    }
+
+    /// How long it waited, if it was released then.
+    #[inline]
+    pub(crate) fn waited(&self, until: Instant) -> Duration {
+        match self.arrived {
+            Some(arrived) if arrived < until => until - arrived,
+            _ => Duration::ZERO,
         }
-        let Self { shared, cost, arrived, .. } = self;
-        shared.with(|state, now| {
-            arrived.get_or_insert(now);
-            Some((now, state.queue.take_free(now, *cost)?))
-        })
     }
 
     fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Step {
@@ -242,27 +254,21 @@ impl State {
 }
 
 impl Drop for Waiter {
+    #[inline]
     fn drop(&mut self) {
-        let Some(seat) = self.seat else { return };
-        let mut replaced = Replaced::default();
-        self.shared.hand_over(|state| {
-            replaced.waker = state.queue.leave(seat).1;
-            state.release(&mut self.home, &mut replaced);
-        });
+        if let Some(seat) = self.seat {
+            self.leave(seat);
+        }
     }
 }
 
 impl Turn<'_> {
-    /// The call is released: the permit is used. Returns when it was recorded, and how long after its arrival.
+    /// The call is released: the permit is used. Returns when it was recorded.
     #[inline]
-    pub(crate) fn release(self) -> (Instant, Duration) {
+    pub(crate) fn release(self) -> Instant {
         let at = self.at;
-        let waited = match self.waiter.arrived {
-            Some(arrived) if arrived < at => at - arrived,
-            _ => Duration::ZERO,
-        };
         mem::forget(self);
-        (at, waited)
+        at
     }
 
     /// The call can't be released yet: the permit goes to the next, and the waiter keeps its place, to be

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Planned;
 
 /// What the log has room for from the start; a larger quota's log grows when it is used.
-const ROOM: usize = 16;
+const ROOM: usize = 64;
 
 /// Releases at one instant. `upto` counts all permits up to these, from the very first on.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,9 @@ struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     entries: VecDeque<Entry>,
+    /// How many permits were used from the very first on, and when the last of them was.
+    upto: u64,
+    last: Option<Instant>,
     /// How many permits have left the log, and when the last of them was used.
     gone: u64,
     last_gone: Option<Instant>,
@@ -33,7 +36,7 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new() -> Self {
-        Self { entries: VecDeque::new(), gone: 0, last_gone: None, guessed: 0 }
+        Self { entries: VecDeque::new(), upto: 0, last: None, gone: 0, last_gone: None, guessed: 0 }
     }
 
     /// The bytes that a release takes.
@@ -42,23 +45,25 @@ impl Log {
     /// How many permits the log holds.
     #[inline]
     pub(super) fn used(&self) -> u64 {
-        self.upto() - self.gone
+        self.upto - self.gone
     }
 
+    /// Whether the next release would take more memory.
     #[inline]
-    fn upto(&self) -> u64 {
-        self.entries.back().map_or(self.gone, |last| last.upto)
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() == self.entries.capacity()
     }
 
     pub(super) fn last(&self) -> Option<Instant> {
-        self.entries.back().map(|last| last.at).or(self.last_gone)
+        self.last
     }
 
     /// Lets go of what no longer counts at `now`.
     #[inline]
     pub(super) fn forget(&mut self, now: Instant, window: Duration) {
+        let Some(until) = now.checked_sub(window) else { return };
         while let Some(&Entry { at, upto }) = self.entries.front() {
-            if now < at + window {
+            if at > until {
                 break;
             }
             self.entries.pop_front();
@@ -97,19 +102,25 @@ impl Log {
     /// them.
     #[inline]
     pub(super) fn push(&mut self, at: Instant, cost: u32, n: u32) {
-        let upto = self.upto() + u64::from(cost);
-        if let Some(last) = self.entries.back_mut() {
-            if last.at == at && last.upto > self.guessed {
-                last.upto = upto;
+        let before = self.upto;
+        self.upto += u64::from(cost);
+        if self.last.replace(at) == Some(at) && before > self.guessed {
+            if let Some(last) = self.entries.back_mut() {
+                last.upto = self.upto;
                 return;
             }
         }
-        let len = self.entries.len();
-        if len == self.entries.capacity() {
-            let more = len.max(ROOM).min((n as usize).saturating_sub(len).max(1));
-            self.entries.reserve_exact(more);
+        if self.is_full() {
+            self.grow(n);
         }
-        self.entries.push_back(Entry { at, upto });
+        self.entries.push_back(Entry { at, upto: self.upto });
+    }
+
+    #[cold]
+    fn grow(&mut self, n: u32) {
+        let len = self.entries.len();
+        let more = len.max(ROOM).min((n as usize).saturating_sub(len).max(1));
+        self.entries.reserve_exact(more);
     }
 
     /// Takes a release out of the record. One that has left it meanwhile no longer counts anyway.
@@ -123,9 +134,11 @@ impl Log {
         for entry in self.entries.range_mut(index..) {
             entry.upto -= u64::from(cost);
         }
+        self.upto -= u64::from(cost);
         let before = index.checked_sub(1).map_or(self.gone, |before| self.entries[before].upto);
         if self.entries[index].upto == before {
             self.entries.remove(index);
+            self.last = self.entries.back().map(|last| last.at).or(self.last_gone);
         }
     }
 
@@ -134,6 +147,7 @@ impl Log {
         for entry in self.entries.iter_mut().rev().take_while(|entry| entry.at > now) {
             entry.at = now;
         }
+        self.last = self.last.map(|last| last.min(now));
         self.last_gone = self.last_gone.map(|last| last.min(now));
     }
 }

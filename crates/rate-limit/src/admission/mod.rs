@@ -11,6 +11,7 @@ mod window;
 #[cfg(feature = "redis")]
 use std::any::Any;
 use std::fmt::Debug;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -126,14 +127,92 @@ pub(crate) trait Admit: Debug + Send {
     }
 }
 
+/// Quotas at work, of whatever kind. A single exact window, what most have, is asked without a detour.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    Window(Window),
+    Other(Box<dyn Admit>),
+}
+
+impl Admission {
+    /// Records a release if it is allowed. Returns whether another permit is free.
+    #[inline]
+    pub(crate) fn try_take(&mut self, now: Instant, cost: u32) -> Option<bool> {
+        match self {
+            Self::Window(window) => window.try_take(now, cost),
+            Self::Other(other) => {
+                #[cfg(feature = "redis")]
+                if other.closed().is_some() {
+                    return None;
+                }
+                other.fits(now, 0, cost).then(|| other.take(now, cost))
+            }
+        }
+    }
+
+    /// How many permits are free from now on, until they are taken; none, if that can't be known.
+    #[inline]
+    pub(crate) fn known(&mut self, now: Instant) -> u64 {
+        match self {
+            Self::Window(window) => window.free(now),
+            Self::Other(_) => 0,
+        }
+    }
+
+    /// Records a release of permits that are [`known`](Self::known) to be free. If it can't, nothing is recorded.
+    #[inline]
+    pub(crate) fn record(&mut self, now: Instant, cost: u32) -> bool {
+        match self {
+            Self::Window(window) => window.record(now, cost),
+            Self::Other(_) => false,
+        }
+    }
+
+    /// As [`Admit::lapse`].
+    #[inline]
+    pub(crate) fn lapse(&mut self, now: Instant) -> bool {
+        match self {
+            Self::Window(_) => false,
+            Self::Other(other) => other.lapse(now),
+        }
+    }
+
+    fn boxed(self) -> Box<dyn Admit> {
+        match self {
+            Self::Window(window) => Box::new(window),
+            Self::Other(other) => other,
+        }
+    }
+}
+
+impl Deref for Admission {
+    type Target = dyn Admit;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Window(window) => window,
+            Self::Other(other) => &**other,
+        }
+    }
+}
+
+impl DerefMut for Admission {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Window(window) => window,
+            Self::Other(other) => &mut **other,
+        }
+    }
+}
+
 /// The admission that quotas ask for.
-pub(crate) fn admission(quotas: &Quotas, now: Instant) -> Box<dyn Admit> {
+pub(crate) fn admission(quotas: &Quotas, now: Instant) -> Admission {
     build(quotas, &Log::new(), now)
 }
 
 /// The admission that other quotas ask for, with the record of the old ones: what was released before counts. A
 /// spaced quota begins no earlier than the old spaced one would have gone on.
-pub(crate) fn succession(old: &dyn Admit, quotas: &Quotas, now: Instant) -> Box<dyn Admit> {
+pub(crate) fn succession(old: &dyn Admit, quotas: &Quotas, now: Instant) -> Admission {
     build(quotas, old.log().1, old.slot().map_or(now, |slot| slot.max(now)))
 }
 
@@ -146,7 +225,7 @@ pub(crate) fn admission_after(
 ) -> Box<dyn Admit> {
     let mut log = Log::new();
     releases.for_each(|at| log.push(at, 1, u32::MAX));
-    build(quotas, &log, now)
+    build(quotas, &log, now).boxed()
 }
 
 /// The most memory that an admission uses: in an estimate that counts every quota as a spaced one.
@@ -155,16 +234,19 @@ pub(crate) fn bytes(quotas: &Quotas) -> usize {
     quotas.iter().map(|quota| log(quota).saturating_add(size_of::<Spaced>())).fold(0, usize::saturating_add)
 }
 
-fn build(quotas: &Quotas, log: &Log, slot: Instant) -> Box<dyn Admit> {
-    let part = |quota: &Quota| -> Box<dyn Admit> {
+fn build(quotas: &Quotas, log: &Log, slot: Instant) -> Admission {
+    let part = |quota: &Quota| {
         let window = Window::new(quota.n(), quota.window(), log.clone());
-        if quota.is_spaced() {
-            Box::new(Spaced::new(quota.interval(), window, slot))
-        } else {
-            Box::new(window)
+        match quota.is_spaced() {
+            true => Admission::Other(Box::new(Spaced::new(quota.interval(), window, slot))),
+            false => Admission::Window(window),
         }
     };
     let mut parts: Vec<_> = quotas.iter().map(part).collect();
     let first = parts.remove(0);
-    if parts.is_empty() { first } else { Box::new(All::new(first, parts)) }
+    if parts.is_empty() {
+        return first;
+    }
+    let others = parts.into_iter().map(Admission::boxed).collect();
+    Admission::Other(Box::new(All::new(first.boxed(), others)))
 }

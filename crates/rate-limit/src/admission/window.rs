@@ -25,6 +25,29 @@ impl Window {
         log.recall(n.into());
         Self { n, window, log }
     }
+
+    /// Records a release if it is allowed. Returns whether another permit is free.
+    #[inline]
+    pub(super) fn try_take(&mut self, now: Instant, cost: u32) -> Option<bool> {
+        self.log.forget(now, self.window);
+        let (used, n) = (self.log.used() + u64::from(cost), u64::from(self.n));
+        if used > n {
+            return None;
+        }
+        self.log.push(now, cost, self.n);
+        Some(used < n)
+    }
+
+    /// Records a release that is known to be allowed, if that takes no more memory. What counts no longer stays in the
+    /// record meanwhile.
+    #[inline]
+    pub(super) fn record(&mut self, now: Instant, cost: u32) -> bool {
+        let fits = !self.log.is_full();
+        if fits {
+            self.log.push(now, cost, self.n);
+        }
+        fits
+    }
 }
 
 impl Admit for Window {

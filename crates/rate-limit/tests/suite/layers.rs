@@ -99,7 +99,7 @@ async fn a_429_pauses_all_once() {
     // Of the first five, three are refused, for as long.
     answers.lock().unwrap().extend([Some("3"), None, Some("3"), Some("3"), None]);
     let limiter = per_second(5);
-    let layer = RateLimitLayer::from(limiter.clone()).with_listener(Pauses::default());
+    let layer = RateLimitLayer::http(limiter.clone());
     let service = layer.layer(server(&answers, &log));
     let begun = Instant::now();
     let mut calls: JoinSet<_> = (0..12).map(|_| service.clone().oneshot(Request::new(()))).collect();
@@ -116,7 +116,7 @@ async fn a_429_pauses_all_once() {
 async fn a_pause_that_is_too_long_fails_calls_at_once_and_ends() {
     let (answers, log) = (Answers::default(), Arc::default());
     answers.lock().unwrap().push(Some("86400"));
-    let layer = RateLimitLayer::new(Quota::per_second(5).unwrap())
+    let layer = RateLimitLayer::http(Quota::per_second(5).unwrap())
         .with_listener(Pauses::default().with_most(Duration::from_secs(10)));
     let service = layer.layer(server(&answers, &log));
     assert_eq!(service.clone().oneshot(Request::new(())).await.unwrap().status(), TOO_MANY);
