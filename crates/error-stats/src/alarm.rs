@@ -1,6 +1,7 @@
 //! What a hook is told.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::wall::Moment;
@@ -34,6 +35,8 @@ pub enum Alarm {
         since: Moment,
         /// When the call succeeded.
         at: Moment,
+        /// How long calls had failed: from `since` to `at`.
+        lasted: Duration,
     },
 }
 
@@ -51,11 +54,10 @@ impl fmt::Display for Alarm {
                     None => Ok(()),
                 }
             }
-            Self::Cleared { failures, since, at } => {
-                let within = at.instant.saturating_duration_since(since.instant);
+            Self::Cleared { failures, lasted, .. } => {
                 write!(
                     f,
-                    "calls succeed again, after {failures} {} failed in {within:.1?}",
+                    "calls succeed again, after {failures} {} failed in {lasted:.1?}",
                     in_a_row(*failures)
                 )
             }

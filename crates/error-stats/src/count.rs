@@ -16,7 +16,7 @@ impl Count {
     /// sees an ending sees its start; on the usual processors both are plain stores.
     #[inline]
     pub(crate) fn add(&self, seat: Seat) {
-        if seat.alone {
+        if seat.alone() {
             self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
         } else {
             self.0.fetch_add(1, Ordering::Release);
@@ -51,7 +51,7 @@ mod tests {
                     scope.spawn(|| {
                         for _ in 0..500 {
                             let seat = seat::mine();
-                            cells[seat.index].add(seat);
+                            cells[seat.index()].add(seat);
                         }
                     });
                 }

@@ -26,16 +26,17 @@ pub(crate) struct RequestLine {
 
 impl RequestLine {
     #[inline]
-    pub(crate) fn of<B>(role: Role, request: &Request<B>) -> Option<Box<Self>> {
+    pub(crate) fn of<B>(role: Role, request: &Request<B>) -> Option<Self> {
         if is_loud(Level::ERROR) { Self::kept(role, request.method(), request.uri()) } else { None }
     }
 
-    fn kept(role: Role, method: &Method, uri: &Uri) -> Option<Box<Self>> {
+    #[cold]
+    fn kept(role: Role, method: &Method, uri: &Uri) -> Option<Self> {
         let heard = match role {
             Role::Calls => tracing::enabled!(target: TARGET, Level::ERROR),
             Role::Attempts => tracing::enabled!(target: TARGET, Level::DEBUG),
         };
-        heard.then(|| Box::new(Self { method: method.clone(), path: uri.path_and_query().cloned() }))
+        heard.then(|| Self { method: method.clone(), path: uri.path_and_query().cloned() })
     }
 
     fn path(&self) -> &str {
@@ -145,13 +146,12 @@ pub(crate) fn alarm(alarm: &Alarm) {
                 "alarm raised: calls fail in a row"
             );
         }
-        Alarm::Cleared { failures, since, at } => {
-            let lasted = at.instant.saturating_duration_since(since.instant);
+        Alarm::Cleared { failures, lasted, .. } => {
             tracing::info!(target: TARGET, failures, ?lasted, "alarm cleared: calls succeed again");
         }
     }
 }
 
-pub(crate) fn hook_panicked(message: &str) {
-    tracing::error!(target: TARGET, panic = message, "an alarm hook panicked");
+pub(crate) fn panicked_within(whose: &str, message: &str) {
+    tracing::error!(target: TARGET, panic = message, "{whose} panicked");
 }

@@ -19,8 +19,9 @@ pin_project! {
     ///
     /// Dropping it before it is ready counts the call as cancelled.
     pub struct ResponseFuture<F, M> {
+        // Until it is ready.
         #[pin]
-        inner: F,
+        inner: Option<F>,
         pending: Pending,
         marker: PhantomData<fn() -> M>,
     }
@@ -28,9 +29,11 @@ pin_project! {
 
 impl<F, M> ResponseFuture<F, M> {
     #[inline]
-    pub(crate) fn new(inner: F, mut pending: Pending) -> Self {
-        pending.leave();
-        Self { inner, pending, marker: PhantomData }
+    pub(crate) fn new(inner: F, pending: Pending) -> Self {
+        // Told where it stays: written before it is moved it would be waited for.
+        let mut this = Self { inner: Some(inner), pending, marker: PhantomData };
+        this.pending.leave();
+        this
     }
 }
 
@@ -43,9 +46,15 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
+        // Polled once more than it should be: nothing comes of it.
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
         this.pending.enter();
-        let poll = this.inner.poll(cx);
+        let poll = inner.poll(cx);
+        if poll.is_ready() {
+            // What it still holds ends before it: an attempt that a time limit gave up, say.
+            this.inner.set(None);
+        }
         this.pending.leave();
         if let Poll::Ready(result) = &poll {
             this.pending.end(result);

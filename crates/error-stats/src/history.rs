@@ -21,14 +21,22 @@ const GENERATION: u32 = 3 * 3600;
 /// How long a second is held open for the outcomes of what started in it. Less than the rings of seconds hold.
 pub(crate) const OPEN: u32 = 60;
 
-/// Calls that started in some span of time.
+/// Calls that started in some span of time, as far as they have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Span {
     /// Which minute, or which hour.
     pub(crate) number: u32,
-    /// Not cancelled. Those that have no outcome yet are among them.
+    /// Not among the ended.
+    pub(crate) cancelled: u32,
+    /// With an outcome.
     pub(crate) ended: u64,
     pub(crate) failed: u64,
+}
+
+impl Span {
+    fn cancel(&mut self, calls: u32) {
+        self.cancelled = self.cancelled.saturating_add(calls);
+    }
 }
 
 /// A second that is complete.
@@ -38,9 +46,9 @@ pub(crate) struct Second {
     pub(crate) number: u32,
     /// The hour it is in, since the Unix epoch.
     pub(crate) hour: u32,
-    pub(crate) started: u64,
-    pub(crate) cancelled: u64,
+    pub(crate) ended: u64,
     pub(crate) failed: u64,
+    pub(crate) cancelled: u32,
 }
 
 /// Sums, and what they were a while ago.
@@ -69,8 +77,9 @@ impl<const N: usize> Sums<N> {
 
 /// What the recorder must be told to settle its open seconds.
 pub(crate) trait Facts {
-    /// Seconds, with how many requests started in them; the same second several times, in any order.
-    fn started(&self) -> impl Iterator<Item = (u32, u32)>;
+    /// Seconds, with how many of the requests that started in them were answered well; the same second several times, in
+    /// any order.
+    fn answered(&self) -> impl Iterator<Item = (u32, u32)>;
     /// The hour, since the Unix epoch, that a second is in.
     fn hour(&self, second: u32) -> u32;
     /// How many requests each host has had.
@@ -81,8 +90,8 @@ pub(crate) trait Facts {
 pub(crate) struct History {
     /// Seconds before this one are complete, and told.
     settled: u32,
+    /// What is told one by one of seconds that are not: failures, cancellations, answers that took long.
     open: [Span; SECONDS],
-    cancelled: [u32; SECONDS],
     minutes: Box<[Span]>,
     hours: Box<[Span]>,
     strata: Box<[Stratum]>,
@@ -98,7 +107,6 @@ impl History {
         Self {
             settled: 0,
             open: [Span::default(); SECONDS],
-            cancelled: [0; SECONDS],
             minutes: vec![Span::default(); MINUTES].into(),
             hours: vec![Span::default(); HOURS].into(),
             strata: vec![Stratum::default(); STRATA].into(),
@@ -112,12 +120,27 @@ impl History {
 
     /// A request that started in `second` has failed.
     pub(crate) fn failed(&mut self, second: u32, hour: u32) {
+        self.ended(second, hour, |span| {
+            span.ended += 1;
+            span.failed += 1;
+        });
+    }
+
+    /// A request that started in `second`, so long ago that it is not counted elsewhere, was answered.
+    pub(crate) fn answered(&mut self, second: u32, hour: u32) {
+        self.ended(second, hour, |span| span.ended += 1);
+    }
+
+    /// A request that started in `second` was cancelled.
+    pub(crate) fn cancelled(&mut self, second: u32, hour: u32) {
+        self.ended(second, hour, |span| span.cancel(1));
+    }
+
+    fn ended(&mut self, second: u32, hour: u32, count: impl Fn(&mut Span)) {
         if second < self.settled {
-            for span in self.spans(second, hour) {
-                span.failed += 1;
-            }
+            self.spans(second, hour, false).for_each(count);
         } else {
-            self.open(second).failed += 1;
+            count(self.open(second));
         }
     }
 
@@ -132,18 +155,6 @@ impl History {
         }
     }
 
-    /// A request that started in `second` was cancelled.
-    pub(crate) fn cancelled(&mut self, second: u32, hour: u32) {
-        if second < self.settled {
-            for span in self.spans(second, hour) {
-                span.ended = span.ended.saturating_sub(1);
-            }
-        } else {
-            self.open(second);
-            self.cancelled[second as usize % SECONDS] += 1;
-        }
-    }
-
     /// Settles the seconds before `end`.
     pub(crate) fn settle(&mut self, end: u32, facts: &impl Facts) {
         if end <= self.settled {
@@ -152,30 +163,43 @@ impl History {
         // The rings hold 64 seconds, few of which are open; a search for each, in order, is quick enough.
         while let Some(number) = self.next_open(end, facts) {
             let here = |&(second, _): &(u32, u32)| second == number;
-            let started = facts.started().filter(here).map(|(_, count)| u64::from(count)).sum();
-            let at = number as usize % SECONDS;
-            let (mut failed, mut cancelled) = (0, 0);
-            if self.open[at].number == number {
-                failed = std::mem::take(&mut self.open[at].failed);
-                cancelled = u64::from(std::mem::take(&mut self.cancelled[at]));
-            }
-            let second = Second { number, hour: facts.hour(number), started, cancelled, failed };
+            let answered: u64 = facts.answered().filter(here).map(|(_, count)| u64::from(count)).sum();
+            let Span { cancelled, ended, failed, .. } = std::mem::take(self.open(number));
+            let second =
+                Second { number, hour: facts.hour(number), ended: answered + ended, failed, cancelled };
             self.second(&second, || facts.hosts());
             self.settled = number + 1;
         }
         self.settled = end;
     }
 
-    /// Everything up to now, for reading: the open seconds too.
-    pub(crate) fn close(mut self, facts: &impl Facts) -> Self {
+    /// Everything up to the second `now`, for reading: the open seconds too.
+    pub(crate) fn close(mut self, now: u32, facts: &impl Facts) -> Self {
         self.settle(u32::MAX, facts);
+        self.age(now, || facts.hosts());
         self.hosts.total = facts.hosts();
         self
     }
 
     /// Adds a second. They come in order.
     pub(crate) fn second(&mut self, second: &Second, hosts: impl FnOnce() -> [u64; NAMES + 1]) {
-        let generation = second.number / GENERATION;
+        self.age(second.number, hosts);
+        for span in self.spans(second.number, second.hour, true) {
+            span.ended += second.ended;
+            span.failed += second.failed;
+            span.cancel(second.cancelled);
+        }
+        let number = second.number / STRATUM;
+        let stratum = &mut self.strata[number as usize % STRATA];
+        if stratum.number != number {
+            *stratum = Stratum::of(number);
+        }
+        stratum.add(second.ended, second.failed);
+    }
+
+    /// The sums of a while ago are those of a while before this second.
+    fn age(&mut self, second: u32, hosts: impl FnOnce() -> [u64; NAMES + 1]) {
+        let generation = second / GENERATION;
         if generation > self.generation {
             self.hosts.total = hosts();
             // After a longer pause nothing is recent: both marks are passed.
@@ -187,38 +211,30 @@ impl History {
             }
             self.generation = generation;
         }
-        let ended = second.started.saturating_sub(second.cancelled).max(second.failed);
-        for span in self.spans(second.number, second.hour) {
-            span.ended += ended;
-            span.failed += second.failed;
-        }
-        let number = second.number / STRATUM;
-        let stratum = &mut self.strata[number as usize % STRATA];
-        if stratum.number != number {
-            *stratum = Stratum::of(number);
-        }
-        stratum.add(ended, second.failed);
     }
 
-    /// The minutes since the handle was made, oldest first; those without calls are left out.
-    pub(crate) fn minutes(&self) -> Vec<Span> {
-        in_order(&self.minutes, MINUTES)
+    /// The last six hours' minutes since the handle was made, up to the second `now`, oldest first; those in which nothing
+    /// ended are left out.
+    pub(crate) fn minutes(&self, now: u32) -> Vec<Span> {
+        in_order(&self.minutes, now / 60)
     }
 
-    /// The hours since the Unix epoch, oldest first; those without calls are left out.
-    pub(crate) fn hours(&self) -> Vec<Span> {
-        in_order(&self.hours, HOURS)
+    /// The last two weeks' hours since the Unix epoch, up to the hour `now`, oldest first; those in which nothing ended are
+    /// left out.
+    pub(crate) fn hours(&self, now: u32) -> Vec<Span> {
+        in_order(&self.hours, now)
     }
 
-    /// The tens of minutes that are within six hours of the last.
-    pub(crate) fn strata(&self) -> impl Iterator<Item = &Stratum> + Clone {
-        let last = self.strata.iter().map(|stratum| stratum.number).max().unwrap_or_default();
-        self.strata.iter().filter(move |stratum| stratum.number as usize + STRATA > last as usize)
+    /// The tens of minutes of the six hours before the second `now`.
+    pub(crate) fn strata(&self, now: u32) -> impl Iterator<Item = &Stratum> + Clone {
+        self.strata.iter().filter(move |stratum| is_within(stratum.number, STRATA, now / STRATUM))
     }
 
-    fn spans(&mut self, second: u32, hour: u32) -> impl Iterator<Item = &mut Span> {
-        let minute = span(&mut self.minutes, second / 60);
-        minute.into_iter().chain(span(&mut self.hours, hour))
+    /// The spans of a second, which is the last there is, or a late one.
+    fn spans(&mut self, second: u32, hour: u32, is_last: bool) -> impl Iterator<Item = &mut Span> {
+        let minute = span(&mut self.minutes, second / 60, false);
+        // The wall may have been ahead, and been set back: what is after the last second's hour never was.
+        minute.into_iter().chain(span(&mut self.hours, hour, is_last))
     }
 
     fn open(&mut self, second: u32) -> &mut Span {
@@ -226,32 +242,38 @@ impl History {
         let open = &mut self.open[at];
         if open.number != second {
             *open = Span { number: second, ..Span::default() };
-            self.cancelled[at] = 0;
         }
         open
     }
 
     fn next_open(&self, end: u32, facts: &impl Facts) -> Option<u32> {
-        let of_failures = self.open.iter().filter(|span| span.failed > 0).map(|span| span.number);
-        let seconds = facts.started().map(|(second, _)| second).chain(of_failures);
+        let told = |span: &&Span| span.ended > 0 || span.cancelled > 0;
+        let seconds = self.open.iter().filter(told).map(|span| span.number);
+        let seconds = facts.answered().map(|(second, _)| second).chain(seconds);
         seconds.filter(|second| (self.settled..end).contains(second)).min()
     }
 }
 
-/// The span of this number in its ring, emptied if it held an older one; none if it holds a newer one.
-fn span(ring: &mut [Span], number: u32) -> Option<&mut Span> {
+/// The span of this number in its ring, emptied if it held an older one; none if it holds a newer one, unless that is
+/// known to be wrong.
+fn span(ring: &mut [Span], number: u32, is_last: bool) -> Option<&mut Span> {
     let at = number as usize % ring.len();
     let span = &mut ring[at];
-    if span.number < number {
+    if span.number < number || (is_last && span.number > number) {
         *span = Span { number, ..Span::default() };
     }
     (span.number == number).then_some(span)
 }
 
-fn in_order(ring: &[Span], reach: usize) -> Vec<Span> {
-    let last = ring.iter().map(|span| span.number).max().unwrap_or_default();
-    let within = |span: &&Span| span.ended > 0 && span.number as usize + reach > last as usize;
-    let mut spans: Vec<_> = ring.iter().filter(within).copied().collect();
+fn in_order(ring: &[Span], now: u32) -> Vec<Span> {
+    let some = |span: &&Span| span.ended > 0 || span.cancelled > 0;
+    let within = |span: &&Span| is_within(span.number, ring.len(), now);
+    let mut spans: Vec<_> = ring.iter().filter(some).filter(within).copied().collect();
     spans.sort_unstable_by_key(|span| span.number);
     spans
+}
+
+/// Whether this number is among the last so many, up to `now`.
+fn is_within(number: u32, reach: usize, now: u32) -> bool {
+    now.checked_sub(number).is_some_and(|age| (age as usize) < reach)
 }

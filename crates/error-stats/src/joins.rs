@@ -1,11 +1,12 @@
-//! Which failed attempts belong to calls that are still under way: to know which of them were healed.
+//! Which attempts that came to nothing belong to calls that are still under way: to know which of them were healed, and
+//! which of them their callers gave up with the call.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use wire_fault::CallId;
 
-use crate::bell::lock;
+use crate::guard::lock;
 
 /// A call with failed attempts looks for its entry in one of so many parts, so that its end rarely meets a
 /// lock, and a call without any in the part takes none.
@@ -13,6 +14,10 @@ const PARTS: usize = 16;
 
 /// Calls with failed attempts under way at once that a part has room for: a thousand in all.
 const ROOM: usize = 64;
+
+/// What a thousand entries take.
+#[cfg(test)]
+pub(crate) const HEAP: usize = PARTS * ROOM * size_of::<Entry>();
 
 #[derive(Debug)]
 pub(crate) struct Joins {
@@ -28,7 +33,35 @@ struct Part {
     /// attempts at least: they came before it.
     entries: AtomicUsize,
     /// By id, which is nearly by age.
-    open: Mutex<Vec<(CallId, u64)>>,
+    open: Mutex<Vec<Entry>>,
+}
+
+/// A call that is under way, and its attempts that came to nothing.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    call: CallId,
+    failed: u32,
+    dropped: Dropped,
+}
+
+/// Attempts that were dropped. Their call's end tells what that meant: the call was dropped, and they with it; or it was
+/// not, and somebody between the layers would not wait for them any longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Dropped {
+    pub(crate) attempts: u32,
+    /// The second in which the first of the call's attempts began, if it is that one that was dropped.
+    pub(crate) second: u32,
+    pub(crate) timed: bool,
+    /// The place of the last one's host.
+    pub(crate) host: Option<u8>,
+}
+
+/// What the end of a call means for its attempts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ended {
+    /// So many that failed were healed by it.
+    pub(crate) healed: u64,
+    pub(crate) dropped: Dropped,
 }
 
 impl Joins {
@@ -39,54 +72,68 @@ impl Joins {
 
     /// An attempt of `call` has failed.
     pub(crate) fn attempt_failed(&self, call: Option<CallId>) {
-        let Some(call) = call else {
-            self.unjoined.fetch_add(1, Ordering::Relaxed);
-            return;
-        };
+        match call {
+            Some(call) => self.update(call, |entry| entry.failed = entry.failed.saturating_add(1)),
+            None => _ = self.unjoined.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// An attempt of `call` was dropped.
+    pub(crate) fn attempt_dropped(&self, call: CallId, one: Dropped) {
+        self.update(call, |Entry { dropped, .. }| {
+            dropped.attempts = dropped.attempts.saturating_add(1);
+            dropped.host = one.host;
+            if one.timed {
+                (dropped.timed, dropped.second) = (true, one.second);
+            }
+        });
+    }
+
+    fn update(&self, call: CallId, change: impl FnOnce(&mut Entry)) {
         let part = self.part(call);
         let mut open = lock(&part.open);
-        match open.binary_search_by_key(&call, |(id, _)| *id) {
-            Ok(at) => open[at].1 += 1,
+        match open.binary_search_by_key(&call, |entry| entry.call) {
+            Ok(at) => change(&mut open[at]),
             Err(mut at) => {
                 if open.len() == ROOM {
                     // The oldest: most likely a call that no layer of this handle sees the end of.
-                    let (_, failed) = open.remove(0);
-                    self.unjoined.fetch_add(failed, Ordering::Relaxed);
+                    let oldest = open.remove(0);
+                    self.unjoined.fetch_add(oldest.failed.into(), Ordering::Relaxed);
                     at = at.saturating_sub(1);
                 }
-                open.insert(at, (call, 1));
+                let mut entry = Entry { call, failed: 0, dropped: Dropped::default() };
+                change(&mut entry);
+                open.insert(at, entry);
             }
         }
         part.entries.store(open.len(), Ordering::Relaxed);
     }
 
-    /// Whether an attempt of `call`, which is under way, has failed before.
+    /// Whether an attempt of `call`, which is under way, has come to nothing before.
     #[inline]
     pub(crate) fn has_failed(&self, call: Option<CallId>) -> bool {
         let Some(call) = call else { return false };
         let part = self.part(call);
         part.entries.load(Ordering::Relaxed) > 0
-            && lock(&part.open).binary_search_by_key(&call, |(id, _)| *id).is_ok()
+            && lock(&part.open).binary_search_by_key(&call, |entry| entry.call).is_ok()
     }
 
-    /// `call` has ended: how many failed attempts were healed by that.
+    /// `call` has ended: none where all its attempts went well.
     #[inline]
-    pub(crate) fn call_ended(&self, call: Option<CallId>, succeeded: bool) -> u64 {
-        let Some(call) = call else { return 0 };
-        if self.part(call).entries.load(Ordering::Relaxed) == 0 { 0 } else { self.take(call, succeeded) }
+    pub(crate) fn call_ended(&self, call: CallId, succeeded: bool) -> Option<Ended> {
+        if self.part(call).entries.load(Ordering::Relaxed) == 0 { None } else { self.take(call, succeeded) }
     }
 
-    fn take(&self, call: CallId, succeeded: bool) -> u64 {
+    #[cold]
+    fn take(&self, call: CallId, succeeded: bool) -> Option<Ended> {
         let part = self.part(call);
         let mut open = lock(&part.open);
-        let Ok(at) = open.binary_search_by_key(&call, |(id, _)| *id) else { return 0 };
-        let (_, failed) = open.remove(at);
+        let at = open.binary_search_by_key(&call, |entry| entry.call).ok()?;
+        let Entry { failed, dropped, .. } = open.remove(at);
         part.entries.store(open.len(), Ordering::Relaxed);
-        if !succeeded {
-            return 0;
-        }
-        self.healed.fetch_add(failed, Ordering::Relaxed);
-        failed
+        let healed = if succeeded { failed.into() } else { 0 };
+        self.healed.fetch_add(healed, Ordering::Relaxed);
+        Some(Ended { healed, dropped })
     }
 
     pub(crate) fn healed(&self) -> u64 {
@@ -114,12 +161,12 @@ mod tests {
             joins.attempt_failed(Some(call));
         }
         assert!(joins.has_failed(Some(failed)) && !joins.has_failed(Some(CallId::next())));
-        joins.call_ended(Some(failed), false);
+        joins.call_ended(failed, false);
         assert!(!joins.has_failed(Some(failed)));
-        joins.call_ended(Some(CallId::next()), true);
+        joins.call_ended(CallId::next(), true);
         assert_eq!(joins.healed(), 0);
-        joins.call_ended(Some(healed), true);
-        joins.call_ended(Some(healed), true);
+        joins.call_ended(healed, true);
+        joins.call_ended(healed, true);
         assert_eq!((joins.healed(), joins.unjoined()), (2, 0));
         joins.attempt_failed(None);
         assert_eq!((joins.healed(), joins.unjoined()), (2, 1));
@@ -134,7 +181,8 @@ mod tests {
             joins.attempt_failed(Some(*call));
         }
         // Other tests take ids too, so the parts fill unevenly: nothing is lost all the same.
-        let healed: u64 = calls.iter().map(|call| joins.call_ended(Some(*call), true)).sum();
+        let ended = calls.iter().filter_map(|call| joins.call_ended(*call, true));
+        let healed: u64 = ended.map(|ended| ended.healed).sum();
         assert_eq!(healed, joins.healed());
         assert_eq!(joins.healed() + joins.unjoined(), 10 * room as u64);
         assert!(joins.healed() <= room as u64 && joins.healed() > 0);

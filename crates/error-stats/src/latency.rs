@@ -105,7 +105,7 @@ impl Latency {
 mod tests {
     use super::*;
 
-    const SEAT: Seat = Seat { index: 0, alone: true };
+    const SEAT: Seat = Seat::FIRST;
 
     #[test]
     fn the_buckets_are_those_of_the_crate_that_reads_them() {

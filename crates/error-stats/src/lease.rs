@@ -8,6 +8,7 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use crate::seat::{SEATS, Seat};
+use crate::shard::Shard;
 use crate::shared::Shared;
 
 /// The common state, and a lease on it for each seat.
@@ -17,10 +18,14 @@ pub(crate) struct Leases {
     seats: [OnceLock<Arc<Lease>>; SEATS],
 }
 
-/// A reference to the common state, counted for one seat.
+/// A reference to the common state, counted for one seat; and that seat's shard, so that the way there is short.
 #[derive(Debug)]
 #[repr(align(128))]
-pub(crate) struct Lease(Arc<Shared>);
+pub(crate) struct Lease {
+    seat: Seat,
+    shard: Arc<Shard>,
+    shared: Arc<Shared>,
+}
 
 impl Leases {
     pub(crate) fn new(shared: Shared) -> Self {
@@ -30,7 +35,19 @@ impl Leases {
     /// The lease of a seat; may be given back by any thread.
     #[inline]
     pub(crate) fn take(&self, seat: Seat) -> Arc<Lease> {
-        self.seats[seat.index].get_or_init(|| Arc::new(Lease(self.shared.clone()))).clone()
+        self.seats[seat.index()].get_or_init(|| Arc::new(Lease::new(&self.shared, seat))).clone()
+    }
+}
+
+impl Lease {
+    fn new(shared: &Arc<Shared>, seat: Seat) -> Self {
+        Self { seat, shard: shared.shards.at(seat).clone(), shared: shared.clone() }
+    }
+
+    /// Where this seat counts: usually the lease's own, for most calls end where they began.
+    #[inline]
+    pub(crate) fn shard(&self, seat: Seat) -> &Shard {
+        if seat == self.seat { &self.shard } else { self.shared.shards.at(seat) }
     }
 }
 
@@ -48,6 +65,6 @@ impl Deref for Lease {
 
     #[inline]
     fn deref(&self) -> &Shared {
-        &self.0
+        &self.shared
     }
 }

@@ -70,29 +70,41 @@
 //! without a pattern, at most one in a hundred is given a cause.
 //!
 //! The history is of the attempts where the handle has made a layer of attempts, else of the calls. Repeats of what
-//! has failed are not timed: they come right after failures, and would make these look like a matter of the rate.
+//! has failed are not timed: they come right after failures, and would make these look like a matter of the rate. Calls
+//! under way are not in it: that they have not failed yet says nothing. An attempt that was dropped while its call went
+//! on, by a time limit between the two layers say, is a failure there, though the counts have it as cancelled. What is
+//! told is told of now: after an hour without calls nothing is constant, and after six there is nothing to tell but the
+//! hours of the days.
+//!
+//! # Hooks
+//!
+//! [`on_alarm`](ErrorStats::on_alarm) hooks run on the threads that tokio keeps for what blocks: no call waits for one.
+//! Nor does any code that is not this crate's own (a hook, a wall clock, a metrics recorder) harm a call by a panic: it is
+//! caught, and told as an ERROR event. A `tracing` subscriber's panic reaches the caller, after all is counted; where the
+//! service has panicked too it is caught.
 //!
 //! # Cost
 //!
 //! A success reads the clock twice, which is most of its cost. It takes no lock, but once a second, and allocates
-//! nothing; the README has figures. Each thread counts in a shard of its own, by plain loads and stores; the 65th
+//! nothing, whoever listens to events down to INFO; the README has figures. Each thread counts in a shard of its own, by plain loads and stores; the 65th
 //! thread and those after it share one, by atomic additions. A failure also takes short locks that nobody holds across
 //! a hook or an await.
 //!
 //! What allocates: a thread's first call (its shard); a new host or label; a new call's `CallId`, a request extension,
-//! given where the handle has made a layer of attempts or somebody listens to the events; where somebody listens, the
-//! method and the path, kept for the event by counted reference; an alarm.
+//! given where the handle has made a layer of attempts or somebody listens to the DEBUG events; an alarm. Where somebody
+//! listens at all, the method and the path are kept for the event: the path by counted reference, a method that HTTP does
+//! not know by a copy.
 //!
 //! # Memory
 //!
-//! A handle takes some 83 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
-//! 1.2 MiB in all, whatever it counts. Hosts and labels are told apart up to [32 of each](Groups); a snapshot is plain data
-//! of some 60 KiB.
+//! A handle takes some 91 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
+//! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 64 at most, take up to 40 KiB more. Hosts and labels
+//! are told apart up to [32 of each](Groups); a snapshot is plain data of some 60 KiB.
 //!
 //! # Events
 //!
 //! All have the target `error_stats`. A failed call is an ERROR, once, and so is one that a panic ended; an alarm is an
-//! ERROR when raised and an INFO when cleared; a hook that panics is an ERROR. Attempts and everything else are
+//! ERROR when raised and an INFO when cleared; a hook, a wall clock or a recorder that panics is an ERROR. Attempts and everything else are
 //! DEBUG. Events carry the method, the path, the [`CallId`](wire_fault::CallId), the status or the fault, and the
 //! server's id of a failed query; never the URI's query, other headers, the body or the error's own text (which may
 //! quote the URL).
@@ -112,18 +124,21 @@
 //! | `error_stats.active_calls` | gauge | {call} | the same, under way |
 //! | `error_stats.wait.duration` | histogram | s | waits told by [`ErrorStats::record_wait`] |
 //! | `error_stats.healed_attempts` | counter | {attempt} | failed attempts whose call succeeded |
-//! | `error_stats.alarm` | gauge | {call} | failed calls in a row when the alarm was raised; 0 when it is not |
+//! | `error_stats.alarm` | gauge | {call} | failed calls in a row when the alarm was raised, of all handles of the process together; 0 when none is |
 //!
 //! | attribute | on | value |
 //! |-----------|----|-------|
 //! | `http.request.method` | durations, active | the method, `_OTHER` for one that HTTP does not know |
 //! | `server.address` | durations, active | the host, where there is one; `_OTHER` beyond the first 32 |
+//! | `server.port` | durations, active; of a client | the port that the URI has or its scheme implies; the first 32 |
+//! | `url.scheme` | durations, active | the URI's scheme, where it has one (over HTTP/1 a server's have none); `_OTHER` but for `http` and `https` |
 //! | `error_stats.label` | durations, active | the request's [`Label`], where it has one; `_OTHER` beyond the first 32 |
 //! | `http.response.status_code` | durations | the status, where there is one |
 //! | `rpc.response.status_code` | durations | the name of a gRPC call's code, where there is one ([RPC conventions][rpc]) |
 //! | `error.type` | durations | the status from 400 (server: 500) on, a gRPC code that is no `OK` (server: that is its fault); else `TlsHandshake.Eof` and the like, `cancelled`, `panic` |
 //!
-//! An upper bound on the series follows: 10 methods × 33 hosts × 34 labels or none × the statuses and errors that occur.
+//! An upper bound on the series follows: 10 methods × 33 hosts × 33 ports × 4 schemes × 34 labels, or none of them, × the
+//! statuses and errors that occur.
 //!
 //! # Features
 //!
@@ -146,6 +161,7 @@ mod events;
 mod failure;
 mod future;
 mod grpc;
+mod guard;
 mod history;
 mod joins;
 mod label;
@@ -153,6 +169,7 @@ mod latency;
 mod layer;
 mod lease;
 mod ledger;
+mod line;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod names;

@@ -1,9 +1,9 @@
 //! Calls, told to the `metrics` facade. The only file that knows it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use metrics::{
     Label, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
@@ -12,6 +12,7 @@ use metrics::{
 use crate::alarm::Alarm;
 use crate::failure::Reason;
 use crate::grpc::GrpcCode;
+use crate::guard::shielded;
 use crate::outcome::Answer;
 
 const CLIENT_DURATION: &str = "http.client.request.duration";
@@ -23,6 +24,9 @@ const CALL_ACTIVE: &str = "error_stats.active_calls";
 const WAIT_DURATION: &str = "error_stats.wait.duration";
 const HEALED: &str = "error_stats.healed_attempts";
 const ALARM: &str = "error_stats.alarm";
+
+/// Whose panic it is, if what is told panics.
+pub(crate) const WHOSE: &str = "the metrics recorder";
 
 /// What a name that is not told apart is called (OpenTelemetry's word for methods).
 const OTHER: &str = "_OTHER";
@@ -37,23 +41,65 @@ pub enum Side {
     Server,
 }
 
+/// How many ports are told apart.
+const PORTS: usize = 32;
+
 /// Whether the facade is told, and of which side.
 #[derive(Debug, Default)]
-pub(crate) struct Switch(AtomicU8);
+pub(crate) struct Switch {
+    side: AtomicU8,
+    /// The first ports asked, each plus one: whoever asks more makes no more time series.
+    ports: [AtomicU32; PORTS],
+}
 
 impl Switch {
     pub(crate) fn set(&self, side: Side) {
         describe(side);
-        self.0.store(1 + side as u8, Ordering::Relaxed);
+        self.side.store(1 + side as u8, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> Option<Side> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.side.load(Ordering::Relaxed) {
             0 => None,
             1 => Some(Side::Client),
             _ => Some(Side::Server),
         }
     }
+}
+
+impl Switch {
+    /// The port that a client asks, by the URI or by its scheme; none of a server, whose clients name any, and none
+    /// beyond the table.
+    fn port(&self, side: Side, uri: &Uri) -> Option<SharedString> {
+        let port = match (side, uri.port_u16(), scheme(uri)) {
+            (Side::Server, ..) => None,
+            (Side::Client, Some(port), _) => Some(port),
+            (Side::Client, None, Some("http")) => Some(80),
+            (Side::Client, None, Some("https")) => Some(443),
+            (Side::Client, None, _) => None,
+        }?;
+        let mark = u32::from(port) + 1;
+        let is_its = |cell: &AtomicU32| match cell.load(Ordering::Relaxed) {
+            0 => match cell.compare_exchange(0, mark, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => true,
+                Err(taken) => taken == mark,
+            },
+            taken => taken == mark,
+        };
+        self.ports.iter().any(is_its).then(|| match port {
+            80 => "80".into(),
+            443 => "443".into(),
+            _ => port.to_string().into(),
+        })
+    }
+}
+
+fn scheme(uri: &Uri) -> Option<&'static str> {
+    Some(match uri.scheme_str()? {
+        "http" => "http",
+        "https" => "https",
+        _ => OTHER,
+    })
 }
 
 fn describe(side: Side) {
@@ -86,11 +132,36 @@ pub(crate) fn healed(attempts: u64) {
     counter!(HEALED).increment(attempts);
 }
 
-pub(crate) fn alarm(alarm: &Alarm) {
-    gauge!(ALARM).set(match alarm {
-        Alarm::Raised { failures, .. } => *failures as f64,
-        Alarm::Cleared { .. } => 0.0,
-    });
+/// One handle's part of the alarms' gauge, which all handles of the process share.
+#[derive(Default)]
+pub(crate) struct Share(AtomicU64);
+
+impl Share {
+    /// Alarms come in order, one at a time.
+    pub(crate) fn tell(&self, alarm: &Alarm) {
+        shielded(WHOSE, || match *alarm {
+            Alarm::Raised { failures, .. } => self.set(failures),
+            Alarm::Cleared { .. } => self.set(0),
+        });
+    }
+
+    fn set(&self, failures: u64) {
+        let before = self.0.swap(failures, Ordering::Relaxed);
+        if failures >= before {
+            gauge!(ALARM).increment((failures - before) as f64);
+        } else {
+            gauge!(ALARM).decrement((before - failures) as f64);
+        }
+    }
+}
+
+/// Who is gone has no alarm raised.
+impl Drop for Share {
+    fn drop(&mut self) {
+        if *self.0.get_mut() > 0 {
+            shielded(WHOSE, || self.set(0));
+        }
+    }
 }
 
 /// A request under way: what its metrics are told of it.
@@ -100,6 +171,8 @@ pub(crate) struct Told {
     on_the_wire: bool,
     method: &'static str,
     host: Option<SharedString>,
+    port: Option<SharedString>,
+    scheme: Option<&'static str>,
     label: Option<SharedString>,
 }
 
@@ -113,18 +186,21 @@ pub(crate) enum End<'a> {
 
 impl Told {
     /// `host` and `label` are names of the bounded tables, or empty for all others.
-    pub(crate) fn started(
-        side: Side,
+    pub(crate) fn started<B>(
+        switch: &Switch,
         on_the_wire: bool,
-        method: &Method,
+        request: &Request<B>,
         host: Option<String>,
         label: Option<String>,
-    ) -> Box<Self> {
+    ) -> Option<Box<Self>> {
+        let side = switch.get()?;
         let named = |name: String| if name.is_empty() { OTHER.into() } else { name.into() };
         let (host, label) = (host.map(named), label.map(named));
-        let told = Box::new(Self { side, on_the_wire, method: known(method), host, label });
+        let (port, scheme) = (switch.port(side, request.uri()), scheme(request.uri()));
+        let method = known(request.method());
+        let told = Box::new(Self { side, on_the_wire, method, host, port, scheme, label });
         gauge!(told.names().1, told.labels()).increment(1);
-        told
+        Some(told)
     }
 
     pub(crate) fn ended(&self, nanos: u64, end: &End<'_>) {
@@ -156,6 +232,8 @@ impl Told {
     fn labels(&self) -> Vec<Label> {
         let mut labels = vec![Label::new("http.request.method", self.method)];
         labels.extend(self.host.clone().map(|host| Label::new("server.address", host)));
+        labels.extend(self.port.clone().map(|port| Label::new("server.port", port)));
+        labels.extend(self.scheme.map(|scheme| Label::new("url.scheme", scheme)));
         labels.extend(self.label.clone().map(|label| Label::new("error_stats.label", label)));
         labels
     }

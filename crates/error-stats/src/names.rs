@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock};
 
-use crate::bell::lock;
+use crate::guard::lock;
 
 /// How many names are told apart. So few that a scan beats a hash.
 pub(crate) const NAMES: usize = 32;

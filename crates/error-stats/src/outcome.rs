@@ -14,6 +14,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    #[inline]
     pub(crate) fn is_failure(self) -> bool {
         match self {
             Self::Http(status) => is_failure(status),
@@ -21,6 +22,7 @@ impl Answer {
         }
     }
 
+    #[inline]
     pub(crate) fn proves_health(self) -> bool {
         match self {
             Self::Http(status) => proves_health(status),

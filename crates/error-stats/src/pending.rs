@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, header};
+use tokio::time::Instant;
 use tracing::Level;
 use wire_fault::{AsFault, CallId, QueryId};
 
 use crate::events::{self, RequestLine};
 use crate::failure::Reason;
 use crate::grpc::GrpcCode;
+use crate::guard;
+#[cfg(feature = "metrics")]
+use crate::guard::shielded;
 use crate::label::Label;
 use crate::lease::{Lease, Leases};
 #[cfg(feature = "metrics")]
@@ -26,7 +30,7 @@ use crate::shared::{Shared, Subject};
 pub(crate) struct Pending {
     shared: Arc<Lease>,
     subject: Subject,
-    line: Option<Box<RequestLine>>,
+    line: Option<RequestLine>,
     #[cfg(feature = "metrics")]
     metrics: Option<Box<metrics::Told>>,
     stage: Stage,
@@ -45,20 +49,22 @@ enum Stage {
 impl Pending {
     #[inline]
     pub(crate) fn start<B>(leases: &Leases, role: Role, request: &mut Request<B>) -> Self {
+        // First of all: what follows goes on beside what a clock read makes the processor wait for.
+        let began = Instant::now();
         let seat = seat::mine();
         let shared = leases.take(seat);
         let line = RequestLine::of(role, request);
         let call = match role {
-            // Only where something is joined by it: the extension allocates.
-            Role::Calls if shared.expects_attempts() || line.is_some() => {
+            // Only where something is joined by it, attempts or events: the extension allocates.
+            Role::Calls if shared.expects_attempts() || events::is_loud(Level::DEBUG) => {
                 Some(CallId::of(request.extensions_mut()))
             }
             _ => request.extensions().get().copied(),
         };
         let repeat = role == Role::Attempts && shared.joins.has_failed(call);
         let subject =
-            Subject { role, call, tags: tags(&shared, request), began: shared.wall.present(), repeat };
-        shared.started(seat, &subject);
+            Subject { role, call, tags: tags(&shared, request), began: shared.wall.offset(began), repeat };
+        shared.shard(seat).side(role).start(seat, subject.tags);
         let pending = Self {
             #[cfg(feature = "metrics")]
             metrics: None,
@@ -76,13 +82,15 @@ impl Pending {
     /// Tells the facade, if it is to be told.
     #[cfg(feature = "metrics")]
     fn with_metrics<B>(mut self, request: &Request<B>) -> Self {
-        if let Some(side) = self.shared.metrics.get() {
+        if self.shared.metrics.get().is_some() {
             let on_the_wire = self.shared.is_told(self.subject.role);
             let name = |names: &Names, place: u8| names.name(place).unwrap_or_default().to_owned();
             let Tags { host, label } = self.subject.tags;
             let host = host.map(|place| name(&self.shared.hosts, place));
             let label = label.map(|place| name(&self.shared.labels, place));
-            self.metrics = Some(metrics::Told::started(side, on_the_wire, request.method(), host, label));
+            let switch = &self.shared.metrics;
+            let told = || metrics::Told::started(switch, on_the_wire, request, host, label);
+            self.metrics = shielded(metrics::WHOSE, told).flatten();
         }
         self
     }
@@ -149,49 +157,56 @@ impl Pending {
     #[inline]
     fn answered(&self, answer: Answer) {
         let now = self.shared.wall.fresh_now();
-        self.shared.answered(&self.subject, answer, now);
+        let seat = seat::mine();
+        self.shared.answered(self.shared.shard(seat), seat, &self.subject, answer, now);
+        let crossed = answer.proves_health() && self.shared.recovered(self.subject.role);
         #[cfg(feature = "metrics")]
         self.tell_metrics(now, &metrics::End::Answered(answer));
         if events::is_loud(Level::DEBUG) {
             events::answered(&self.told(now), answer);
         }
-        if answer.proves_health() {
-            self.shared.recovered(self.subject.role);
+        if crossed {
+            self.shared.bell.tell();
         }
     }
 
     #[cold]
     fn failed(&self, reason: Reason, query_id: Option<QueryId>) {
         let now = self.shared.wall.fresh_now();
-        self.shared.failed(&self.subject, &reason, now);
+        let seat = seat::mine();
+        self.shared.failed(self.shared.shard(seat), seat, &self.subject, &reason, now);
+        let crossed = self.shared.missed(self.subject.role, reason, self.subject.call, query_id);
         #[cfg(feature = "metrics")]
         self.tell_metrics(now, &metrics::End::Failed(&reason));
         events::failed(&self.told(now), &reason, query_id);
-        self.shared.missed(self.subject.role, reason, self.subject.call, query_id);
+        if crossed {
+            self.shared.bell.tell();
+        }
     }
 
     /// Dropped before it has ended.
     #[cold]
     fn abandoned(&self) {
         let panicked = self.stage == Stage::Inside;
-        self.shared.cancelled(&self.subject, panicked);
         let now = self.shared.wall.fresh_now();
+        let seat = seat::mine();
+        self.shared.cancelled(self.shared.shard(seat), seat, &self.subject, panicked, now);
         #[cfg(feature = "metrics")]
         self.tell_metrics(now, if panicked { &metrics::End::Panicked } else { &metrics::End::Cancelled });
-        let told = self.told(now);
-        if panicked { events::panicked(&told) } else { events::cancelled(&told) }
+        let subject = self.told(now);
+        guard::told(|| if panicked { events::panicked(&subject) } else { events::cancelled(&subject) });
     }
 
     #[cfg(feature = "metrics")]
     fn tell_metrics(&self, now: u64, end: &metrics::End<'_>) {
         if let Some(told) = &self.metrics {
-            told.ended(now.saturating_sub(self.subject.began), end);
+            shielded(metrics::WHOSE, || told.ended(now.saturating_sub(self.subject.began), end));
         }
     }
 
     fn told(&self, now: u64) -> events::Subject<'_> {
         let Subject { role, call, began, .. } = self.subject;
-        events::Subject { role, call, line: self.line.as_deref(), nanos: now.saturating_sub(began) }
+        events::Subject { role, call, line: self.line.as_ref(), nanos: now.saturating_sub(began) }
     }
 }
 

@@ -21,6 +21,9 @@ impl fmt::Display for Snapshot {
             "of the failed",
             &[(self.healed, "healed by a repeat"), (self.unjoined, "of unknown calls")],
         )?;
+        if self.alarms_left_out > 0 {
+            write!(f, "\nalarms left out, for the hooks were slow: {}", self.alarms_left_out)?;
+        }
         if self.waits.count > 0 {
             write!(f, "\nwaits for the rate limit: {}", Quantiles(&self.waits))?;
         }

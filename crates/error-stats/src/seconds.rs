@@ -1,4 +1,4 @@
-//! How many requests started in each of the last seconds, of one shard.
+//! How many of the requests that started in each of the last seconds were answered well, of one shard.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,20 +17,31 @@ impl Seconds {
         Self([const { AtomicU64::new(0) }; SECONDS])
     }
 
-    /// Counts a request that starts in `second`. Before the first of a second `turn` is called: what the ring
-    /// is about to forget is read then.
+    /// Counts one that started in `second`. Before the first of a second `turn` is called: what the ring is about to
+    /// forget is read then.
     #[inline]
-    pub(crate) fn started(&self, seat: Seat, second: u32, turn: impl FnOnce()) {
+    pub(crate) fn add(&self, seat: Seat, second: u32, turn: impl FnOnce()) {
         let cell = &self.0[second as usize % SECONDS];
+        let seen = cell.load(Ordering::Relaxed);
+        if seat.alone() && unpack(seen).0 == second && seen != 0 {
+            cell.store(seen.wrapping_add(1), Ordering::Relaxed);
+        } else {
+            Self::add_slowly(cell, seat, second, turn);
+        }
+    }
+
+    /// The first of its second, or in company.
+    #[cold]
+    fn add_slowly(cell: &AtomicU64, seat: Seat, second: u32, turn: impl FnOnce()) {
         let mut seen = cell.load(Ordering::Relaxed);
         if unpack(seen).0 != second || seen == 0 {
             turn();
             seen = cell.load(Ordering::Relaxed);
         }
         loop {
-            let count = if unpack(seen).0 == second { unpack(seen).1.saturating_add(1) } else { 1 };
-            let next = u64::from(second) << 32 | u64::from(count);
-            if seat.alone {
+            let first = u64::from(second) << 32 | 1;
+            let next = if unpack(seen).0 == second && seen != 0 { seen.wrapping_add(1) } else { first };
+            if seat.alone() {
                 cell.store(next, Ordering::Relaxed);
                 return;
             }
@@ -41,7 +52,7 @@ impl Seconds {
         }
     }
 
-    /// The seconds in which something started, with how much; in no order.
+    /// The seconds of which something was counted, with how much; in no order.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (u32, u32)> {
         self.0.iter().map(|cell| unpack(cell.load(Ordering::Relaxed))).filter(|(_, count)| *count > 0)
     }
@@ -57,16 +68,13 @@ mod tests {
 
     use super::*;
 
-    const ALONE: Seat = Seat { index: 0, alone: true };
-    const IN_COMPANY: Seat = Seat { index: 64, alone: false };
-
     #[test]
     fn each_second_has_its_count_and_is_announced_once() {
-        for seat in [ALONE, IN_COMPANY] {
+        for seat in [Seat::FIRST, Seat::SHARED] {
             let seconds = Seconds::new();
             let mut turns = Vec::new();
             for second in [0, 0, 1, 1, 1, 63, 64, 65] {
-                seconds.started(seat, second, || turns.push(second));
+                seconds.add(seat, second, || turns.push(second));
             }
             assert_eq!(turns, [0, 1, 63, 64, 65]);
             let mut counts: Vec<_> = seconds.counts().collect();
@@ -80,7 +88,7 @@ mod tests {
         let seconds = Seconds::new();
         thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..10_000).for_each(|_| seconds.started(IN_COMPANY, 7, || {})));
+                scope.spawn(|| (0..10_000).for_each(|_| seconds.add(Seat::SHARED, 7, || {})));
             }
         });
         assert_eq!(seconds.counts().collect::<Vec<_>>(), [(7, 80_000)]);

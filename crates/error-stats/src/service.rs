@@ -19,7 +19,7 @@ use crate::role::Role;
 ///
 /// Errors and readiness are the inner service's own. The layer of calls gives each request a
 /// [`CallId`](wire_fault::CallId) if it has none, where its handle has made a layer of attempts, or somebody
-/// listens to its events: without either there is nothing to join.
+/// listens to its DEBUG events: without either there is nothing to join.
 ///
 /// # Cancellation
 ///
@@ -42,14 +42,18 @@ impl<S, M> Record<S, M> {
         Self { inner, shared, role, marker: PhantomData }
     }
 
+    /// Calls the inner service. The call is counted before that: if it panics, that counts all the same.
     #[inline]
-    pub(crate) fn start<B>(&mut self, mut request: Request<B>) -> (S::Future, Pending)
+    pub(crate) fn start<B, F>(
+        &mut self,
+        mut request: Request<B>,
+        future: impl FnOnce(S::Future, Pending) -> F,
+    ) -> F
     where
         S: Service<Request<B>>,
     {
-        // Before the inner service is called: if that panics, the call is counted all the same.
         let pending = Pending::start(&self.shared, self.role, &mut request);
-        (self.inner.call(request), pending)
+        future(self.inner.call(request), pending)
     }
 }
 
@@ -74,7 +78,6 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let (future, pending) = self.start(request);
-        ResponseFuture::new(future, pending)
+        self.start(request, ResponseFuture::new)
     }
 }

@@ -1,7 +1,7 @@
 //! What the threads of one seat have counted.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http::StatusCode;
 
@@ -49,7 +49,7 @@ impl Shard {
 
 /// The shards of one handle, each made when the first thread sits down there.
 #[derive(Debug)]
-pub(crate) struct Shards([OnceLock<Box<Shard>>; SEATS]);
+pub(crate) struct Shards([OnceLock<Arc<Shard>>; SEATS]);
 
 impl Shards {
     pub(crate) const fn new() -> Self {
@@ -57,8 +57,8 @@ impl Shards {
     }
 
     #[inline]
-    pub(crate) fn at(&self, seat: Seat) -> &Shard {
-        self.0[seat.index].get_or_init(|| Box::new(Shard::new()))
+    pub(crate) fn at(&self, seat: Seat) -> &Arc<Shard> {
+        self.0[seat.index()].get_or_init(|| Arc::new(Shard::new()))
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Shard> + Clone {
@@ -147,7 +147,7 @@ impl Side {
     #[inline]
     pub(crate) fn succeeded_at(&self, seat: Seat, offset: u64) {
         let at = offset.saturating_add(1);
-        if seat.alone {
+        if seat.alone() {
             self.last_success.store(at, Ordering::Relaxed);
         } else {
             self.last_success.fetch_max(at, Ordering::Relaxed);

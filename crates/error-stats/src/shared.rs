@@ -1,27 +1,32 @@
 //! What the handle, the layers and the calls in flight hold in common.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Response};
-use wire_fault::{CallId, QueryId};
+use wire_fault::{CallId, Phase, QueryId};
 
-use crate::bell::{Bell, lock};
+use crate::bell::Bell;
 use crate::counters;
 use crate::events;
 use crate::failure::{Failure, Reason};
+use crate::guard::lock;
+#[cfg(feature = "metrics")]
+use crate::guard::shielded;
 use crate::history::{Facts, History, OPEN};
-use crate::joins::Joins;
+use crate::joins::{Dropped, Ended, Joins};
 use crate::latency::Latency;
 use crate::ledger::Ledger;
+#[cfg(feature = "metrics")]
+use crate::metrics;
 use crate::names::{NAMES, Names};
 use crate::outcome::Answer;
 use crate::pattern::Evidence;
 use crate::place::{CAUSES, Place, position};
 use crate::role::Role;
 use crate::seat::{self, Seat};
-use crate::shard::{Shards, Tags};
+use crate::shard::{Shard, Shards, Tags};
 use crate::snapshot::{StreakReport, Tally};
 use crate::threshold;
 use crate::wall::{self, Wall};
@@ -42,7 +47,7 @@ pub(crate) struct Shared {
     attempts_seen: AtomicBool,
     query_id_header: Mutex<HeaderName>,
     #[cfg(feature = "metrics")]
-    pub(crate) metrics: crate::metrics::Switch,
+    pub(crate) metrics: metrics::Switch,
 }
 
 /// A call or attempt of which the outcome is told.
@@ -74,7 +79,7 @@ impl Shared {
             attempts_seen: AtomicBool::new(false),
             query_id_header: Mutex::new(QueryId::HEADER),
             #[cfg(feature = "metrics")]
-            metrics: crate::metrics::Switch::default(),
+            metrics: metrics::Switch::default(),
         }
     }
 
@@ -107,48 +112,87 @@ impl Shared {
         QueryId::in_headers(headers, &lock(&self.query_id_header))
     }
 
-    #[inline]
-    pub(crate) fn started(&self, seat: Seat, subject: &Subject) {
-        let shard = self.shards.at(seat);
-        shard.side(subject.role).start(seat, subject.tags);
-        if self.is_timed(subject) {
-            let second = second(subject.began);
-            shard.seconds.started(seat, second, || self.turn(second));
+    /// Counts a call that was dropped, or ended by a panic.
+    pub(crate) fn cancelled(&self, shard: &Shard, seat: Seat, subject: &Subject, panicked: bool, now: u64) {
+        shard.side(subject.role).cancel(seat, subject.tags, panicked);
+        let second = second(subject.began);
+        match (subject.role, subject.call) {
+            // Whether its call goes on is not known yet: if it does, somebody above has lost patience.
+            (Role::Attempts, Some(call)) if !panicked => {
+                let dropped =
+                    Dropped { attempts: 1, timed: !subject.repeat, second, host: subject.tags.host };
+                self.joins.attempt_dropped(call, dropped);
+            }
+            _ if self.is_timed(subject) => self.history(now).cancelled(second, self.hour(second)),
+            _ => {}
         }
-    }
-
-    pub(crate) fn cancelled(&self, subject: &Subject, panicked: bool) {
-        let seat = seat::mine();
-        self.shards.at(seat).side(subject.role).cancel(seat, subject.tags, panicked);
-        if self.is_timed(subject) {
-            let second = second(subject.began);
-            lock(&self.history).cancelled(second, self.hour(second));
-        }
-        if subject.role == Role::Calls {
-            self.joins.call_ended(subject.call, false);
+        if let Some(Ended { dropped, .. }) = self.call_ended(subject, false) {
+            if dropped.timed {
+                self.history(now).cancelled(dropped.second, self.hour(dropped.second));
+            }
         }
     }
 
     /// Counts a call that was answered, and not by a failure.
     #[inline]
-    pub(crate) fn answered(&self, subject: &Subject, answer: Answer, now: u64) {
-        let seat = seat::mine();
-        let side = self.shards.at(seat).side(subject.role);
+    pub(crate) fn answered(&self, shard: &Shard, seat: Seat, subject: &Subject, answer: Answer, now: u64) {
+        let took = now.saturating_sub(subject.began);
+        let side = shard.side(subject.role);
         side.answered(seat, subject.tags, answer, false);
-        side.latency.record(seat, now.saturating_sub(subject.began));
+        side.latency.record(seat, took);
         if answer.proves_health() {
             side.succeeded_at(seat, now);
         }
-        if subject.role == Role::Calls {
-            let healed = self.joins.call_ended(subject.call, true);
-            self.tell_healed(healed);
+        if self.is_timed(subject) {
+            if took < OPEN_NANOS {
+                shard.seconds.add(seat, second(subject.began), || drop(self.history(now)));
+            } else {
+                self.answered_late(subject, now);
+            }
+        }
+        if let Some(ended) = self.call_ended(subject, true) {
+            self.settle(&ended, None, now);
+        }
+    }
+
+    #[cold]
+    fn answered_late(&self, subject: &Subject, now: u64) {
+        let second = second(subject.began);
+        self.history(now).answered(second, self.hour(second));
+    }
+
+    /// What is left to do of a call, if anything is.
+    #[inline]
+    fn call_ended(&self, subject: &Subject, succeeded: bool) -> Option<Ended> {
+        match (subject.role, subject.call) {
+            (Role::Calls, Some(call)) => self.joins.call_ended(call, succeeded),
+            _ => None,
+        }
+    }
+
+    /// The end of a call that was not dropped: attempts of it that were had come to nothing, whoever dropped them.
+    #[cold]
+    fn settle(&self, ended: &Ended, reason: Option<&Reason>, now: u64) {
+        let Ended { healed, dropped } = *ended;
+        self.tell_healed(healed);
+        if dropped.attempts == 0 {
+            return;
+        }
+        let mut history = self.history(now);
+        let place = reason.map_or(Place::Phase(Phase::Unknown), Place::of);
+        let host = dropped.host.map(usize::from);
+        for _ in 0..dropped.attempts {
+            history.sort(place.cell(), reason.and_then(cause), host);
+        }
+        if dropped.timed {
+            history.failed(dropped.second, self.hour(dropped.second));
         }
     }
 
     #[cfg(feature = "metrics")]
     fn tell_healed(&self, healed: u64) {
         if healed > 0 && self.metrics.get().is_some() {
-            crate::metrics::healed(healed);
+            shielded(metrics::WHOSE, || metrics::healed(healed));
         }
     }
 
@@ -156,9 +200,8 @@ impl Shared {
     fn tell_healed(&self, _: u64) {}
 
     /// Counts a call that failed.
-    pub(crate) fn failed(&self, subject: &Subject, reason: &Reason, now: u64) {
-        let seat = seat::mine();
-        let side = self.shards.at(seat).side(subject.role);
+    pub(crate) fn failed(&self, shard: &Shard, seat: Seat, subject: &Subject, reason: &Reason, now: u64) {
+        let side = shard.side(subject.role);
         match reason {
             Reason::Status(status) => side.answered(seat, subject.tags, Answer::Http(*status), true),
             Reason::Grpc(code) => side.answered(seat, subject.tags, Answer::Grpc(*code), true),
@@ -169,30 +212,45 @@ impl Shared {
         }
         side.latency.record(seat, now.saturating_sub(subject.began));
         if self.is_told(subject.role) {
-            let cause = reason.fault().and_then(|fault| position(&CAUSES, &fault.cause));
             let second = second(subject.began);
-            let mut history = lock(&self.history);
-            history.sort(Place::of(reason).cell(), cause, subject.tags.host.map(usize::from));
+            let mut history = self.history(now);
+            history.sort(Place::of(reason).cell(), cause(reason), subject.tags.host.map(usize::from));
             if !subject.repeat {
                 history.failed(second, self.hour(second));
             }
         }
-        match subject.role {
-            Role::Calls => _ = self.joins.call_ended(subject.call, false),
-            Role::Attempts => self.joins.attempt_failed(subject.call),
+        if subject.role == Role::Attempts {
+            self.joins.attempt_failed(subject.call);
+        }
+        if let Some(ended) = self.call_ended(subject, false) {
+            self.settle(&ended, Some(reason), now);
         }
     }
 
-    /// Tells the streak of a success.
+    /// Tells the streak of a success, and tells whether there is an alarm to be told.
     #[inline]
-    pub(crate) fn recovered(&self, role: Role) {
-        self.ledger(role).watch.succeed(|| self.wall.moment(), &self.bell);
+    pub(crate) fn recovered(&self, role: Role) -> bool {
+        let crossed = self.ledger(role).watch.succeed(|| self.wall.moment(), &self.bell);
+        if crossed {
+            self.bell.ring();
+        }
+        crossed
     }
 
-    /// Tells the streak of a failure.
-    pub(crate) fn missed(&self, role: Role, reason: Reason, call: Option<CallId>, query_id: Option<QueryId>) {
+    /// Tells the streak of a failure, and tells whether there is an alarm to be told.
+    pub(crate) fn missed(
+        &self,
+        role: Role,
+        reason: Reason,
+        call: Option<CallId>,
+        query_id: Option<QueryId>,
+    ) -> bool {
         let failure = || Failure { reason, at: self.wall.moment(), call, query_id };
-        self.ledger(role).watch.fail(failure, &self.bell);
+        let crossed = self.ledger(role).watch.fail(failure, &self.bell);
+        if crossed {
+            self.bell.ring();
+        }
+        crossed
     }
 
     /// Counts a service that failed before it took a request.
@@ -200,8 +258,11 @@ impl Shared {
         let seat = seat::mine();
         self.shards.at(seat).side(role).not_ready.add(seat);
         self.wall.fresh_now();
+        let crossed = self.missed(role, reason, None, query_id);
         events::not_ready(role, &reason);
-        self.missed(role, reason, None, query_id);
+        if crossed {
+            self.bell.tell();
+        }
     }
 
     pub(crate) fn waited(&self, waited: Duration) {
@@ -210,7 +271,7 @@ impl Shared {
         self.shards.at(seat).waits.record(seat, nanos);
         #[cfg(feature = "metrics")]
         if self.metrics.get().is_some() {
-            crate::metrics::waited(waited);
+            shielded(metrics::WHOSE, || metrics::waited(waited));
         }
     }
 
@@ -239,9 +300,10 @@ impl Shared {
 
     /// What has happened when, up to now.
     pub(crate) fn evidence(&self) -> Evidence {
-        let history = lock(&self.history).clone().close(self);
+        let now = self.wall.now();
+        let history = lock(&self.history).clone().close(second(self.wall.offset(now.instant)), self);
         let hosts = self.hosts.known().map(str::to_owned).collect();
-        Evidence { history, hosts, beginning: self.wall.at(self.wall.instant(0)), now: self.wall.now() }
+        Evidence { history, hosts, beginning: self.wall.at(self.wall.instant(0)), now }
     }
 
     /// Whose outcomes make the history: the attempts' where they are counted, since it is they that met the
@@ -256,13 +318,21 @@ impl Shared {
         self.is_told(subject.role) && !subject.repeat
     }
 
+    /// The history, which has been told of all seconds that are complete.
     #[cold]
-    fn turn(&self, second: u32) {
-        if let Some(end) = second.checked_sub(OPEN) {
-            lock(&self.history).settle(end, self);
-        }
+    fn history(&self, now: u64) -> MutexGuard<'_, History> {
+        let mut history = lock(&self.history);
+        history.settle(second(now).saturating_sub(OPEN), self);
+        history
     }
 }
+
+fn cause(reason: &Reason) -> Option<usize> {
+    reason.fault().and_then(|fault| position(&CAUSES, &fault.cause))
+}
+
+/// How long a second is held open, in nanoseconds.
+const OPEN_NANOS: u64 = OPEN as u64 * 1_000_000_000;
 
 #[inline]
 fn second(offset: u64) -> u32 {
@@ -270,7 +340,7 @@ fn second(offset: u64) -> u32 {
 }
 
 impl Facts for Shared {
-    fn started(&self) -> impl Iterator<Item = (u32, u32)> {
+    fn answered(&self) -> impl Iterator<Item = (u32, u32)> {
         self.shards.all().flat_map(|shard| shard.seconds.counts())
     }
 
@@ -287,17 +357,19 @@ impl Facts for Shared {
 
 #[cfg(test)]
 mod tests {
-    use crate::shard::Shard;
-
     use super::*;
+    use crate::alarm::Alarm;
+    use crate::line::ROOM;
 
-    /// What the crate's documentation states, but for what is on the heap: the history's 52 KiB, the joins' 16.
+    /// What the crate's documentation states, but for what is on the heap: the history's 52 KiB, the joins' 24.
     #[test]
     fn a_handle_is_of_the_stated_size() {
         let heap = (crate::history::MINUTES + crate::history::HOURS) * size_of::<crate::history::Span>()
             + crate::history::STRATA * size_of::<crate::rates::Stratum>()
-            + 16 * 64 * size_of::<(CallId, u64)>();
-        assert!(size_of::<Shared>() + heap <= 84 << 10, "{} and {heap} bytes", size_of::<Shared>());
+            + crate::joins::HEAP;
+        assert!(size_of::<Shared>() + heap <= 92 << 10, "{} and {heap} bytes", size_of::<Shared>());
         assert!(size_of::<Shard>() <= 17 << 10, "{} bytes", size_of::<Shard>());
+        // Two lines of alarms.
+        assert!(2 * ROOM * size_of::<Alarm>() <= 40 << 10, "{} bytes", size_of::<Alarm>());
     }
 }

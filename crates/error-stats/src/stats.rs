@@ -35,7 +35,7 @@ impl ErrorStats {
     /// Like [`new`](Self::new), with a wall clock of the caller's own, for tests.
     ///
     /// It is read now, and when a call or snapshot finds the last reading an hour old; in between, tokio's
-    /// clock carries it on.
+    /// clock carries it on, and for another hour if it panics then.
     ///
     /// ```
     /// use error_stats::ErrorStats;
@@ -104,28 +104,33 @@ impl ErrorStats {
     /// Adds a hook that is told of each alarm. Holds for all clones; several hooks are told in the order they
     /// were added.
     ///
-    /// A hook is told each alarm once, in order, one at a time, by the task of a call whose outcome crossed
-    /// the threshold; no other call waits for it, and no lock is held, so it may make calls and take
-    /// snapshots. It should be quick: hand slow work to a channel or a task of its own, or the call that
-    /// tells it waits.
+    /// A hook is told each alarm once, in order, one at a time. No call waits for it, and no lock is held: it runs on a
+    /// thread that tokio keeps for what blocks ([`spawn_blocking`]), so it may take its time, make calls, and take
+    /// snapshots; the alarms and the hooks that come after it wait. While 64 alarms wait, the oldest streaks are left
+    /// out, raised and cleared together, and [`Snapshot::alarms_left_out`] counts them: what a hook hears alternates,
+    /// and its last says how things are.
+    ///
+    /// Where no tokio runtime is entered, the call whose outcome crossed the threshold runs the hook itself, and waits.
+    /// A runtime that ends waits for the hook that is running, as for all that blocks.
     ///
     /// A hook that holds a clone of this handle keeps it alive forever.
     ///
+    /// [`spawn_blocking`]: tokio::task::spawn_blocking
+    ///
     /// # Panics
     ///
-    /// A panic of the hook is caught, and reported as an ERROR event; the call, the other hooks and later
-    /// alarms go on as if it had returned. (Not where the program is built with `panic = "abort"`.)
+    /// A panic of the hook is caught, and told as an ERROR event; the other hooks and later alarms go on as if it had
+    /// returned. (Not where the program is built with `panic = "abort"`.)
     ///
     /// ```
     /// use error_stats::{Alarm, ErrorStats};
-    /// use tokio::sync::mpsc;
     ///
-    /// let (sender, mut receiver) = mpsc::unbounded_channel::<Alarm>();
-    /// let stats = ErrorStats::new().on_alarm(move |alarm| {
-    ///     sender.send(*alarm).ok(); // nobody listens any more: fine
+    /// let stats = ErrorStats::new().on_alarm(|alarm| match alarm {
+    ///     Alarm::Raised { failures, last, .. } => println!("{failures} in a row; the last: {}", last.reason),
+    ///     Alarm::Cleared { lasted, .. } => println!("over, after {lasted:?}"),
+    ///     _ => {}
     /// });
     /// # drop(stats);
-    /// # assert!(receiver.try_recv().is_err());
     /// ```
     #[must_use]
     pub fn on_alarm(self, hook: impl Fn(&Alarm) + Send + Sync + 'static) -> Self {
@@ -147,9 +152,10 @@ impl ErrorStats {
     #[cfg(feature = "metrics")]
     #[must_use]
     pub fn with_metrics(self, side: crate::metrics::Side) -> Self {
-        if self.shared.metrics.get().is_none() {
-            self.shared.bell.add(crate::metrics::alarm);
-        }
+        self.shared.bell.set_gauge(|| {
+            let share = crate::metrics::Share::default();
+            Arc::new(move |alarm| share.tell(alarm))
+        });
         self.shared.metrics.set(side);
         self
     }
@@ -157,7 +163,7 @@ impl ErrorStats {
     /// The layer that counts calls: what the caller sees. It goes outermost, above the retry.
     ///
     /// Its streak raises the alarm. It gives each request a [`CallId`](wire_fault::CallId) if it has none, where
-    /// this handle has made a layer of attempts, or somebody listens to its events.
+    /// this handle has made a layer of attempts, or somebody listens to its DEBUG events.
     ///
     /// `M` is inferred from the error of the service it wraps, when that is called.
     #[must_use]
@@ -209,6 +215,7 @@ impl ErrorStats {
             healed,
             unjoined,
             waits: shared.waits(),
+            alarms_left_out: shared.bell.left_out(),
             evidence: Arc::new(shared.evidence()),
             at: shared.wall.now(),
         }

@@ -48,7 +48,8 @@ impl Streak {
         let failures = std::mem::take(&mut self.current);
         let raised = std::mem::take(&mut self.raised);
         let since = self.began.take()?;
-        (raised > 0).then_some(Alarm::Cleared { failures, since, at })
+        let lasted = at.instant.saturating_duration_since(since.instant);
+        (raised > 0).then_some(Alarm::Cleared { failures, since, at, lasted })
     }
 }
 
@@ -91,7 +92,8 @@ mod tests {
                     let cleared = streak.succeed(at);
                     assert_eq!(cleared.is_some(), run >= 3);
                     if let Some(alarm) = cleared {
-                        assert!(matches!(alarm, Alarm::Cleared { failures, .. } if failures == run));
+                        let Alarm::Cleared { failures, lasted, .. } = alarm else { panic!("{alarm:?}") };
+                        assert_eq!((failures, lasted), (run, Duration::from_secs(run)));
                     }
                     run = 0;
                     assert_eq!(streak.began, None);

@@ -4,12 +4,15 @@
 use std::num::NonZeroU64;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use http::StatusCode;
 
 use crate::alarm::Alarm;
-use crate::bell::{Bell, lock};
+use crate::bell::Bell;
 use crate::failure::{Failure, Reason};
+use crate::guard::lock;
+use crate::line::{Line, Turn};
 use crate::wall::Wall;
 use crate::watch::Watch;
 
@@ -34,11 +37,15 @@ impl Rig {
 
     fn fail(&self) {
         let failure = || Failure { reason: DOWN, at: self.wall.now(), call: None, query_id: None };
-        self.watch.fail(failure, &self.bell);
+        if self.watch.fail(failure, &self.bell) {
+            self.bell.ring();
+        }
     }
 
     fn succeed(&self) {
-        self.watch.succeed(|| self.wall.now(), &self.bell);
+        if self.watch.succeed(|| self.wall.now(), &self.bell) {
+            self.bell.ring();
+        }
     }
 }
 
@@ -71,7 +78,7 @@ fn under_stress_raised_and_cleared_alternate_and_agree_with_the_state() {
                 assert_eq!((threshold, failures), (5, 5));
                 assert!(since.instant <= last.at.instant);
             }
-            Alarm::Cleared { failures, since, at } => {
+            Alarm::Cleared { failures, since, at, lasted } => {
                 assert_eq!(place % 2, 1, "two cleared in a row");
                 assert!(failures >= 5);
                 let Alarm::Raised { since: raised_since, last, .. } = heard[place - 1] else {
@@ -79,6 +86,7 @@ fn under_stress_raised_and_cleared_alternate_and_agree_with_the_state() {
                 };
                 assert_eq!(since, raised_since);
                 assert!(last.at.instant <= at.instant);
+                assert_eq!(lasted, at.instant - since.instant);
             }
         }
     }
@@ -113,4 +121,21 @@ fn each_crossing_is_reported_by_exactly_one_of_the_racing_threads() {
         assert!(matches!(pair[1], Alarm::Cleared { failures: THREADS, .. }), "{:?}", pair[1]);
     }
     assert_eq!(rig.watch.read().longest, THREADS);
+}
+
+/// One who delivers and is broken off leaves the rest to the next.
+#[test]
+fn a_turn_that_is_not_finished_is_given_back() {
+    let (line, at) = (Line::default(), Wall::system().now());
+    assert!(Turn::take(&line).is_none());
+    for _ in 0..3 {
+        line.push(Alarm::Cleared { failures: 1, since: at, at, lasted: Duration::ZERO });
+    }
+    let mut turn = Turn::take(&line).unwrap();
+    assert!(turn.next().is_some());
+    assert!(Turn::take(&line).is_none());
+    drop(turn);
+    let mut turn = Turn::take(&line).unwrap();
+    assert_eq!(std::iter::from_fn(|| turn.next()).count(), 2);
+    assert!(Turn::take(&line).is_none());
 }

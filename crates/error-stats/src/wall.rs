@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use crate::guard::shielded;
+
 /// How long one reading of the wall is built upon. Quartz drifts by some 50 ppm, 0.2 s in an hour: enough for
 /// a report.
 const REANCHOR_AFTER: u64 = Duration::from_secs(3600).as_nanos() as u64;
@@ -104,7 +106,8 @@ impl Wall {
     pub(crate) fn offset(&self, instant: Instant) -> u64 {
         // In `u64`: a call asks for it several times, and 128 bits cost more than the clock.
         let since = instant.saturating_duration_since(self.base);
-        since.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(since.subsec_nanos()))
+        // It holds five centuries.
+        since.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(since.subsec_nanos()))
     }
 
     /// The inverse of [`offset`](Self::offset).
@@ -127,7 +130,10 @@ impl Wall {
             return;
         }
         let since_base = i64::try_from(offset).unwrap_or(i64::MAX);
-        self.base_wall.store(to_nanos((self.source)()).saturating_sub(since_base), Ordering::Release);
+        // A source that panics leaves the old reading in force.
+        if let Some(wall) = shielded("the wall clock", || (self.source)()) {
+            self.base_wall.store(to_nanos(wall).saturating_sub(since_base), Ordering::Release);
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::num::NonZeroU64;
 
-use crate::bell::{Bell, lock};
+use crate::bell::Bell;
 use crate::failure::Failure;
+use crate::guard::lock;
 use crate::streak::Streak;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 use crate::wall::Moment;
@@ -26,31 +27,34 @@ impl Watch {
         lock(&self.streak).thresholds = thresholds;
     }
 
-    /// A failure, made under the lock, so that the streak's times are in its order.
-    pub(crate) fn fail(&self, failure: impl FnOnce() -> Failure, bell: &Bell) {
+    /// A failure, made under the lock, so that the streak's times are in its order. Tells whether it has crossed a
+    /// threshold: then there is an alarm to be told.
+    pub(crate) fn fail(&self, failure: impl FnOnce() -> Failure, bell: &Bell) -> bool {
         let mut streak = lock(&self.streak);
         let alarm = streak.fail(failure());
         self.failing.store(true, Ordering::Release);
-        let Some(alarm) = alarm else { return };
-        bell.push(alarm);
-        drop(streak);
-        bell.ring();
+        if let Some(alarm) = alarm {
+            bell.push(alarm);
+        }
+        alarm.is_some()
     }
 
-    /// A success. Its time is asked for once it is its turn, so that a streak does not end before its last
-    /// failure.
+    /// A success. Tells whether it has cleared an alarm: then there is an alarm to be told.
     #[inline]
-    pub(crate) fn succeed(&self, now: impl FnOnce() -> Moment, bell: &Bell) {
-        if !self.failing.load(Ordering::Acquire) {
-            return;
-        }
+    pub(crate) fn succeed(&self, now: impl FnOnce() -> Moment, bell: &Bell) -> bool {
+        self.failing.load(Ordering::Acquire) && self.end(now, bell)
+    }
+
+    /// The time is asked for once it is its turn, so that a streak does not end before its last failure.
+    #[cold]
+    fn end(&self, now: impl FnOnce() -> Moment, bell: &Bell) -> bool {
         let mut streak = lock(&self.streak);
         let alarm = streak.succeed(now());
         self.failing.store(false, Ordering::Release);
-        let Some(alarm) = alarm else { return };
-        bell.push(alarm);
-        drop(streak);
-        bell.ring();
+        if let Some(alarm) = alarm {
+            bell.push(alarm);
+        }
+        alarm.is_some()
     }
 
     pub(crate) fn read(&self) -> Streak {

@@ -203,10 +203,53 @@ fn a_subscriber_that_panics_does_not_silence_the_bell() {
     let call = AssertUnwindSafe(|| tokio_test::block_on(service.call(request(500))).unwrap());
     assert!(catch_unwind(call).is_err());
     drop(guard);
-    assert_eq!(*heard.lock().unwrap(), 0);
+    assert_eq!(*heard.lock().unwrap(), 1);
 
     tokio_test::block_on(service.call(request(200))).unwrap();
-    assert_eq!(*heard.lock().unwrap(), 1);
+    assert_eq!(*heard.lock().unwrap(), 2);
     let calls = stats.snapshot().calls;
     assert_eq!((calls.started, calls.succeeded, calls.failed), (2, 1, 1));
+}
+
+/// A subscriber that panics at everything.
+struct Mute;
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Mute {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        panic!("no events, please: {}", event.metadata().name());
+    }
+}
+
+/// What is counted does not depend on who listens: the streak, and the hooks, know of every failure.
+#[test]
+fn a_subscriber_that_panics_takes_no_step_from_the_streak() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let ear = heard.clone();
+    let stats = ErrorStats::new().with_threshold(3).unwrap();
+    let stats = stats.on_alarm(move |alarm| ear.lock().unwrap().push(alarm.to_string()));
+    let mut service = stats.calls().layer(service_fn(respond));
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(Mute));
+    for status in [500, 502, 503, 200] {
+        let call = AssertUnwindSafe(|| tokio_test::block_on(service.call(request(status))).unwrap());
+        assert!(catch_unwind(call).is_err());
+    }
+    drop(guard);
+    let calls = stats.snapshot().calls;
+    assert_eq!((calls.succeeded, calls.failed, calls.streak.longest, calls.streak.current), (1, 3, 3, 0));
+    let heard = heard.lock().unwrap();
+    assert!(heard.len() == 2 && heard[0].starts_with("3 calls in a row"), "{heard:?}");
+}
+
+/// A panic within a panic would be the process's end.
+#[test]
+fn a_service_and_a_subscriber_may_panic_at_once() {
+    let stats = ErrorStats::new();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(Mute));
+    let mut service =
+        stats.calls().layer(service_fn(async |_: Request<()>| -> Result<Response<()>, Infallible> {
+            panic!("the service is broken")
+        }));
+    let call = AssertUnwindSafe(|| tokio_test::block_on(service.call(request(()))));
+    assert_eq!(catch_unwind(call).unwrap_err().downcast_ref(), Some(&"the service is broken"));
+    assert_eq!(stats.snapshot().calls.panicked, 1);
 }

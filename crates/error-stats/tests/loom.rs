@@ -22,6 +22,10 @@ mod events;
 mod failure;
 #[path = "../src/grpc/code.rs"]
 mod grpc_code;
+#[path = "../src/guard.rs"]
+mod guard;
+#[path = "../src/line.rs"]
+mod line;
 #[path = "../src/outcome.rs"]
 mod outcome;
 #[path = "../src/role.rs"]
@@ -40,6 +44,10 @@ mod grpc {
 mod sync {
     pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};
     pub(crate) use loom::sync::{Mutex, MutexGuard};
+
+    pub(crate) fn apart(job: impl FnOnce()) {
+        job();
+    }
 }
 
 use crate::alarm::Alarm;
@@ -66,11 +74,15 @@ impl Rig {
 
     fn fail(&self) {
         let reason = Reason::Status(StatusCode::BAD_GATEWAY);
-        self.watch.fail(|| Failure { reason, at: self.now, call: None, query_id: None }, &self.bell);
+        if self.watch.fail(|| Failure { reason, at: self.now, call: None, query_id: None }, &self.bell) {
+            self.bell.ring();
+        }
     }
 
     fn succeed(&self) {
-        self.watch.succeed(|| self.now, &self.bell);
+        if self.watch.succeed(|| self.now, &self.bell) {
+            self.bell.ring();
+        }
     }
 
     /// "R1 C2": what was heard, in order; checked to alternate and to end as the streak is.

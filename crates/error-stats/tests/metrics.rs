@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use error_stats::{ErrorStats, Label, Side};
+use error_stats::{ErrorStats, Label, Side, Snapshot};
 use http::{Method, Request, Response};
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
+};
 use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceBuilder, service_fn};
@@ -75,7 +79,7 @@ fn a_clients_requests_go_under_the_names_of_the_conventions() {
         let told = series(&snapshotter);
         drop(open);
 
-        let at = "server.address=api.example.org";
+        let at = "server.address=api.example.org server.port=443 url.scheme=https";
         let mut expected = BTreeMap::new();
         for (duration, active) in [
             ("http.client.request.duration", "http.client.active_requests"),
@@ -194,33 +198,136 @@ fn a_label_is_an_attribute_whatever_is_in_it() {
     assert_eq!(told, expected);
 }
 
-/// Whoever is told may fail: the call it is told of has ended by that, and is not under way for ever.
-#[test]
-fn a_recorder_that_panics_leaves_nothing_in_flight() {
-    struct Broken;
-    impl Recorder for Broken {
-        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
-            panic!("no counters")
-        }
-        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-            panic!("no gauges")
-        }
-        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-            panic!("no histograms")
-        }
-    }
+/// A recorder all of whose metrics panic: as they are asked for, or as they are told.
+struct Broken {
+    late: bool,
+}
 
-    let stats = ErrorStats::new();
-    metrics::with_local_recorder(&Broken, || {
-        let stats = stats.clone().with_metrics(Side::Client);
-        let mut service = stats.calls().layer(service_fn(act));
-        catch_unwind(AssertUnwindSafe(|| drop(service.call(request("GET", 200))))).unwrap_err();
+impl Broken {
+    fn metric<T>(&self, late: impl FnOnce(Arc<Self>) -> T) -> T {
+        assert!(self.late, "no metrics");
+        late(Arc::new(Self { late: true }))
+    }
+}
+
+impl Recorder for Broken {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        self.metric(Counter::from_arc)
+    }
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        self.metric(Gauge::from_arc)
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        self.metric(Histogram::from_arc)
+    }
+}
+
+impl CounterFn for Broken {
+    fn increment(&self, _: u64) {
+        panic!("no counts")
+    }
+    fn absolute(&self, _: u64) {
+        panic!("no counts")
+    }
+}
+
+impl GaugeFn for Broken {
+    fn increment(&self, _: f64) {
+        panic!("no more")
+    }
+    fn decrement(&self, _: f64) {
+        panic!("no less")
+    }
+    fn set(&self, _: f64) {
+        panic!("no values")
+    }
+}
+
+impl HistogramFn for Broken {
+    fn record(&self, _: f64) {
+        panic!("no records")
+    }
+}
+
+/// Whoever is told may fail: calls go on as they would without, all is counted, and the alarm is raised and cleared.
+#[test]
+fn a_recorder_that_panics_harms_no_call_and_no_count() {
+    for late in [false, true] {
+        metrics::with_local_recorder(&Broken { late }, || {
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            let ear = heard.clone();
+            let stats = ErrorStats::new().with_threshold(2).unwrap().with_metrics(Side::Client);
+            let stats = stats.on_alarm(move |alarm| ear.lock().unwrap().push(alarm.to_string()));
+            let mut service = stats.calls().layer(stats.attempts().layer(service_fn(act)));
+            for status in [200, 0, 503, 404, 200] {
+                let result = tokio_test::block_on(service.call(request("GET", status)));
+                assert_eq!(result.is_ok_and(|response| response.status().as_u16() == status), status != 0);
+            }
+            drop(service.call(request("GET", 1)));
+            stats.record_wait(Duration::from_millis(1));
+            let Snapshot { calls, attempts, waits, .. } = stats.snapshot();
+            for tally in [&calls, &attempts] {
+                let counts = (tally.started, tally.succeeded, tally.failed, tally.cancelled, tally.in_flight);
+                assert_eq!(counts, (6, 3, 2, 1, 0));
+            }
+            assert_eq!((calls.streak.longest, calls.streak.current, waits.count), (2, 0, 1));
+            assert_eq!(heard.lock().unwrap().len(), 2);
+        });
+    }
+}
+
+/// A panic within a panic would be the process's end.
+#[test]
+fn a_service_and_the_recorder_may_panic_at_once() {
+    for late in [false, true] {
+        metrics::with_local_recorder(&Broken { late }, || {
+            let stats = ErrorStats::new().with_metrics(Side::Client);
+            let service =
+                async |_: Request<u16>| -> Result<Response<()>, Infallible> { panic!("the service") };
+            let mut service = stats.calls().layer(service_fn(service));
+            let call = AssertUnwindSafe(|| tokio_test::block_on(service.call(request("GET", 200))));
+            assert_eq!(catch_unwind(call).unwrap_err().downcast_ref(), Some(&"the service"));
+            assert_eq!(stats.snapshot().calls.panicked, 1);
+        });
+    }
+}
+
+/// Two handles of one process, one series: it tells of both, and a handle that is gone is not told of.
+#[test]
+fn handles_share_the_alarms_gauge_and_none_hides_anothers_alarm() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let handle = |thresholds: &[u64]| {
+            let stats = ErrorStats::new().with_thresholds(thresholds.iter().copied()).unwrap();
+            stats.with_metrics(Side::Client)
+        };
+        let call = |stats: &ErrorStats, status| {
+            drop(tokio_test::block_on(stats.calls().layer(service_fn(act)).call(request("GET", status))));
+        };
+        // What it changed by since the last look.
+        let change = || series(&snapshotter)["g error_stats.alarm "];
+        let (one, other, mut gauge) = (handle(&[1, 3]), handle(&[2]), 0.0);
+        for (stats, status, expected) in [
+            (&one, 503, 1.0),
+            (&one, 503, 1.0),
+            (&one, 503, 3.0),
+            (&other, 503, 3.0),
+            (&other, 503, 5.0),
+            (&one, 200, 2.0),
+            (&one, 503, 3.0),
+            (&other, 200, 1.0),
+        ] {
+            call(stats, status);
+            gauge += change();
+            assert_eq!(gauge, expected);
+        }
+        drop(one);
+        assert_eq!(gauge + change(), 0.0);
     });
-    let calls = stats.snapshot().calls;
-    assert_eq!((calls.started, calls.cancelled, calls.in_flight), (1, 1, 0));
 }
 
 /// Made up hosts: each would be a time series.
@@ -241,4 +348,34 @@ fn hosts_beyond_the_table_share_one_series() {
     assert_eq!(durations.len(), 33);
     let others = durations.iter().find(|(name, _)| name.contains("server.address=_OTHER")).unwrap();
     assert_eq!(*others.1, 968.0);
+}
+
+/// The port that was asked, or else the scheme's; and no more of them than there is room for.
+#[test]
+fn ports_are_told_apart_as_far_as_there_is_room() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let stats = ErrorStats::new().with_metrics(Side::Client);
+        let mut service = stats.calls().layer(service_fn(act));
+        let mut ask = |uri: &str| {
+            drop(tokio_test::block_on(service.call(Request::get(uri).body(200).unwrap())));
+        };
+        ["http://a", "https://a", "ftp://a", "/a", "https://a:80"].into_iter().for_each(&mut ask);
+        (1000..2000).for_each(|port| ask(&format!("http://a:{port}")));
+    });
+    let told = series(&snapshotter);
+    let of = |labels: &str| {
+        let (name, status) =
+            ("h http.client.request.duration", "http.request.method=GET http.response.status_code=200");
+        told[format!("{name} {status} {labels}").trim_end()]
+    };
+    assert_eq!(of("server.address=a server.port=80 url.scheme=http"), 1.0);
+    assert_eq!(of("server.address=a server.port=443 url.scheme=https"), 1.0);
+    assert_eq!(of("server.address=a server.port=80 url.scheme=https"), 1.0);
+    assert_eq!(of("server.address=a url.scheme=_OTHER"), 1.0);
+    assert_eq!(of(""), 1.0);
+    assert_eq!(of("server.address=a server.port=1029 url.scheme=http"), 1.0);
+    assert_eq!(of("server.address=a url.scheme=http"), 970.0);
+    assert_eq!(told.keys().filter(|series| series.starts_with('h')).count(), 36);
 }

@@ -21,8 +21,9 @@ pin_project! {
     ///
     /// Dropping it before it is ready counts the call as cancelled.
     pub struct GrpcResponseFuture<F, M, N> {
+        // Until it is ready.
         #[pin]
-        inner: F,
+        inner: Option<F>,
         // Goes on with the body.
         pending: Option<Pending>,
         is_grpc: bool,
@@ -33,7 +34,7 @@ pin_project! {
 impl<F, M, N> GrpcResponseFuture<F, M, N> {
     pub(super) fn new(inner: F, mut pending: Pending, is_grpc: bool) -> Self {
         pending.leave();
-        Self { inner, pending: Some(pending), is_grpc, marker: PhantomData }
+        Self { inner: Some(inner), pending: Some(pending), is_grpc, marker: PhantomData }
     }
 }
 
@@ -46,16 +47,21 @@ where
     type Output = Result<Response<GrpcBody<B, N>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
+        // Both are there until the inner future is ready. Polled once more than it should be, nothing comes of it.
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
         if let Some(pending) = this.pending {
             pending.enter();
         }
-        let poll = this.inner.poll(cx);
+        let poll = inner.poll(cx);
+        if poll.is_ready() {
+            // What it still holds ends before it: an attempt that a time limit gave up, say.
+            this.inner.set(None);
+        }
         if let Some(pending) = this.pending {
             pending.leave();
         }
         let result = ready!(poll);
-        // It is there until the inner future is ready, and what comes after that is that future's affair.
         let Some(mut pending) = this.pending.take() else {
             return Poll::Ready(result.map(|response| response.map(GrpcBody::counted)));
         };

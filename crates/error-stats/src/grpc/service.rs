@@ -66,8 +66,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let is_grpc = request.headers().get(header::CONTENT_TYPE).is_some_and(is_grpc);
-        let (future, pending) = self.heads.start(request);
-        GrpcResponseFuture::new(future, pending, is_grpc)
+        self.heads.start(request, |inner, pending| GrpcResponseFuture::new(inner, pending, is_grpc))
     }
 }
 

@@ -17,7 +17,16 @@ const LUCK: f64 = 1e-3;
 const UNKNOWN_BEFORE: f64 = 0.5;
 const FEW: u64 = 20;
 
-pub(crate) fn constant(minutes: &[Span], beginning: Moment) -> Option<Finding> {
+/// How many minutes without calls may have passed since: what was so an hour ago may not be so now.
+const QUIET: u32 = 60;
+
+/// The minutes are up to the one that is `now`.
+pub(crate) fn constant(minutes: &[Span], now: u32, beginning: Moment) -> Option<Finding> {
+    let ended: Vec<Span> = minutes.iter().filter(|minute| minute.ended > 0).copied().collect();
+    let minutes = &*ended;
+    if now.saturating_sub(minutes.last()?.number) > QUIET {
+        return None;
+    }
     // The longest run of last minutes that fails as a whole, and whose first minute fails rather than not.
     let mut failing = Ratio::default();
     let mut start = None;

@@ -1,7 +1,7 @@
 //! Reads the history: asks each test, and decides what says most.
 
 use crate::history::History;
-use crate::pattern::base::base;
+use crate::pattern::base::{base, cancelled};
 use crate::pattern::constant::constant;
 use crate::pattern::day::{day, includes};
 use crate::pattern::host::host;
@@ -25,17 +25,19 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// A pure function.
     pub(crate) fn pattern(&self) -> Pattern {
-        let minutes = self.history.minutes();
-        let base = base(sum(&minutes));
-        let day = day(&self.history.hours());
+        let now = self.now.instant.saturating_duration_since(self.beginning.instant).as_secs();
+        let now = u32::try_from(now).unwrap_or(u32::MAX);
         let this_hour = hour(self.now.wall);
-        let constant = constant(&minutes, self.beginning);
+        let minutes = self.history.minutes(now);
+        let base = base(sum(&minutes));
+        let day = day(&self.history.hours(this_hour));
+        let constant = constant(&minutes, now / 60, self.beginning);
 
         let mut found: Vec<Finding> = Vec::new();
         // An outage at its usual hours is told as such first.
         let expected = day.as_ref().is_some_and(|day| includes(&day.kind, this_hour));
         let (first, last) = if expected { (day, constant) } else { (constant, day) };
-        found.extend([first, rate(&self.history.strata()), last].into_iter().flatten());
+        found.extend([first, rate(&self.history.strata(now)), last].into_iter().flatten());
 
         let healthy = matches!(base.kind, Kind::Healthy { .. });
         // Where hardly anything fails, it does not matter where.
@@ -43,8 +45,10 @@ impl Evidence {
             found.extend(host(&self.history, &self.hosts));
             found.extend(phase(&self.history));
         }
+        let unexplained = found.is_empty();
+        found.extend(cancelled(&minutes));
         // That calls fail at all is no news beside what they have in common; that few do is.
-        if healthy || found.is_empty() {
+        if healthy || unexplained {
             found.push(base);
         }
         let main = found.remove(0);

@@ -50,12 +50,14 @@ pub struct Finding {
 
 /// What may hold of the failures.
 ///
-/// The figures are of the last six hours where nothing else is said.
+/// The figures are of the last six hours where nothing else is said, and of calls that have ended: those under way are not
+/// among them, nor are cancelled ones. An attempt that was dropped while its call went on, by a time limit between the two
+/// layers say, is taken for failed.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Kind {
-    /// Fewer than twenty calls: nothing can be said.
+    /// Fewer than twenty calls have ended: nothing can be said.
     #[non_exhaustive]
     TooFew {
         /// All there were.
@@ -73,7 +75,13 @@ pub enum Kind {
         /// All there were.
         all: Ratio,
     },
-    /// Nine in ten or more have failed, from some time on until now.
+    /// More than half of the calls were dropped before their outcome: of these it is not known how they would have ended.
+    #[non_exhaustive]
+    Cancelled {
+        /// The cancelled, of these and the others that have ended.
+        cancelled: Ratio,
+    },
+    /// Nine in ten or more have failed, from some time on until now: the last call is no more than an hour ago.
     #[non_exhaustive]
     Constant {
         /// When it began, to the minute.

@@ -9,7 +9,7 @@ use crate::history::Span;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Ratio {
-    /// Those that failed.
+    /// Those that failed; or whatever else is counted of all.
     pub failed: u64,
     /// All.
     pub of: u64,

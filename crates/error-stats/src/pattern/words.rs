@@ -18,6 +18,9 @@ impl Finding {
             Kind::Sporadic { .. } => {
                 "let the retry heal it; look again when there are more failures to compare"
             }
+            Kind::Cancelled { .. } => {
+                "look at how long those who call are willing to wait: either too short, or the other side is slow"
+            }
             Kind::Constant { .. } => {
                 "look at what changed then, on this side first: certificate, clock, proxy, credentials; \
                  else it is their side: wait, and read their status page"
@@ -75,6 +78,15 @@ impl fmt::Display for Kind {
             Self::TooFew { all } => write!(f, "too few calls to tell: {all} failed"),
             Self::Healthy { all } => write!(f, "healthy: {all} failed"),
             Self::Sporadic { all } => write!(f, "sporadic: {all} failed"),
+            Self::Cancelled { cancelled } => {
+                write!(
+                    f,
+                    "cancelled before an outcome: {} of {} ({:.1} %)",
+                    cancelled.failed,
+                    cancelled.of,
+                    100.0 * cancelled.share()
+                )
+            }
             Self::Constant { since, failing, before } => {
                 write!(f, "constant since {} UTC: {failing} failed, {before} before", clock_time(since.wall))
             }

@@ -10,6 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use error_stats::{Alarm, ErrorStats, InvalidThreshold};
 use http::{Request, Response, StatusCode};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_test::{assert_ready_ok, task};
 use tower::{Layer, Service, service_fn};
 
@@ -172,7 +174,73 @@ fn a_hook_may_take_snapshots_and_make_calls_and_what_these_raise_comes_after() {
     assert_eq!(*order.lock().unwrap(), ["begin true", "end true", "begin false", "end false"]);
 }
 
-/// The hook of one thread's alarm stands still; other threads' calls, the clearing one too, go on meanwhile.
+/// A hook that stands still until it is let go, at the first alarm only; and every alarm, as it is told.
+fn standing(stats: ErrorStats) -> (ErrorStats, mpsc::Sender<()>, UnboundedReceiver<Alarm>) {
+    let (go, wait) = mpsc::channel();
+    let wait = Mutex::new(Some(wait));
+    let stats = stats.on_alarm(move |_| {
+        if let Some(wait) = wait.lock().unwrap().take() {
+            wait.recv_timeout(Duration::from_secs(10))
+                .expect("nobody let it go: the call waits for the hook");
+        }
+    });
+    let (ear, heard) = unbounded_channel();
+    (stats.on_alarm(move |alarm| ear.send(*alarm).unwrap()), go, heard)
+}
+
+/// On one thread: if the call waited for the hook, nobody would let it go.
+#[tokio::test]
+async fn a_hook_that_stands_still_delays_neither_the_call_that_failed_nor_others() {
+    let (stats, go, mut heard) = standing(ErrorStats::new().with_threshold(1).unwrap());
+    call_all(&stats, &[500, 500, 200, 500]);
+    assert!(heard.try_recv().is_err());
+    go.send(()).unwrap();
+    for failures in [Some(1), None, Some(1)] {
+        match (heard.recv().await.unwrap(), failures) {
+            (Alarm::Raised { failures, .. }, Some(expected)) => assert_eq!(failures, expected),
+            (Alarm::Cleared { failures: 2, .. }, None) => {}
+            (told, _) => panic!("{told:?}"),
+        }
+    }
+}
+
+/// A thousand streaks while the hook stands still: it is not told of most, and what it is told is whole.
+#[tokio::test]
+async fn alarms_that_no_hook_hears_do_not_pile_up() {
+    let (stats, go, mut heard) = standing(ErrorStats::new().with_threshold(1).unwrap());
+    call_all(&stats, &[500, 200].repeat(1000));
+    call(&stats, 500);
+    go.send(()).unwrap();
+    let left_out = stats.snapshot().alarms_left_out;
+    let told = 2001 - left_out;
+    assert!((32..=66).contains(&told), "{told}");
+    for n in 0..told {
+        let alarm = heard.recv().await.unwrap();
+        assert_eq!(matches!(alarm, Alarm::Raised { .. }), n % 2 == 0, "{alarm:?}");
+    }
+    assert!(heard.try_recv().is_err());
+    let line = format!("alarms left out, for the hooks were slow: {left_out}");
+    assert!(stats.snapshot().to_string().contains(&line), "{}", stats.snapshot());
+}
+
+/// A hook can do in the runtime what it likes: it is no task of it.
+#[tokio::test]
+async fn a_hook_may_block_on_what_is_asynchronous() {
+    let (ear, mut heard) = unbounded_channel();
+    let stats = ErrorStats::new().with_threshold(1).unwrap().on_alarm(move |alarm| {
+        let runtime = Handle::current();
+        let text = alarm.to_string();
+        let echo = runtime.block_on(async { runtime.spawn(async { text }).await.unwrap() });
+        ear.send(echo).unwrap();
+    });
+    call(&stats, 500);
+    assert_eq!(
+        heard.recv().await.unwrap(),
+        "1 call failed within 0.0ns; the last: 500 Internal Server Error"
+    );
+}
+
+/// Without a runtime. The hook of one thread's alarm stands still; other threads' calls, the clearing one too, go on meanwhile.
 #[test]
 fn a_slow_hook_delays_no_other_call_and_no_alarm_is_lost_by_it() {
     let (entered, has_entered) = mpsc::channel();
@@ -202,7 +270,8 @@ fn a_slow_hook_delays_no_other_call_and_no_alarm_is_lost_by_it() {
 async fn an_alarm_carries_both_clocks_and_the_last_failure() {
     let stats =
         ErrorStats::with_wall_clock(|| UNIX_EPOCH + Duration::from_secs(1_000)).with_threshold(3).unwrap();
-    let (stats, heard) = hearing(stats);
+    let (ear, mut heard) = unbounded_channel();
+    let stats = stats.on_alarm(move |alarm| ear.send(*alarm).unwrap());
     let mut service = stats.calls().layer(service_fn(|request: Request<u16>| {
         let status = StatusCode::from_u16(request.into_body()).unwrap();
         future::ready(Ok::<_, Infallible>(Response::builder().status(status).body(()).unwrap()))
@@ -213,7 +282,7 @@ async fn an_alarm_carries_both_clocks_and_the_last_failure() {
         service.call(Request::new(status)).await.unwrap();
     }
 
-    let heard = heard.lock().unwrap();
+    let heard = [heard.recv().await.unwrap(), heard.recv().await.unwrap()];
     let Alarm::Raised { failures: 3, since, last, .. } = heard[0] else { panic!("{:?}", heard[0]) };
     assert_eq!(
         (since.instant - start, last.at.instant - start),
@@ -222,10 +291,11 @@ async fn an_alarm_carries_both_clocks_and_the_last_failure() {
     assert_eq!(since.wall, UNIX_EPOCH + Duration::from_secs(1_002));
     assert_eq!(last.at.wall, UNIX_EPOCH + Duration::from_secs(1_006));
     assert_eq!(last.reason.status(), Some(StatusCode::SERVICE_UNAVAILABLE));
-    let Alarm::Cleared { failures: 3, since: cleared_since, at, .. } = heard[1] else {
+    let Alarm::Cleared { failures: 3, since: cleared_since, at, lasted, .. } = heard[1] else {
         panic!("{:?}", heard[1])
     };
     assert_eq!((cleared_since, at.instant - start), (since, Duration::from_secs(8)));
+    assert_eq!(lasted, Duration::from_secs(6));
     assert_eq!(
         heard[0].to_string(),
         "3 calls in a row failed within 4.0s; the last: 503 Service Unavailable"

@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 use std::future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use error_stats::{Alarm, ErrorStats, Kind, Place};
+use error_stats::{Alarm, ErrorStats, Finding, Kind, Pattern, Place};
 use http::{HeaderName, Request, Response};
 use tower::retry::{Policy, RetryLayer};
 use tower::{Layer, Service, ServiceBuilder, service_fn};
@@ -263,4 +264,158 @@ async fn a_simulated_limit_is_told_with_its_two_rates() {
     assert_eq!((slow.failed, slow_rate, fast_rate), (0, 2.0, 10.0));
     assert_eq!(2 * fast.failed, fast.of);
     assert!(pattern.main.advice().contains("raise the spacing"));
+}
+
+/// Answered with the status in the body, one call each three seconds for so many minutes.
+async fn minutes<S: Service<Request<u16>>>(service: &mut S, minutes: u32, status: u16) {
+    for _ in 0..minutes * 20 {
+        tokio::time::advance(Duration::from_secs(3)).await;
+        drop(service.call(Request::new(status)).await);
+    }
+}
+
+fn is_constant(pattern: &Pattern) -> bool {
+    let is = |finding: &Finding| matches!(finding.kind, Kind::Constant { .. });
+    is(&pattern.main) || pattern.also.iter().any(is)
+}
+
+/// Five hours of it weigh more than some minutes of calls that go well, and still it is not so any more.
+#[tokio::test(start_paused = true)]
+async fn a_long_outage_that_is_over_is_not_constant() {
+    let stats = ErrorStats::new();
+    let mut service = stats.calls().layer(service_fn(act));
+    minutes(&mut service, 5 * 60, 503).await;
+    assert!(is_constant(&stats.snapshot().pattern()));
+    for minute in 1..=33 {
+        minutes(&mut service, 1, 200).await;
+        let pattern = stats.snapshot().pattern();
+        assert!(!is_constant(&pattern), "after {minute} minutes: {pattern}");
+    }
+}
+
+/// What was so when calls were last made need not be so now.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_said_of_now_when_there_have_been_no_calls_for_long() {
+    let stats = ErrorStats::new();
+    let mut service = stats.calls().layer(service_fn(act));
+    minutes(&mut service, 30, 0).await;
+    let after = async |silence| {
+        tokio::time::advance(silence).await;
+        stats.snapshot().pattern()
+    };
+    const MINUTE: Duration = Duration::from_secs(60);
+    assert!(is_constant(&after(30 * MINUTE).await));
+    // Of the last hours it can be told that calls failed, and where.
+    let pattern = after(40 * MINUTE).await;
+    assert!(matches!(pattern.main.kind, Kind::OnePhase { .. }), "{pattern}");
+    let pattern = after(3 * 24 * 60 * MINUTE).await;
+    let Kind::TooFew { all, .. } = pattern.main.kind else { panic!("{pattern}") };
+    assert_eq!((all.failed, all.of, pattern.also.len()), (0, 0, 0));
+}
+
+/// Calls that nobody answers are not calls that go well.
+#[tokio::test(start_paused = true)]
+async fn calls_under_way_are_not_taken_for_healthy() {
+    let stats = ErrorStats::new();
+    let mut service = stats.calls().layer(service_fn(|_: Request<()>| future::pending::<Answer>()));
+    let mut held = Vec::new();
+    for _ in 0..1000 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        held.push(service.call(Request::new(())));
+    }
+    let pattern = stats.snapshot().pattern();
+    assert!(matches!(pattern.main.kind, Kind::TooFew { .. }), "{pattern}");
+    // Who waits for them in vain gives up one day.
+    drop(held);
+    let pattern = stats.snapshot().pattern();
+    let Kind::Cancelled { cancelled, .. } = pattern.main.kind else { panic!("{pattern}") };
+    assert_eq!((cancelled.failed, cancelled.of), (1000, 1000));
+    let told = pattern.to_string();
+    assert!(
+        told.starts_with("cancelled before an outcome: 1000 of 1000 (100.0 %) (99.9 % sure); look at"),
+        "{told}"
+    );
+}
+
+/// However long an answer takes, its call has been well.
+#[tokio::test(start_paused = true)]
+async fn answers_that_take_minutes_are_counted_when_they_come() {
+    let stats = ErrorStats::new();
+    let mut service = stats.calls().layer(service_fn(|request: Request<u64>| async move {
+        tokio::time::sleep(Duration::from_secs(request.into_body())).await;
+        Ok::<_, Infallible>(Response::new(()))
+    }));
+    let calls: Vec<_> =
+        [1, 59, 60, 61, 63, 64, 65, 200, 4000].map(|seconds| service.call(Request::new(seconds))).into();
+    let calls: Vec<_> = calls.into_iter().map(tokio::spawn).collect();
+    let mut seconds = 0;
+    for call in calls {
+        call.await.unwrap().unwrap();
+        seconds += 1;
+        // Others go on, so that seconds are settled.
+        service.call(Request::new(0)).await.unwrap();
+        seconds += 1;
+        let Kind::TooFew { all, .. } = stats.snapshot().pattern().main.kind else { panic!() };
+        assert_eq!((all.failed, all.of), (0, seconds));
+    }
+}
+
+type Answer = Result<Response<()>, Infallible>;
+
+/// A time limit between the layers: the attempts' layer sees attempts dropped, and the calls' layer calls that fail.
+#[tokio::test(start_paused = true)]
+async fn attempts_that_a_time_limit_above_them_ends_are_failures_of_the_pattern() {
+    let stats = ErrorStats::new();
+    let mut service = ServiceBuilder::new()
+        .layer(stats.calls())
+        .timeout(Duration::from_secs(1))
+        .layer(stats.attempts())
+        .service(service_fn(async |request: Request<u16>| {
+            if request.body() == &0 { future::pending().await } else { Ok::<_, Mark>(Response::new(())) }
+        }));
+    for n in 0..1200 {
+        drop(service.call(to("eu.example", if n < 600 { 200 } else { 0 })).await);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let snapshot = stats.snapshot();
+    assert_eq!((snapshot.attempts.failed, snapshot.attempts.cancelled), (0, 600));
+    let pattern = snapshot.pattern();
+    let Kind::Constant { failing, before, .. } = pattern.main.kind else { panic!("{pattern}") };
+    assert_eq!((failing.failed, failing.of, before.failed, before.of), (600, 600, 0, 600));
+
+    // Whoever gives up the call gives up its attempt with it: that is no failure.
+    for _ in 0..2000 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let call = service.call(to("eu.example", 0));
+        drop(tokio::time::timeout(Duration::from_millis(500), call).await);
+    }
+    let pattern = stats.snapshot().pattern();
+    let cancelled = pattern.also.iter().find_map(|finding| match finding.kind {
+        Kind::Cancelled { cancelled, .. } => Some((cancelled.failed, cancelled.of)),
+        _ => None,
+    });
+    assert_eq!(cancelled, Some((2000, 3200)), "{pattern}");
+}
+
+/// The clock of a machine that has just been started is wrong until it has asked for the time.
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_was_a_year_ahead_for_an_hour_hides_no_hours() {
+    const DAY: u64 = 24 * 3600;
+    let (reads, start) = (AtomicU64::new(0), tokio::time::Instant::now());
+    let stats = ErrorStats::with_wall_clock(move || {
+        let ahead = if reads.fetch_add(1, Ordering::Relaxed) == 0 { 365 * DAY } else { 0 };
+        UNIX_EPOCH + Duration::from_secs(20_000 * DAY + ahead) + start.elapsed()
+    });
+    let mut service = stats.calls().layer(service_fn(act));
+    for quarter in 0..13 * 24 * 4 {
+        drop(service.call(Request::new(if quarter / 4 % 24 == 5 { 503 } else { 200 })).await);
+        tokio::time::advance(Duration::from_secs(900)).await;
+    }
+    let pattern = stats.snapshot().pattern();
+    let findings = std::iter::once(&pattern.main).chain(&pattern.also);
+    let hours = findings.filter_map(|finding| match finding.kind {
+        Kind::TimeOfDay { from, to, .. } => Some((from, to)),
+        _ => None,
+    });
+    assert_eq!(hours.collect::<Vec<_>>(), [(5, 6)], "{pattern}");
 }

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,9 +27,11 @@ fn client(server: &Running) -> Transport {
     Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(https.wrap_connector(http))
 }
 
-/// What the service answers its `n`th request with. Every tenth ends its connection.
+/// What the service answers the request with this number. Every twentieth ends its connection.
 fn status(n: u64) -> StatusCode {
     match n % 10 {
+        1 => StatusCode::NO_CONTENT,
+        2 => StatusCode::FOUND,
         3 => StatusCode::NOT_FOUND,
         6 => StatusCode::TOO_MANY_REQUESTS,
         7 => StatusCode::SERVICE_UNAVAILABLE,
@@ -39,17 +39,27 @@ fn status(n: u64) -> StatusCode {
     }
 }
 
-fn service(asked: &Arc<AtomicU64>) -> impl Serve + use<> {
-    let asked = asked.clone();
-    service_fn(move |_: Request<RequestBody>| {
-        let n = asked.fetch_add(1, Ordering::Relaxed);
+fn service() -> impl Serve + use<> {
+    service_fn(async |request: Request<RequestBody>| {
+        let n = number(request.headers().get(ID).unwrap().to_str().unwrap());
         let mut response = Response::builder().status(status(n));
-        if n % 10 == 9 {
+        if n % 20 == 9 {
             response = response.header("connection", "close");
         }
-        let response = response.body(Full::new(Bytes::from_static(b"what was asked for"))).unwrap();
-        async { Ok::<_, Infallible>(response) }
+        let body = if status(n) == StatusCode::NO_CONTENT { "" } else { "what was asked for" };
+        Ok::<_, Infallible>(response.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap())
     })
+}
+
+/// The header by which the server tells requests apart.
+const ID: &str = "x-request-id";
+
+fn get(url: &str, n: u64) -> Request<Full<Bytes>> {
+    Request::get(url).header(ID, n.to_string()).body(Full::default()).unwrap()
+}
+
+fn number(id: &str) -> u64 {
+    id.parse().unwrap()
 }
 
 /// Cuts whose reading leaves nothing to a race, and where each is read to be.
@@ -83,59 +93,82 @@ fn one_host(tally: &Tally) {
     assert_eq!((host.failed, host.cancelled), (tally.failed, tally.cancelled));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_five_thousand_calls_each_counter_equals_the_servers_truth() {
+    let mut runs = JoinSet::new();
+    for seed in [6, 2027, 77_000] {
+        runs.spawn(seeded(seed));
+    }
+    while let Some(run) = runs.join_next().await {
+        run.unwrap();
+    }
+}
+
+async fn seeded(seed: u64) {
     const CALLS: u64 = 5_000;
-    let asked = Arc::new(AtomicU64::new(0));
-    let server = FlakyTls::new().with_script(Script::seeded(6, mix())).serve(service(&asked)).await.unwrap();
+    let server = FlakyTls::new().with_script(Script::seeded(seed, mix())).serve(service()).await.unwrap();
     let stats = ErrorStats::new();
     let mut calls =
         ServiceBuilder::new().layer(stats.calls()).layer(stats.attempts()).service(client(&server));
-    for _ in 0..CALLS {
-        let request = Request::get(server.url()).body(Full::<Bytes>::default()).unwrap();
-        if let Ok(response) = calls.ready().await.unwrap().call(request).await {
+    for n in 0..CALLS {
+        if let Ok(response) = calls.ready().await.unwrap().call(get(&server.url(), n)).await {
             // Read to its end, so that the connection is used again.
             response.into_body().collect().await.unwrap();
         }
     }
     drop(calls);
     let truth = server.shutdown().await;
+    assert_eq!(truth.unrecorded(), 0);
     let snapshot = stats.snapshot();
+    let tally = &snapshot.calls;
 
-    // What the cuts did, by the server's own account.
+    // Each phase × cause × delivery: what the cuts did, by the server's own account. All others are zero.
     let readings: Vec<_> = cuts().collect();
     let mut expected = BTreeMap::new();
-    let mut cut = 0;
     for connection in truth.connections().iter().filter(|connection| connection.carried_out) {
         let (_, read) = readings.iter().find(|(scenario, _)| *scenario == connection.scenario).unwrap();
         *expected.entry(*read).or_insert(0_u64) += 1;
-        cut += 1;
     }
-    assert!(cut > 150, "only {cut} cuts");
-    let tally = &snapshot.calls;
+    let cut: u64 = expected.values().sum();
+    assert!(cut > 80 && expected.len() == 4, "only {expected:?}");
     let counted: BTreeMap<_, _> =
         tally.faults.iter().map(|fault| ((fault.phase, fault.cause, fault.delivery), fault.count)).collect();
-    assert_eq!(counted, expected);
+    assert_eq!((counted, tally.unlisted_faults), (expected, 0), "seed {seed}");
 
-    // What was answered: of the requests it was asked, those whose connection was not cut. Which of them were
-    // cut the service does not know, so the sum is what is compared.
-    let answered = truth.total().received
-        - truth.connections().iter().filter(|c| c.carried_out && c.tally.received > 0).count() as u64;
-    assert_eq!(tally.started, CALLS);
-    assert_eq!(CALLS, answered + cut);
+    // Each class: what the server has answered in full, request by request.
+    let mut answered = BTreeMap::new();
+    for request in truth.requests().iter().filter(|request| request.answered) {
+        *answered.entry(status(number(request.id.as_deref().unwrap()))).or_insert(0_u64) += 1;
+    }
+    let of = |status| answered.get(&status).copied().unwrap_or_default();
     let responses = tally.responses;
-    let sum =
-        responses.success + responses.client_error + responses.too_many_requests + responses.server_error;
-    assert_eq!(sum, answered);
-    assert_eq!(tally.failed, cut + responses.too_many_requests + responses.server_error);
-    assert_eq!((tally.succeeded, tally.latency.count), (responses.success + responses.client_error, CALLS));
+    assert_eq!(
+        [responses.informational, responses.success, responses.redirection, responses.client_error],
+        [
+            0,
+            of(StatusCode::OK) + of(StatusCode::NO_CONTENT),
+            of(StatusCode::FOUND),
+            of(StatusCode::NOT_FOUND)
+        ]
+    );
+    assert_eq!(
+        [responses.too_many_requests, responses.server_error, responses.other],
+        [of(StatusCode::TOO_MANY_REQUESTS), of(StatusCode::SERVICE_UNAVAILABLE), 0]
+    );
+
+    // And the sums of these.
+    let failed = cut + of(StatusCode::TOO_MANY_REQUESTS) + of(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((tally.started, tally.succeeded, tally.failed), (CALLS, CALLS - failed, failed));
+    assert_eq!(CALLS, answered.values().sum::<u64>() + cut);
     assert_eq!((tally.cancelled, tally.in_flight, tally.not_ready, tally.panicked), (0, 0, 0, 0));
+    assert_eq!((tally.latency.count, tally.grpc.len()), (CALLS, 0));
     adds_up(tally);
     one_host(tally);
 
     // Calls and attempts saw the same: nothing repeats here, so nothing was healed.
     let attempts = &snapshot.attempts;
-    assert_eq!((attempts.faults.clone(), attempts.responses), (tally.faults.clone(), tally.responses));
+    assert_eq!((&attempts.faults, attempts.responses), (&tally.faults, tally.responses));
+    assert_eq!((attempts.started, attempts.latency.count), (CALLS, CALLS));
     assert_eq!((snapshot.healed, snapshot.unjoined), (0, 0));
 }
 
@@ -143,8 +176,7 @@ async fn over_five_thousand_calls_each_counter_equals_the_servers_truth() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn at_sixty_four_at_once_with_random_drops_the_counts_add_up_exactly() {
     const CALLS: u64 = 1_500;
-    let asked = Arc::new(AtomicU64::new(0));
-    let server = FlakyTls::new().with_script(Script::seeded(64, mix())).serve(service(&asked)).await.unwrap();
+    let server = FlakyTls::new().with_script(Script::seeded(64, mix())).serve(service()).await.unwrap();
     let stats = ErrorStats::new();
     let calls = ServiceBuilder::new().layer(stats.calls()).layer(stats.attempts()).service(client(&server));
 
@@ -153,8 +185,7 @@ async fn at_sixty_four_at_once_with_random_drops_the_counts_add_up_exactly() {
     where
         S: Service<Request<Full<Bytes>>, Response = Response<hyper::body::Incoming>>,
     {
-        let request = Request::get(url).body(Full::default()).unwrap();
-        let call = calls.call(request);
+        let call = calls.call(get(&url, n));
         match n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & 7 {
             0 => None,
             // However long this is, it ends some in one stage and some in another.

@@ -217,10 +217,9 @@ async fn the_retrys_own_knobs_are_the_stacks() {
 
 #[tokio::test(start_paused = true)]
 async fn statistics_of_the_callers_own_are_counted_into() {
-    let raised = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&raised);
-    let stats = error_stats::ErrorStats::new().with_threshold(2).unwrap().on_alarm(move |_| {
-        count.fetch_add(1, Ordering::Relaxed);
+    let (sender, mut alarms) = tokio::sync::mpsc::unbounded_channel();
+    let stats = error_stats::ErrorStats::new().with_threshold(2).unwrap().on_alarm(move |alarm| {
+        sender.send(*alarm).unwrap();
     });
     let down = service_fn(|_: Request<Body>| async {
         Err::<Response<Body>, _>(io::Error::from(io::ErrorKind::ConnectionReset))
@@ -230,7 +229,9 @@ async fn statistics_of_the_callers_own_are_counted_into() {
         let error = stack.layer().layer(down).oneshot(get(BASE)).await.unwrap_err();
         assert!(Fault::of(&*error).cause == wire_fault::Cause::Reset);
     }
-    assert_eq!((stats.snapshot().calls.failed, raised.load(Ordering::Relaxed)), (2, 1));
+    assert_eq!(stats.snapshot().calls.failed, 2);
+    assert!(matches!(alarms.recv().await, Some(error_stats::Alarm::Raised { failures: 2, .. })));
+    assert!(alarms.try_recv().is_err());
 }
 
 /// The type of an attempt can be named, to write a layer for this stack alone.
