@@ -63,12 +63,20 @@ where
     assert!(black_box(call.as_mut().poll(&mut context)).is_ready());
 }
 
-/// The least that tells how long a call took: what a clock read costs where it is paid for, between other work.
+/// What a clock read costs where it is paid for, between other work.
 /// (In a loop of nothing else it costs less, for there is nothing that it holds up.)
-fn one_clock_read() -> impl Service<Request<()>> + Clone + Send + Sync {
+fn one_clock_read() -> impl Service<Request<()>, Response = Response<()>> + Clone + Send + Sync {
     Bare.map_request(|request| {
         black_box(Instant::now());
         request
+    })
+}
+
+/// The least that tells how long a call took: what no layer that does so can stay below.
+fn clock_reads_around() -> impl Service<Request<()>> + Clone + Send + Sync {
+    one_clock_read().map_response(|response| {
+        black_box(Instant::now());
+        response
     })
 }
 
@@ -116,7 +124,7 @@ fn main() {
         ServiceBuilder::new().layer(pair.calls::<Plain>()).layer(pair.attempts::<Plain>()).service(Bare);
     let (layer, _counter) = InFlightRequestsLayer::pair();
     let in_flight = ServiceBuilder::new().layer(layer).service(Bare);
-    let (clock, map) = (one_clock_read(), by_hand());
+    let (clock, around, map) = (one_clock_read(), clock_reads_around(), by_hand());
 
     for threads in [1, 2] {
         let rounds = Rounds::run(
@@ -125,6 +133,7 @@ fn main() {
                 &mut || time_on(threads, CALLS, || || _ = black_box(Instant::now())),
                 &mut || timed(threads, &Bare),
                 &mut || timed(threads, &clock),
+                &mut || timed(threads, &around),
                 &mut || timed(threads, &ours),
                 &mut || timed(threads, &both),
                 &mut || timed(threads, &in_flight),
@@ -138,6 +147,7 @@ fn main() {
             "a clock read, in a loop of them",
             "bare service",
             "bare service and one clock read",
+            "bare service, a clock read at each end",
             "error-stats: calls",
             "error-stats: calls and attempts, joined",
             "tower-http: in-flight requests",
