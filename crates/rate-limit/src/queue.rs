@@ -426,3 +426,76 @@ impl Queue {
         self.offers.look_at_front(now, come);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::Quota;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Ten per second: one taken, which made room in the record, and nine known to be free.
+    fn queue(now: Instant) -> Queue {
+        let quota = Quota::per_second(10).unwrap();
+        let mut queue = Queue::new(quota.into(), now);
+        assert!(!queue.take_known(now, 1) && queue.take_free(now, 1));
+        queue.foresee(now);
+        queue
+    }
+
+    #[test]
+    fn what_is_known_to_be_free_is_taken_but_for_the_last() {
+        let now = Instant::now();
+        let mut queue = queue(now);
+        assert!(!queue.take_known(now, 10) && !queue.take_known(now, 0));
+        assert!((0..8).all(|_| queue.take_known(now, 1)));
+        assert!(!queue.take_known(now, 1) && !queue.is_busy());
+        assert!(queue.take_free(now, 1) && queue.is_busy());
+        queue.foresee(now);
+        assert!(!queue.take_known(now, 1));
+        assert_eq!((queue.spare(now), queue.spare(now + SECOND)), (0, 10));
+    }
+
+    #[test]
+    fn nothing_is_known_to_be_free_while_somebody_waits_or_in_a_pause_or_when_time_goes_back() {
+        let now = Instant::now() + SECOND;
+        let mut costly = queue(now);
+        assert!(costly.take_known(now, 7));
+        let seat = costly.join(Waker::noop().clone(), 5, None);
+        costly.foresee(now);
+        assert!(!costly.take_known(now, 1), "nobody overtakes who waits for more than is free");
+        costly.leave(seat);
+        costly.foresee(now);
+        assert!(costly.take_known(now, 1));
+
+        let mut paused = queue(now);
+        paused.pause(now, 5 * SECOND, 60 * SECOND);
+        paused.foresee(now);
+        assert!(!paused.take_known(now, 1));
+
+        let mut smaller = queue(now);
+        assert!(smaller.take_known(now, 2));
+        smaller.set_quotas(now, Quota::per_second(4).unwrap().into());
+        smaller.foresee(now);
+        assert!(!smaller.take_known(now, 1) && smaller.take_free(now, 1) && !smaller.take_free(now, 1));
+
+        assert!(!queue(now).take_known(now - SECOND, 1));
+    }
+
+    #[test]
+    fn what_is_known_takes_no_memory_beyond_the_record_of_a_window() {
+        let (mut now, quota) = (Instant::now(), Quota::new(1_000_000, SECOND).unwrap());
+        let mut queue = Queue::new(quota.into(), now);
+        let mut longer = 0;
+        for _ in 0..10_000 {
+            now += SECOND / 10;
+            if !queue.take_known(now, 1) {
+                assert!(queue.take_free(now, 1));
+                queue.foresee(now);
+                longer += 1;
+            }
+        }
+        // Ten are in a window. The record has room for 64; each time it is full, the others leave it.
+        assert!((100..200).contains(&longer), "{longer}");
+    }
+}

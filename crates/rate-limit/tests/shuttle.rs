@@ -26,14 +26,19 @@ const WINDOW: Duration = Duration::from_millis(10);
 
 /// Runs it under 5,000 schedules: half of them random, half such that a bug of three racing steps is likely to be found.
 fn explore(test: fn(&Runtime, &Limiter, &Log)) {
-    fn run(scheduler: impl Scheduler + 'static, test: fn(&Runtime, &Limiter, &Log)) {
+    explore_quota(1, test);
+}
+
+/// The same with a quota of so many per window.
+fn explore_quota(n: u32, test: fn(&Runtime, &Limiter, &Log)) {
+    fn run(n: u32, scheduler: impl Scheduler + 'static, test: fn(&Runtime, &Limiter, &Log)) {
         let mut config = Config::new();
         config.stack_size = 1 << 19;
         Runner::new(scheduler, config).run(move || {
             let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             let limiter = {
                 let _entered = runtime.enter();
-                Limiter::new(Quota::new(1, WINDOW).unwrap())
+                Limiter::new(Quota::new(n, WINDOW).unwrap())
             };
             let entered = runtime.enter();
             let log = Log::default();
@@ -41,13 +46,17 @@ fn explore(test: fn(&Runtime, &Limiter, &Log)) {
             // Nothing was lost: nobody waits, the window is exact, and after it a permit is free.
             let mut releases = log.0.lock().unwrap().clone();
             releases.sort();
-            assert!(releases.windows(2).all(|pair| pair[1] - pair[0] >= WINDOW), "{releases:?}");
+            let beyond = releases.iter().skip(n as usize);
+            assert!(
+                releases.iter().zip(beyond).all(|(first, beyond)| *beyond - *first >= WINDOW),
+                "{releases:?}"
+            );
             assert_eq!(limiter.snapshot().waiting, 0);
             drop(entered);
         });
     }
-    run(RandomScheduler::new(2_500), test);
-    run(PctScheduler::new(3, 2_500), test);
+    run(n, RandomScheduler::new(2_500), test);
+    run(n, PctScheduler::new(3, 2_500), test);
 }
 
 /// The releases, and how many threads have done.
@@ -159,6 +168,23 @@ fn the_quota_changes_while_others_wait() {
             changed.set_quotas(Quota::new(1, WINDOW).unwrap());
         });
         let threads = vec![acquirer(limiter, log), changer, acquirer(limiter, log)];
+        drive(runtime, log, threads);
+    });
+}
+
+#[test]
+fn newcomers_take_what_is_known_to_be_free_while_others_wait_and_give_back() {
+    explore_quota(3, |runtime, limiter, log| {
+        // One of three, given back; the record has room, so that newcomers need not look whether another is free.
+        let permit = limiter.try_acquire().unwrap();
+        let giver = log.spawn(move || permit.give_back());
+        let (costly, to) = (limiter.clone(), log.clone());
+        let costly = log.spawn(move || {
+            let at = block_on(costly.acquire_many(2)).unwrap().at();
+            to.push(at);
+            to.push(at);
+        });
+        let threads = vec![costly, trier(limiter, log), giver, acquirer(limiter, log), leaver(limiter, log)];
         drive(runtime, log, threads);
     });
 }
