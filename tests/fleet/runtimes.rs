@@ -11,7 +11,7 @@ use rate_limit::redis::{Fallback, Fleet, FleetState};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::common::{LONG, fleet, ms, quota, server, until};
+use crate::common::{LONG, fleet, ms, quota, server, until, worst};
 
 /// Driven in `block_on` only.
 fn runtime() -> Runtime {
@@ -25,8 +25,8 @@ fn later(test: &str) -> Option<LoopbackRedis> {
     Some(server)
 }
 
-fn acquire_in(runtime: &Runtime, limiter: &Limiter) {
-    runtime.block_on(async { timeout(LONG, limiter.acquire()).await.unwrap().unwrap() });
+fn acquire_in(runtime: &Runtime, limiter: &Limiter) -> Instant {
+    runtime.block_on(async { timeout(LONG, limiter.acquire()).await.unwrap().unwrap().at() })
 }
 
 /// Calls, lets the question be sent, and leaves it at that.
@@ -53,6 +53,40 @@ fn one_that_is_not_driven_holds_nobody_up() {
             assert_eq!(limiter.snapshot().fleet, Some(FleetState::Connected));
         }
     }
+}
+
+#[test]
+fn those_that_come_and_go_share_the_quota() {
+    let Some(server) = server("those_that_come_and_go_share_the_quota") else { return };
+    let limiters = [0, 1].map(|_| fleet(&server).limiter("a", quota(10, 50)));
+    let end = Instant::now() + ms(300);
+    let callers: Vec<_> = (0..4)
+        .map(|caller| {
+            let limiter = limiters[caller % 2].clone();
+            std::thread::spawn(move || {
+                let (mut own, mut released) = (runtime(), Vec::new());
+                for number in caller.. {
+                    if Instant::now() >= end {
+                        break;
+                    }
+                    match number % 5 {
+                        0 => own = runtime(),
+                        // It leaves with a question under way, perhaps.
+                        1 => {
+                            let permit = own.block_on(async { timeout(ms(1), limiter.acquire()).await });
+                            released.extend(permit.map(|permit| permit.unwrap().at()));
+                        }
+                        _ => released.push(acquire_in(&own, &limiter)),
+                    }
+                }
+                released
+            })
+        })
+        .collect();
+    let mut released: Vec<_> = callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect();
+    released.sort();
+    assert!(worst(&released, ms(50)) <= 10, "{}", worst(&released, ms(50)));
+    assert!(released.len() >= 10, "{}", released.len());
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) struct Target {
 #[cfg(feature = "redis-tls")]
 pub(super) type Tls = Option<Arc<rustls::ClientConfig>>;
 #[cfg(not(feature = "redis-tls"))]
-pub(super) type Tls = ();
+pub(super) type Tls = Option<std::convert::Infallible>;
 
 #[derive(Clone, Debug)]
 enum Address {
@@ -54,7 +54,7 @@ impl Target {
             return Err(InvalidFleet(Flaw::Url("a fragment, which is not supported".to_owned())));
         }
         #[cfg(not(feature = "redis-tls"))]
-        if let ((), true) = (tls, wants_tls) {
+        if let (None, true) = (tls, wants_tls) {
             return Err(InvalidFleet(Flaw::NoTls));
         }
         #[cfg(feature = "redis-tls")]

@@ -22,11 +22,13 @@ use crate::assign::{Assign, Assigned};
 /// - `RateLimit-Policy: "default";q=10;w=1`: 10 calls in any second;
 /// - `RateLimit: "default";r=3;t=1`: 3 calls can be made now, and in 1 s (rounded up) there will be more.
 ///
-/// A permit is taken when the service is called; one that is ready and dropped takes none. Only the permits of a
-/// [fleet](crate::redis) are had from elsewhere: if none is at hand, the call waits for as long as an answer may take
-/// (`Fleet::with_notice`, 250 ms unless said otherwise) for a permit that comes within that time, unless it is known that none
-/// will, and is rejected after that. Meanwhile it holds the inner service's readiness. The inner service's error passes through untouched, and this service has none of its own, so it works in an axum `Router` as is. A client of
-/// gRPC takes the status 429 for `UNAVAILABLE`.
+/// A permit is taken when the service is called; one that is ready and dropped takes none. Only the permits of a fleet
+/// (feature `redis`) are had from elsewhere: if none is at hand, the call waits for as long as an answer may take
+/// (`Fleet::with_notice`, 250 ms unless said otherwise) for a permit that comes within that time, unless it is known that
+/// none will, and is rejected after that. Meanwhile it holds the inner service's readiness.
+///
+/// The inner service's error passes through untouched, and this service has none of its own, so it works in an axum
+/// `Router` as is. A client of gRPC takes the status 429 for `UNAVAILABLE`.
 ///
 /// # Clone
 ///

@@ -1,0 +1,151 @@
+//! Step by step, without a server.
+
+use std::sync::Arc;
+
+use super::super::Plan;
+use super::super::slots::Held;
+use super::*;
+use crate::admission::Admit;
+use crate::demand::Demand;
+use crate::quota::Quota;
+use crate::redis::ask::{Reply, Status};
+use crate::redis::clock::ServerClock;
+use crate::redis::fallback::Fallback;
+use crate::redis::feed::Feed;
+use crate::redis::link::Answer;
+use crate::redis::settings::Settings;
+use crate::redis::stream::{Target, Tls};
+
+const NOTICE: Duration = Duration::from_millis(200);
+
+fn leased(fallback: Fallback, now: Instant) -> Leased {
+    let target = Target::parse("redis://localhost", Tls::default()).unwrap();
+    let settings = Settings {
+        link: Arc::new(Link::new(target, jittered_backoff::Seeds::new(1))),
+        prefix: "test".to_owned(),
+        lease: 1,
+        lateness: None,
+        notice: NOTICE,
+        fallback,
+    };
+    Leased::new(Feed::new(settings, "a"), Quota::per_second(10).unwrap().into(), now)
+}
+
+/// What there is to do while so many wait; time alone is told first, as the queue does.
+fn plan(leased: &mut Leased, waiting: usize, now: Instant) -> Plan {
+    leased.lapse(now);
+    leased.plan(Demand { costs: &mut std::iter::repeat_n(1, waiting), hold: None }, now)
+}
+
+fn ask(plan: Plan) -> Ask {
+    match plan {
+        Plan::Ask(ask) => ask,
+        Plan::Wait(until) => panic!("waits until {until:?}"),
+    }
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// An answer at that time, by a server whose clock shows the time since `zero`: so many slots, free at once.
+fn answer(zero: Instant, after: Duration, slots: usize) -> Answer {
+    let micros = i64::try_from(after.as_micros()).unwrap();
+    let mut clock = ServerClock::new(zero);
+    clock.learn(zero + after, zero + after, micros);
+    let reply =
+        Reply { now: micros, status: Status::Done, epoch: 1, next: 0, moved: vec![], waits: vec![0; slots] };
+    Answer { reply, clock, lateness: 50_000, trip: ms(1) }
+}
+
+#[test]
+fn one_asks_at_a_time_and_another_in_its_stead() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    let first = ask(plan(&mut leased, 3, zero));
+    assert_eq!((first.permits(), first.deadline), (0..3, Some(zero + NOTICE)));
+    assert!(matches!(plan(&mut leased, 3, zero), Plan::Wait(Some(at)) if at == zero + ms(50)));
+    let second = ask(plan(&mut leased, 3, zero + ms(50)));
+    assert_eq!((second.permits(), second.deadline), (3..6, Some(zero + NOTICE)), "nobody waits longer");
+    assert_eq!(second.returns, [0, 1, 2]);
+    // The first one is of no account any more: what it brings is given back, for the second has given it back before.
+    leased.answered(&first, &answer(zero, ms(51), 2), zero + ms(51));
+    assert!(leased.held.is_empty() && leased.asking.is_some());
+    assert_eq!(leased.returns, [0, 1]);
+    leased.unanswered(&first, Away::Silent, zero + NOTICE, zero + ms(60));
+    assert!(!leased.is_away());
+    // Nor is it again if the second has come back. It has brought all.
+    leased.answered(&second, &answer(zero, ms(61), 3), zero + ms(61));
+    assert_eq!(leased.held.iter().map(|held| held.id).collect::<Vec<_>>(), [3, 4, 5]);
+    leased.unanswered(&first, Away::Silent, zero + NOTICE, zero + ms(62));
+    assert!(!leased.is_away());
+}
+
+#[test]
+fn nobody_waits_for_ever_for_who_does_not_come_back() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    ask(plan(&mut leased, 3, zero));
+    assert!(!leased.lapse(zero + NOTICE * 2 - ms(1)) && leased.closed().is_none());
+    assert!(leased.lapse(zero + NOTICE * 2));
+    assert_eq!(leased.closed(), Some(Away::Silent));
+}
+
+#[test]
+fn an_outage_that_nobody_watches_is_not_believed_for_long() {
+    let zero = Instant::now();
+    for fallback in [Fallback::Refuse, Fallback::Allow, Fallback::local(Quota::per_second(9).unwrap())] {
+        let mut leased = leased(fallback.clone(), zero);
+        let retry_at = zero + ms(20);
+        leased.failed(Away::Unreachable, retry_at, zero);
+        let (refuses, fits) = (fallback == Fallback::Refuse, fallback != Fallback::Refuse);
+        assert!(!leased.lapse(retry_at + OVERDUE - ms(1)));
+        assert_eq!((leased.closed().is_some(), leased.fits(retry_at, 0, 1)), (refuses, fits));
+        let late = retry_at + OVERDUE;
+        assert!(leased.lapse(late), "there is less to be released");
+        assert!(leased.closed().is_none() && !leased.fits(late, 0, 1) && leased.free(late) == 0);
+        // The next call waits, as the first did, and no longer.
+        let probe = ask(plan(&mut leased, 1, late));
+        assert_eq!((probe.probe, probe.deadline), (true, Some(late + NOTICE)));
+        assert!(!leased.lapse(late + ms(1)) && !leased.fits(late, 0, 1));
+        leased.unanswered(&probe, Away::Silent, late + ms(300), late + NOTICE);
+        assert!(!leased.lapse(late + NOTICE));
+        assert_eq!((leased.closed().is_some(), leased.fits(late + NOTICE, 0, 1)), (refuses, fits));
+        // One that is watched is believed; but not for ever.
+        let again = late + ms(300);
+        let probe = ask(plan(&mut leased, 1, again));
+        assert_eq!((probe.probe, probe.deadline), (true, None));
+        let end = again + Link::longest(NOTICE) + NOTICE;
+        assert!(!leased.lapse(end - ms(1)));
+        assert!(leased.lapse(end) && leased.closed().is_some() == refuses);
+        assert!(matches!(plan(&mut leased, 1, end), Plan::Wait(Some(at)) if at == end + AGAIN));
+        assert!(ask(plan(&mut leased, 1, end + AGAIN)).probe);
+    }
+}
+
+#[test]
+fn a_slot_that_may_have_been_moved_is_not_used() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    let hold = |leased: &mut Leased, id, from| {
+        leased.held.hold(Held { from, until: from + ms(50), id, slot: Some((0, 0)) });
+    };
+    hold(&mut leased, 1, zero + ms(10_000));
+    hold(&mut leased, 2, zero + ms(10_100));
+    let question = ask(plan(&mut leased, 1, zero + ms(2500)));
+    assert_eq!((question.moves[0].first, question.moves[0].cost), (1, 2));
+    leased.interrupted(question.number + 1, zero + ms(2501));
+    assert_eq!(leased.held.len(), 2, "that was another's");
+    // One of them is given back meanwhile.
+    leased.held.take(2);
+    leased.interrupted(question.number, zero + ms(2502));
+    assert!(leased.held.is_empty());
+    assert_eq!(leased.returns, [1]);
+    // The answer takes longer than it is until the slot.
+    hold(&mut leased, 3, zero + ms(3000));
+    leased.retry_at = zero;
+    let question = ask(plan(&mut leased, 1, zero + ms(2600)));
+    assert_eq!(question.moves.len(), 1);
+    assert!(!leased.lapse(zero + ms(2849)) && leased.held.len() == 1);
+    assert!(leased.lapse(zero + ms(2850)) && leased.held.is_empty());
+}
