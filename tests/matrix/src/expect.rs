@@ -60,6 +60,7 @@ pub fn expected(case: &Case, client: Client) -> Expect {
     };
     match expect {
         Expect::Transient(Reach::GoneAway) if client.shows_connections => Expect::Transient(Reach::Perhaps),
+        Expect::Transient(Reach::GoneAway) => Expect::Transient(Reach::Refused),
         Expect::Truncated | Expect::Overtaken if client.shows_connections => Expect::Hidden,
         Expect::Overtaken => Expect::Answer,
         expect => expect,
