@@ -111,11 +111,12 @@ fn in_flight(reading: &mut Reading, cause: Cause, healing: Healing) {
     );
 }
 
-/// A hyper error outside hyper-util comes from a connection that the caller made: the request was given to it.
+/// A hyper error outside hyper-util comes from a connection that the caller made: the request was given to it. So what an outer
+/// error seemed to prove, a text of its own say, was of something else.
 fn handed_over(reading: &mut Reading) {
     if reading.reach == Reach::Untold {
         reading.reach = Reach::HandedOver;
-        reading.delivery.get_or_insert(Delivery::Perhaps);
+        reading.delivery = Some(Delivery::Perhaps);
     }
 }
 

@@ -103,12 +103,51 @@ fn what_a_server_says_of_its_own_call_proves_nothing_of_ours() {
         "connection error received: not a result of an error",
         "tcp connect error",
         "Connection refused (os error 111)",
+        "tunnel error: proxy authorization required",
+        "tunnel error: missing destination host",
+        "received fatal alert: HandshakeFailure",
+        "received fatal alert: CertificateRequired",
+        "invalid peer certificate: Expired",
+        "peer doesn't support any known protocol",
+        "peer is incompatible: NoCipherSuitesInCommon",
+        "upstream: error:0A000086:SSL routines::certificate verify failed",
+        "error:0A00045C:SSL routines::tlsv13 alert certificate required",
+        "error:0A000410:SSL routines::ssl/tls alert handshake failure",
+        "buffered service failed: x",
+        "builder error",
     ];
     for text in said {
-        let fault = Fault::of(&ApiError(text));
-        assert!(!fault.may_repeat(false), "{text}: {fault:?}");
-        let fault = Fault::of(&Transparent(ApiError(text)));
-        assert!(!fault.may_repeat(false), "{text}: {fault:?}");
+        let perhaps = |error: &(dyn Error + 'static)| {
+            let fault = Fault::of(error);
+            assert!(!fault.may_repeat(false), "{error:?}: {fault:?}");
+            assert!(fault.may_have_landed(), "{error:?}: {fault:?}");
+        };
+        perhaps(&ApiError(text));
+        perhaps(&Transparent(ApiError(text)));
+        // As a layer turns an answer's body into an error, and a client an answer that is none.
+        for kind in [io::ErrorKind::Other, io::ErrorKind::InvalidData, io::ErrorKind::ConnectionRefused] {
+            perhaps(&io::Error::new(kind, text));
+            perhaps(&io::Error::new(kind, ApiError(text)));
+        }
+    }
+}
+
+/// A text is believed of the crate's own error, as the crate makes it.
+#[test]
+fn what_the_crates_say_themselves_is_believed() {
+    let resolver = io::Error::from_raw_os_error(i32::MAX).kind();
+    let words = "failed to lookup address information: Temporary failure in name resolution";
+    for (kind, text, phase) in [
+        (io::ErrorKind::UnexpectedEof, "tls handshake eof", Phase::TlsHandshake),
+        (resolver, words, Phase::Dns),
+    ] {
+        let fault = Fault::of(&io::Error::new(kind, text));
+        assert_eq!((fault.phase, fault.delivery), (phase, Delivery::NeverSent), "{text}");
+        assert!(fault.may_repeat(false), "{text}");
+        for other in [io::ErrorKind::Other, io::ErrorKind::UnexpectedEof, resolver] {
+            let fault = Fault::of(&io::Error::new(other, text));
+            assert_eq!(fault.may_repeat(false), other == kind, "{other:?}: {text}");
+        }
     }
 }
 
