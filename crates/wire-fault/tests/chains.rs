@@ -124,6 +124,22 @@ fn what_was_handed_over_may_have_been_sent_whatever_stands_above() {
     }
 }
 
+/// What an alert proves even of a request that was handed over, it proves of no call but its own: a tunnel's body may be one.
+#[test]
+fn an_alert_of_a_call_within_the_connection_proves_nothing() {
+    let required =
+        || Make::Rustls(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired));
+    for real in [Real::Pooled, Real::InFlight] {
+        let fault = Fault::of(&*build(&[Make::Real(real), required()]).expect("two links"));
+        assert_eq!(fault.delivery, Delivery::NeverSent, "{real:?}: of its own connection");
+        for other in [Real::Upload, Real::InFlight, Real::Pooled] {
+            let makes = [Make::Real(real), Make::Real(other), required()];
+            let fault = Fault::of(&*build(&makes).expect("three links"));
+            assert_eq!(fault.delivery, Delivery::Perhaps, "{makes:?}: {fault:?}");
+        }
+    }
+}
+
 /// Its own source, for ever.
 #[derive(Debug)]
 struct Circle;
