@@ -57,7 +57,7 @@ pub(crate) fn oauth2<H, L>(stack: OvhStack<H, L>) -> OvhStack<H, L> {
 }
 
 /// As Linux' `connect(2)` ends where nobody listens: ECONNREFUSED.
-pub fn connect_refused() -> io::Error {
+pub(crate) fn connect_refused() -> io::Error {
     io::Error::from_raw_os_error(111)
 }
 

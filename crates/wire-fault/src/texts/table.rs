@@ -92,7 +92,7 @@ pub(super) static TABLE: &[Seen] = &[
         known(Starts("invalid URL, scheme is missing"), Phase::Pool, Cause::Other, Healing::Permanent, Proof::BelowConnector),
         known(Starts("invalid URL, host is missing"), Phase::Pool, Cause::Other, Healing::Permanent, Proof::BelowConnector),
     ] },
-    Seen { by: "hyper-rustls 0.27.10 and rustls-pki-types 1.15: a URL that they can't serve", texts: &[
+    Seen { by: "hyper-rustls 0.27.10 and rustls-pki-types 1.16: a URL that they can't serve", texts: &[
         known(Starts("unsupported scheme "), Phase::Pool, Cause::Other, Healing::Permanent, Proof::BelowConnector),
         known(Is("missing scheme"), Phase::Pool, Cause::Other, Healing::Permanent, Proof::BelowConnector),
         known(Is("invalid dns name"), Phase::Pool, Cause::Other, Healing::Permanent, Proof::BelowConnector),

@@ -151,6 +151,23 @@ fn what_the_crates_say_themselves_is_believed() {
     }
 }
 
+/// anyhow's box hides the type of the outermost error; the ways around it that the crate's page names.
+#[tokio::test]
+async fn anyhow_shows_the_types_before_it_is_boxed() {
+    let cut = || from_connector(io::Error::from(io::ErrorKind::ConnectionReset));
+    let read = Fault::of(&cut().await);
+    assert_eq!(read.delivery, Delivery::NeverSent);
+    let error = anyhow::Error::from(cut().await);
+    assert_eq!(Fault::of(&*error), read);
+    assert_eq!(Fault::of(error.as_ref()), read);
+    assert_eq!(Fault::of(&*error.reallocate_into_boxed_dyn_error_without_backtrace()), read);
+    let with_context = anyhow::Error::from(cut().await).context("calling");
+    assert_eq!(Fault::of(&*with_context), read);
+    assert_eq!(Fault::of(&*BoxError::from(with_context)), read);
+    let boxed = BoxError::from(anyhow::Error::from(cut().await));
+    assert_eq!(Fault::of(&*boxed).delivery, Delivery::Perhaps, "no proof is left, and none is invented");
+}
+
 /// A wrapper that repeats the text of the error below it must not speak in its stead.
 #[derive(Debug)]
 struct Repeats(BoxError);
