@@ -10,7 +10,7 @@ use std::io;
 
 use arbitrary::Arbitrary;
 use common::link::KNOWN;
-use common::make::{Make, build, proves_by_itself};
+use common::make::{Make, build, proves_by_itself, uncategorized};
 use common::real::Real;
 use libfuzzer_sys::fuzz_target;
 use wire_fault::{Delivery, Fault, Verdict, chain};
@@ -60,6 +60,7 @@ impl From<Link> for Make {
                 let kept = known.len().saturating_sub(usize::from(cut) % 4);
                 Self::Text(format!("{}{rest}", &known[..kept]))
             }
+            Link::Io(at) if at == u8::MAX => Self::Io(uncategorized()),
             Link::Io(at) => Self::Io(pick(KINDS, at)),
             Link::Bare(at) => Self::Bare(pick(KINDS, at)),
             Link::Os(code) => Self::Os(code),

@@ -82,15 +82,20 @@ const NAMES: &[(u8, &str)] = &[
     (121, "EncryptedClientHelloRequired"),
 ];
 
-pub(crate) fn read(alert: Alert, reading: &mut Reading) {
+/// Reads an alert. `proven`: it is known to be one of TLS' own, and not what somebody said.
+pub(crate) fn read(alert: Alert, proven: bool, reading: &mut Reading) {
     if alert.ends_the_only_handshake() {
-        reading.never_sent_though_handed_over();
+        if proven {
+            reading.never_sent_though_handed_over();
+        }
         // Of an answered request it can only have ended the body.
         if reading.delivery != Some(Delivery::Answered) {
             reading.replace_phase(Phase::TlsHandshake);
         }
     } else if alert.ends_the_handshake() && reading.reach != Reach::HandedOver {
-        reading.never_sent();
+        if proven {
+            reading.never_sent();
+        }
         reading.replace_phase(Phase::TlsHandshake);
     } else if reading.reach == Reach::NotHandedOver {
         reading.replace_phase(Phase::TlsHandshake);

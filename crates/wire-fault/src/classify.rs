@@ -71,8 +71,8 @@ pub(crate) fn classify_connector(error: &(dyn Error + 'static)) -> Fault {
 fn walk(chain: Chain<'_>, mut reading: Reading) -> Fault {
     let mut decided = false;
     let mut links = chain.peekable();
-    // Whether the link before was an io::Error that carries this one.
-    let mut carried = false;
+    // The kind of the io::Error that carries this link, if the link before was one.
+    let mut carrier = None;
     while let Some(error) = links.next() {
         if let Some(mark) = error.downcast_ref::<Mark>() {
             decided |= mark.stated_verdict().is_some();
@@ -81,7 +81,7 @@ fn walk(chain: Chain<'_>, mut reading: Reading) -> Fault {
             }
             // A mark below one of hyper's errors may speak of another call.
             reading.of_request |= mark.is_of_request() && reading.reach == Reach::Untold;
-            carried = false;
+            carrier = None;
             match (mark.stated_fault(), reading.reach) {
                 (Some(fault), Reach::Untold) => return settle(fault, decided),
                 // Whatever a client within the connector states of its own call, this one was never sent.
@@ -93,12 +93,12 @@ fn walk(chain: Chain<'_>, mut reading: Reading) -> Fault {
                 _ => continue,
             }
         }
-        read(error, carried, links.peek().copied(), &mut reading);
+        read(error, carrier, links.peek().copied(), &mut reading);
         if reading.reach == Reach::Foreign {
             break;
         }
-        carried = error.is::<io::Error>();
-        reading.in_transport |= carried && reading.reach == Reach::HandedOver;
+        carrier = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        reading.in_transport |= carrier.is_some() && reading.reach == Reach::HandedOver;
     }
     settle(reading.fault(), decided)
 }
@@ -111,7 +111,7 @@ fn settle(fault: Fault, decided: bool) -> Fault {
 /// Typed evidence first; text only of errors that no reader knows by type.
 fn read(
     error: &(dyn Error + 'static),
-    carried: bool,
+    carrier: Option<io::ErrorKind>,
     below: Option<&(dyn Error + 'static)>,
     reading: &mut Reading,
 ) {
@@ -124,16 +124,17 @@ fn read(
     }
     // An io::Error that carries another has nothing of its own to say: its text is the carried error's.
     match error.downcast_ref::<io::Error>() {
-        Some(io) if io.get_ref().is_some() => read_kind(io.kind(), false, reading),
+        Some(io) if io.get_ref().is_some() => read_kind(io, reading),
         Some(io) => {
-            texts::read(Text::of(error).as_str(), false, reading);
-            read_kind(io.kind(), true, reading);
+            texts::read(error, Text::of(error).as_str(), None, reading);
+            read_kind(io, reading);
         }
         None => {
             let text = Text::of(error);
             // A wrapper that only repeats the text of the error below knows less than that error.
             if !below.is_some_and(|below| repeats(&text, below)) {
-                let _ = openssl::read(text.as_str(), reading) || texts::read(text.as_str(), carried, reading);
+                let _ = openssl::read(text.as_str(), reading)
+                    || texts::read(error, text.as_str(), carrier, reading);
             }
         }
     }
@@ -143,14 +144,17 @@ fn repeats(text: &Text, below: &(dyn Error + 'static)) -> bool {
     !text.as_str().is_empty() && text.as_str() == Text::of(below).as_str()
 }
 
-/// What the kind of an io error tells. One that carries another error (`bare` is false) leaves place and cause to it
-/// where the two could differ: "unexpected end of file" with a text below that says of what.
-fn read_kind(kind: io::ErrorKind, bare: bool, reading: &mut Reading) {
+/// What the kind of an io error tells. One that carries another error leaves place and cause to it where the two could differ:
+/// "unexpected end of file" with a text below that says of what.
+fn read_kind(error: &io::Error, reading: &mut Reading) {
     use io::ErrorKind as K;
-    match kind {
+    let bare = error.get_ref().is_none();
+    // Of a kind that it has chosen, any program may make one.
+    let of_the_system = error.raw_os_error().is_some();
+    match error.kind() {
         K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown if bare => {
             // The crate's page says why ECONNREFUSED is believed. The others end connections in use as well (ICMP).
-            if kind == K::ConnectionRefused {
+            if of_the_system && error.kind() == K::ConnectionRefused {
                 reading.never_sent();
             }
             if reading.reach == Reach::NotHandedOver || reading.delivery == Some(Delivery::NeverSent) {
@@ -177,8 +181,14 @@ fn read_kind(kind: io::ErrorKind, bare: bool, reading: &mut Reading) {
             reading.healing(Healing::Transient);
         }
         K::AddrNotAvailable if bare => {
-            reading.never_sent();
-            reading.add(Phase::Tcp, Cause::Other, Healing::Transient);
+            if of_the_system {
+                reading.never_sent();
+                reading.place(Phase::Tcp);
+            } else if reading.reach == Reach::NotHandedOver {
+                reading.place(Phase::Tcp);
+            }
+            reading.cause(Cause::Other);
+            reading.healing(Healing::Transient);
         }
         _ => {}
     }

@@ -46,7 +46,9 @@ mod typed {
                 reading.refused();
             }
             let healing = match reason {
-                Reason::HTTP_1_1_REQUIRED | Reason::PROTOCOL_ERROR => Healing::Permanent,
+                Reason::HTTP_1_1_REQUIRED | Reason::PROTOCOL_ERROR | Reason::INADEQUATE_SECURITY => {
+                    Healing::Permanent
+                }
                 _ => Healing::Transient,
             };
             tell(healing, reading);

@@ -11,15 +11,15 @@ use crate::witness::Witness;
 
 /// Reads an error of hyper or hyper-util. Answers whether it was one.
 pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
-    if let Some(error) = error.downcast_ref::<legacy::Error>() {
-        read_legacy(error, reading);
-        true
-    } else if let Some(error) = error.downcast_ref::<hyper::Error>() {
-        read_hyper(error, reading);
-        true
-    } else {
-        false
+    let (legacy, hyper) = (error.downcast_ref::<legacy::Error>(), error.downcast_ref::<hyper::Error>());
+    match (legacy, hyper) {
+        (None, None) => return false,
+        // Of another call, by which this one's connection was made.
+        _ if reading.in_transport => reading.of_tunnel = true,
+        (Some(error), _) => read_legacy(error, reading),
+        (_, Some(error)) => read_hyper(error, reading),
     }
+    true
 }
 
 fn read_legacy(error: &legacy::Error, reading: &mut Reading) {
@@ -51,10 +51,6 @@ fn read_legacy(error: &legacy::Error, reading: &mut Reading) {
 }
 
 fn read_hyper(error: &hyper::Error, reading: &mut Reading) {
-    if reading.in_transport {
-        // Of another call, by which this one's connection was made.
-        return;
-    }
     reading.below_hyper = true;
     if error.is_canceled() && error.source().is_some_and(is_upgrade) {
         // The one cancellation that follows an answer: of `hyper::upgrade::on`.
@@ -111,11 +107,12 @@ fn in_flight(reading: &mut Reading, cause: Cause, healing: Healing) {
     );
 }
 
-/// A hyper error outside hyper-util comes from a connection that the caller made: the request was given to it.
+/// A hyper error outside hyper-util comes from a connection that the caller made: the request was given to it. So what an outer
+/// error seemed to prove, a text of its own say, was of something else.
 fn handed_over(reading: &mut Reading) {
     if reading.reach == Reach::Untold {
         reading.reach = Reach::HandedOver;
-        reading.delivery.get_or_insert(Delivery::Perhaps);
+        reading.delivery = Some(Delivery::Perhaps);
     }
 }
 

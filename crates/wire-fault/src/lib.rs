@@ -17,22 +17,30 @@
 //! | a certificate that the client refused; no TLS version, cipher or ALPN in common | | 0 |
 //! | the alert `certificate_required`, by which TLS 1.3 ends a handshake that the client took for complete | | 0 |
 //! | another fatal alert that only ends handshakes (RFC 8446, 6.2: `handshake_failure`, `access_denied`, …) | | 0 |
-//! | `connect(2)` refused, no local address, a name that did not resolve, `tls handshake eof` of tokio-rustls | | 0 |
+//! | `connect(2)` refused or no local address, with the system's number; a name that did not resolve; `tls handshake eof` of tokio-rustls | | 0 |
 //! | a request that the client could not even build (reqwest's `builder error`) | | |
 //! | no write was ever attempted on its connection ([`Witness`]) | | 0 |
-//! | tower's `LoadShed` had not passed the call on (feature `tower`) | | |
+//! | tower's `LoadShed` or broken `Buffer` had not passed the call on (feature `tower`) | | |
 //! | what a layer states first hand with a [`Mark`], or refused itself ([`Verdict::RefusedLocally`]) | | |
 //!
 //! The rows without `connect_info` of their own hold only while nothing outside them says that the request had been
 //! handed to a connection: a failing upload body, say, may itself be an error of another call, and a `handshake_failure` may
 //! end a second handshake, which TLS 1.2 allows a server to ask for when it has read the request.
 //!
-//! A text by itself makes no POST be sent again. An API's error may repeat what a server said of *its* call to somebody else,
-//! word for word; so texts prove "never sent" only of permanent failures, or where an `io::Error` carries them as their crate
-//! makes it, or below a typed error that has proven it already; and "refused" only below an error of hyper's.
+//! A text by itself proves nothing. An API's error may repeat what a server said of *its* call to somebody else, word for word.
+//! So a text counts only where it is seen to be its crate's own:
+//!
+//! - `tls handshake eof` and a resolver's words within an `io::Error` of the kind that tokio-rustls and std give it
+//!   (`UnexpectedEof`; `Uncategorized`, which programs can't name), and not within `io::Error::other`;
+//! - the errors of rustls, reqwest's builder and hyper-util's tunnel if their `Debug` is the crate's, too (`AlertReceived(…`): of a
+//!   text that a server sent, a derived `Debug` shows the text;
+//! - OpenSSL's below a connector's error, or below one of hyper's of the connection in use;
+//! - "refused" below an error of hyper's.
+//!
+//! Everywhere else such a text leaves the delivery at "perhaps". It may still tell that a repeat can't heal.
 //!
 //! Within an `io::Error` of the connection that had the request, errors of hyper and h2 are the story of that connection (a
-//! tunnel through HTTP/2, say), and prove nothing of the request.
+//! tunnel through HTTP/2, say), and prove nothing of the request; nor does anything below them.
 //!
 //! # What counts as a refusal
 //!
@@ -55,8 +63,9 @@
 //!
 //! # Which system errors are believed
 //!
-//! A bare `io::Error` of `ECONNREFUSED` or `EADDRNOTAVAIL`, outside every error of hyper's, is taken for one of `connect(2)`:
-//! clients that connect by hand show it so, and no other call of theirs ends with it soon. Linux can end an established
+//! A bare `io::Error` of `ECONNREFUSED` or `EADDRNOTAVAIL` with the system's number (`raw_os_error`), outside every error of
+//! hyper's, is taken for one of `connect(2)`: clients that connect by hand show it so, and no other call of theirs ends with it
+//! soon. One of the kind alone, which any program can make, is no proof. Linux can end an established
 //! connection with `ECONNREFUSED` too: when retransmissions have run out (15 minutes, or `TCP_USER_TIMEOUT`) and a firewall had
 //! meanwhile answered them with "port unreachable" (`tcp_write_err` of its sources; not measured). Over hyper's clients that stands
 //! below their own error, and proves nothing; a client of another make that waits so long marks its connect errors itself
@@ -70,7 +79,9 @@
 //!   change something below a retry (`reqwest::redirect::Policy::none()`).
 //! - **A wrapper that hides types**: one that passes on text and source of the error within it (`#[error(transparent)]`) takes
 //!   the typed proofs away, and what is left is mostly "perhaps". Use `#[source]` or `#[from]` with a text of its own. `Arc` and
-//!   `Box` of the usual errors are seen through.
+//!   `Box` of the usual errors are seen through. anyhow's `Error` turned into a boxed error (`.into()`, `into_boxed_dyn_error`) is
+//!   such a wrapper of the outermost error. Read it before, as `Fault::of(&**error)` or `Fault::of(error.as_ref())`; or give it a
+//!   `.context(…)`, below which the types are seen; or box it by `reallocate_into_boxed_dyn_error_without_backtrace`.
 //!
 //! # The witness
 //!
@@ -113,7 +124,11 @@
 //! other versions and other clients.
 //!
 //! Over hyper-util's client the stamps sharpen place and cause; that a failed connect sent nothing shows in the client's own
-//! error. Over tonic, which connects by itself (`connect_with_connector`), they are the only proof.
+//! error.
+//!
+//! Over tonic, which connects by itself and whose `Channel` shows no error of hyper-util's, a stamp is the only proof. tonic's
+//! default connector has none. Give it one: `endpoint.connect_with_connector(StampLayer::connector().layer(connector))`, or its
+//! `_lazy` sibling, and read the error of a call as ever. A [`WitnessLayer`] there tells the same, and counts writes.
 //!
 //! reqwest's `connector_layer` takes [`StampLayer::connector`] and no [`WitnessLayer`]: the connection that goes through it is
 //! of a type of reqwest's own and must come out as it went in. So no writes can be counted there; the layer stands above
@@ -122,10 +137,11 @@
 //!
 //! # Features
 //!
-//! - `rustls` (default): reads rustls' errors by type. Without it their text is read, with the same verdicts.
+//! - `rustls` (default): reads rustls' errors by type. Without it their text and `Debug` are read, with the same verdicts.
 //! - `h2`: reads h2's errors by type. Below hyper's errors the text is read with the same verdicts; the feature adds clients that
 //!   use h2 without hyper.
-//! - `tower`: reads `Overloaded` of tower's `LoadShed` by type, since its text proves nothing. Without it that is "perhaps".
+//! - `tower`: reads `Overloaded` of tower's `LoadShed` and `ServiceError` of its `Buffer` by type, since their texts prove nothing.
+//!   Without it they are "perhaps".
 //!
 //! There are no features for native-tls, OpenSSL and reqwest, since none would decide anything: `native_tls::Error` is opaque,
 //! the number in OpenSSL's text is all that its types hold (and its crate needs OpenSSL's headers to build), and reqwest's

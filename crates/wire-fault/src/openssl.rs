@@ -14,6 +14,8 @@ const UNEXPECTED_EOF: u64 = 294;
 const CERTIFICATE_VERIFY_FAILED: u64 = 134;
 /// A record in the clear where TLS 1.3 encrypts: so OpenSSL 3.0 shows a `close_notify` after the ServerHello.
 const BAD_RECORD_TYPE: u64 = 443;
+/// What stands before a code.
+const CODE: &str = "error:";
 /// A received alert is its number on top of this.
 const ALERT_BASE: u64 = 1000;
 
@@ -21,7 +23,7 @@ const ALERT_BASE: u64 = 1000;
 pub(crate) fn read(text: &str, reading: &mut Reading) -> bool {
     let Some(reason) = reason(text) else { return false };
     if let Some(number) = reason.checked_sub(ALERT_BASE).and_then(|n| u8::try_from(n).ok()) {
-        alert::read(Alert(number), reading);
+        alert::read(Alert(number), reading.below_hyper && text.starts_with(CODE), reading);
         return true;
     }
     if reading.reach == Reach::NotHandedOver {
@@ -33,8 +35,7 @@ pub(crate) fn read(text: &str, reading: &mut Reading) -> bool {
             reading.healing(Healing::Transient);
         }
         CERTIFICATE_VERIFY_FAILED => {
-            // As with rustls: checked before the request is sent.
-            reading.never_sent();
+            // As with rustls it is checked before the request is sent; but that it is OpenSSL's own only a connector proves.
             if reading.reach != Reach::HandedOver {
                 reading.replace_phase(Phase::TlsHandshake);
             }
@@ -56,7 +57,7 @@ pub(crate) fn read(text: &str, reading: &mut Reading) -> bool {
 
 /// The reason of the first code of the TLS library in a text: the low 23 bits.
 fn reason(text: &str) -> Option<u64> {
-    text.match_indices("error:").find_map(|(at, prefix)| {
+    text.match_indices(CODE).find_map(|(at, prefix)| {
         let rest = &text[at + prefix.len()..];
         let code = u64::from_str_radix(rest.split(':').next()?, 16).ok()?;
         (code >> 23 == LIB_SSL).then_some(code & 0x7f_ffff)

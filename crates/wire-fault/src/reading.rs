@@ -19,6 +19,8 @@ pub(crate) struct Reading {
     /// What is read lies within an io error of the connection itself. A connection may be made of other calls, a tunnel
     /// through HTTP/2 say: whatever these prove of themselves, they prove nothing of this one.
     pub(crate) in_transport: bool,
+    /// An error of such a call has been read: not even the TLS below it is known to be of this request's connection.
+    pub(crate) of_tunnel: bool,
 }
 
 /// How far a call is known to have come.
@@ -45,6 +47,9 @@ impl Reading {
 
     /// Takes proof that holds even after the request was handed to a connection.
     pub(crate) fn never_sent_though_handed_over(&mut self) {
+        if self.of_tunnel {
+            return;
+        }
         if self.reach != Reach::Foreign && self.delivery.is_none_or(|d| d == Delivery::Perhaps) {
             self.delivery = Some(Delivery::NeverSent);
         }

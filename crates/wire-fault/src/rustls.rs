@@ -27,7 +27,7 @@ mod typed {
     pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
         let Some(error) = error.downcast_ref::<Tls>() else { return false };
         match error {
-            Tls::AlertReceived(description) => alert::read(Alert(u8::from(*description)), reading),
+            Tls::AlertReceived(description) => alert::read(Alert(u8::from(*description)), true, reading),
             // The client checks the server's certificate before it sends a byte of the request.
             Tls::InvalidCertificate(_) | Tls::NoCertificatesPresented | Tls::InvalidCertRevocationList(_) => {
                 handshake(Cause::Certificate, reading);

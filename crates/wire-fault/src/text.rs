@@ -17,6 +17,13 @@ impl Text {
         text
     }
 
+    /// What the `Debug` shows.
+    pub(crate) fn debug(value: &dyn fmt::Debug) -> Self {
+        let mut text = Self(String::new());
+        let _ = write!(text, "{value:?}");
+        text
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,29 +1,39 @@
 //! Errors read by their text: what can't be told by type.
 
+use std::error::Error;
+use std::io;
+
 use crate::alert::{self, Alert};
 use crate::fault::{Cause, Healing, Phase};
 use crate::hyper;
 use crate::reading::{Reach, Reading};
+use crate::text::Text;
 
 #[cfg(test)]
 mod made;
 mod table;
 
-use table::{ALERT, Known, Match, PLACES, Proof, TABLE};
+use table::{ALERT, ALERT_NAMED, Known, Match, PLACES, Proof, TABLE};
 
 /// Reads an error by its text. Answers whether the text was known.
 ///
-/// `carried`: an `io::Error` carries the error whose text this is.
-pub(crate) fn read(text: &str, carried: bool, reading: &mut Reading) -> bool {
+/// `carrier`: the kind of the `io::Error` that carries the error, if one does.
+pub(crate) fn read(
+    error: &(dyn Error + 'static),
+    text: &str,
+    carrier: Option<io::ErrorKind>,
+    reading: &mut Reading,
+) -> bool {
     if hyper::read_text(text, reading) {
         return true;
     }
     if let Some(alert) = text.strip_prefix(ALERT).and_then(Alert::named) {
-        alert::read(alert, reading);
+        // h2 keeps no more than the text of its connection's error, which the connection's own TLS made.
+        alert::read(alert, reading.below_hyper || is_named(error, ALERT_NAMED), reading);
         return true;
     }
-    if let Some(known) = find(text) {
-        known.tell(carried, reading);
+    if let Some(known) = find(text, reading.reach) {
+        known.tell(error, carrier, reading);
         return true;
     }
     // A place counts only where hyper-util itself has said that the connector failed.
@@ -40,8 +50,14 @@ pub(crate) fn read(text: &str, carried: bool, reading: &mut Reading) -> bool {
 }
 
 /// What is known of a text, if anything is.
-fn find(text: &str) -> Option<&'static Known> {
-    TABLE.iter().flat_map(|seen| seen.texts).find(|known| known.text.fits(text))
+fn find(text: &str, reach: Reach) -> Option<&'static Known> {
+    let holds = |known: &Known| known.proof != Proof::BelowConnector || reach == Reach::NotHandedOver;
+    TABLE.iter().flat_map(|seen| seen.texts).find(|known| known.text.fits(text) && holds(known))
+}
+
+/// Whether an error's `Debug` begins with this name: a type shows by it, where its text may be anybody's.
+fn is_named(error: &(dyn Error + 'static), name: &str) -> bool {
+    Text::debug(error).as_str().starts_with(name)
 }
 
 impl Match {
@@ -54,17 +70,21 @@ impl Match {
 }
 
 impl Known {
-    fn tell(&self, carried: bool, reading: &mut Reading) {
+    fn tell(&self, error: &(dyn Error + 'static), carrier: Option<io::ErrorKind>, reading: &mut Reading) {
         match self.proof {
-            Proof::NeverSent => {
-                reading.never_sent();
+            Proof::Named(name) => {
+                if is_named(error, name) {
+                    reading.never_sent();
+                }
                 reading.permanent();
             }
-            Proof::NeverSentIfCarried if carried => reading.never_sent(),
+            Proof::Carried(kind) if carrier.is_some_and(|is| Text::debug(&is).as_str() == kind) => {
+                reading.never_sent();
+            }
             Proof::Refused if reading.below_hyper => reading.refused(),
             Proof::GoneAway if reading.below_hyper => reading.gone_away(),
             Proof::Answered => reading.answered(),
-            Proof::None | Proof::NeverSentIfCarried | Proof::Refused | Proof::GoneAway => {}
+            Proof::None | Proof::BelowConnector | Proof::Carried(_) | Proof::Refused | Proof::GoneAway => {}
         }
         match (self.phase, reading.reach) {
             (Phase::Unknown, Reach::NotHandedOver) if self.cause != Cause::Timeout => {

@@ -1,5 +1,5 @@
-//! Evidence of tower's `LoadShed`, by type. There is no text for it: a server may say the same of itself, and then it had the
-//! request.
+//! Evidence of tower's `LoadShed` and `Buffer`, by type. No text of theirs is a proof: a server may say the same of itself,
+//! and then it had the request.
 
 use std::error::Error;
 
@@ -10,17 +10,22 @@ pub(crate) fn read(_: &(dyn Error + 'static), _: &mut Reading) -> bool {
     false
 }
 
-/// Reads the error by which tower's `LoadShed` refuses a call. Answers whether it was one.
+/// Reads an error that tower 0.5.3 makes in place of a call to the service below. Answers whether it was one.
 ///
-/// It is made in place of a call to the service below, which was not ready (tower 0.5.3): nothing has been sent. Load passes.
+/// `LoadShed` refuses a call since that service was not ready: load passes. `Buffer`'s service broke before it was this call's turn:
+/// the next ones fail in the same way, for ever.
 #[cfg(feature = "tower")]
 pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
     use crate::fault::Healing;
 
-    let overloaded = error.is::<tower::load_shed::error::Overloaded>();
-    if overloaded {
+    if error.is::<tower::load_shed::error::Overloaded>() {
         reading.never_sent();
         reading.healing(Healing::Transient);
+    } else if error.is::<tower::buffer::error::ServiceError>() {
+        reading.never_sent();
+        reading.permanent();
+    } else {
+        return false;
     }
-    overloaded
+    true
 }

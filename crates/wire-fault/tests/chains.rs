@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict, chain};
 
 use common::link::{BoxError, KNOWN};
-use common::make::{Make, build, proves_by_itself};
+use common::make::{Make, build, proves_by_itself, uncategorized};
 use common::real::Real;
 
 fn kind() -> impl Strategy<Value = io::ErrorKind> {
@@ -27,6 +27,7 @@ fn kind() -> impl Strategy<Value = io::ErrorKind> {
         K::InvalidData,
         K::HostUnreachable,
         K::Other,
+        uncategorized(),
     ])
 }
 
@@ -59,6 +60,7 @@ fn make() -> impl Strategy<Value = Make> {
             Make::OfRequest,
             Make::Verdict(Verdict::Exhausted),
             Make::Stated(Delivery::Perhaps),
+            Make::Os(99),
             Make::Os(111),
             Make::Os(113),
         ]),
@@ -102,6 +104,39 @@ proptest! {
         let wraps: Vec<_> = outer.into_iter().map(Make::Text).collect();
         let error = wraps.iter().rev().fold(Box::new(Mark::fault(known)) as BoxError, |source, make| make.onto(Some(source)));
         prop_assert_eq!(Fault::of(&*error), known);
+    }
+}
+
+/// What an outer error seems to prove is nothing to one of hyper's below it: that one knows that the request had been handed over.
+#[test]
+fn what_was_handed_over_may_have_been_sent_whatever_stands_above() {
+    let eof = [Make::Io(io::ErrorKind::UnexpectedEof), Make::Text("tls handshake eof".into())];
+    let said = [Make::Shared, Make::Text("tunnel error: proxy authorization required".into())];
+    let refused = [Make::Verdict(Verdict::RefusedLocally)];
+    for above in [&eof[..], &said, &refused] {
+        for real in [&[Real::Pooled][..], &[Real::InFlight], &[Real::Upload], &[Real::InFlight, Real::Pooled]]
+        {
+            let below = real.iter().copied().map(Make::Real);
+            let makes: Vec<_> = above.iter().cloned().chain(below).collect();
+            let fault = Fault::of(&*build(&makes).expect("at least one link"));
+            assert_eq!(fault.delivery, Delivery::Perhaps, "{makes:?}: {fault:?}");
+        }
+    }
+}
+
+/// What an alert proves even of a request that was handed over, it proves of no call but its own: a tunnel's body may be one.
+#[test]
+fn an_alert_of_a_call_within_the_connection_proves_nothing() {
+    let required =
+        || Make::Rustls(rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired));
+    for real in [Real::Pooled, Real::InFlight] {
+        let fault = Fault::of(&*build(&[Make::Real(real), required()]).expect("two links"));
+        assert_eq!(fault.delivery, Delivery::NeverSent, "{real:?}: of its own connection");
+        for other in [Real::Upload, Real::InFlight, Real::Pooled] {
+            let makes = [Make::Real(real), Make::Real(other), required()];
+            let fault = Fault::of(&*build(&makes).expect("three links"));
+            assert_eq!(fault.delivery, Delivery::Perhaps, "{makes:?}: {fault:?}");
+        }
     }
 }
 

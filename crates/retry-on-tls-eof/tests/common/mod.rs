@@ -50,7 +50,8 @@ pub fn cut() -> BoxError {
 }
 
 pub fn certificate() -> BoxError {
-    "invalid peer certificate: Expired".into()
+    Mark::fault(Fault::new(Phase::TlsHandshake, Delivery::NeverSent, Cause::Certificate, Healing::Permanent))
+        .into()
 }
 
 pub fn status(status: u16) -> Response<&'static str> {

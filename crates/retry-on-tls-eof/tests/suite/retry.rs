@@ -45,7 +45,8 @@ fn cut() -> BoxError {
 }
 
 fn certificate() -> BoxError {
-    "invalid peer certificate: Expired".into()
+    Mark::fault(Fault::new(Phase::TlsHandshake, Delivery::NeverSent, Cause::Certificate, Healing::Permanent))
+        .into()
 }
 
 fn status(status: u16) -> Response<&'static str> {
@@ -128,7 +129,7 @@ async fn permanent_failures_pass_untouched_at_once() {
     for method in [Method::GET, Method::POST] {
         let (result, at) = run(3, request(method), vec![Err(certificate())]).await;
         let error = result.expect_err("permanent");
-        assert_eq!(error.to_string(), "invalid peer certificate: Expired");
+        assert_eq!(error.to_string(), certificate().to_string());
         assert_eq!(Verdict::of(&*error), None);
         assert_eq!(at.len(), 1);
     }

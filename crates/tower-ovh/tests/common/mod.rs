@@ -1,6 +1,7 @@
 //! Proxies on loopback, and what the tests share.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,6 +54,11 @@ pub(crate) const CLIENT: (&str, &str) = ("EU.client", "s3cret");
 pub(crate) fn oauth2<H, L>(stack: OvhStack<H, L>) -> OvhStack<H, L> {
     let client = Credentials::OAuth2(OAuth2Client::new(CLIENT.0, CLIENT.1).unwrap());
     stack.with_config(&Config::new("ovh-eu".parse().unwrap(), Some(client)).unwrap()).unwrap()
+}
+
+/// As Linux' `connect(2)` ends where nobody listens: ECONNREFUSED.
+pub(crate) fn connect_refused() -> io::Error {
+    io::Error::from_raw_os_error(111)
 }
 
 /// A retry that waits for a millisecond, for ever.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{BASE, Body, get, post, quick_retry, signed, trusting};
+use crate::common::{BASE, Body, connect_refused, get, post, quick_retry, signed, trusting};
 use bytes::Bytes;
 use fake_ovh::FakeOvh;
 use flaky_tls::{CutBy, CutPoint, FlakyTls, Scenario, Script};
@@ -97,9 +97,7 @@ async fn an_attempt_layer_stands_above_the_time_limit_and_below_the_statistics()
     assert_eq!(spy.0.lock().unwrap()[0].2, Err(timed_out.unwrap().to_string()));
 
     // An error that the layer makes is an attempt's, and the retry reads it.
-    let refuse = tower::util::MapErrLayer::new(|_: BoxError| {
-        BoxError::from(io::Error::from(io::ErrorKind::ConnectionRefused))
-    });
+    let refuse = tower::util::MapErrLayer::new(|_: BoxError| BoxError::from(connect_refused()));
     let down =
         service_fn(|_: Request<Body>| async { Err::<Response<Body>, _>(BoxError::from("unreadable")) });
     let stack = OvhStack::new().with_attempt_layer(refuse).with_retry(quick_retry());
@@ -176,7 +174,7 @@ async fn repeats_are_told_of() {
 }
 
 async fn down(_: Request<Body>) -> io::Result<Response<Body>> {
-    Err(io::ErrorKind::ConnectionRefused.into())
+    Err(connect_refused())
 }
 
 #[tokio::test(start_paused = true)]

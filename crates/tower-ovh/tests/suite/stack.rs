@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::common::{BASE, Body, get, ok, post, quick_retry, signed, trusting};
+use crate::common::{BASE, Body, connect_refused, get, ok, post, quick_retry, signed, trusting};
 use bytes::Bytes;
 use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY, FakeOvh};
 use flaky_tls::{CutBy, CutPoint, FlakyTls, Scenario, Script};
@@ -345,9 +345,7 @@ async fn the_presets_do_what_they_say() {
     for (stack, attempts, alarmed) in
         [(OvhStack::buyer(), 6, true), (OvhStack::watcher(), 3, false), (OvhStack::new(), 3, false)]
     {
-        let down = service_fn(|_: Request<Body>| async {
-            Err::<Response<Body>, _>(io::Error::from(io::ErrorKind::ConnectionRefused))
-        });
+        let down = service_fn(|_: Request<Body>| async { Err::<Response<Body>, _>(connect_refused()) });
         let error = stack.layer().layer(down).oneshot(post(BASE)).await.unwrap_err();
         assert_eq!(Exhausted::of(&*error).unwrap().attempts(), attempts);
         let calls = stack.stats().snapshot().calls;

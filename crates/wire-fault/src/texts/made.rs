@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{CertificateError, InvalidMessage, PeerIncompatible, PeerMisbehaved};
@@ -19,6 +20,7 @@ use tower::{ServiceExt, service_fn};
 use super::find;
 use super::table::{Match, TABLE};
 use crate::chain::chain;
+use crate::reading::Reach;
 
 #[path = "../../tests/common/peer.rs"]
 mod peer;
@@ -32,6 +34,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("failed to lookup address information: No address associated with hostname", "a name without addresses"),
     ("failed to lookup address information: Name does not resolve", "musl"),
     ("failed to lookup address information: nodename nor servname provided", "macOS"),
+    ("invalid URL, host is missing", "http's own parser makes no such URI"),
     ("unexpected EOF", "tests/native"),
     ("the SSL session has been shut down", "tests/native"),
 ];
@@ -84,9 +87,18 @@ fn proxy(
         tokio::spawn(async move {
             let _ = there.read(&mut [0; 1024]).await;
             let _ = there.write_all(answer).await;
+            if !answer.is_empty() {
+                // A client has more to say before it reads on.
+                let _ = there.read_to_end(&mut Vec::new()).await;
+            }
         });
         ready(Ok(TokioIo::new(here)))
     })
+}
+
+async fn socks(answer: &'static [u8], to: http::Uri) -> BoxError {
+    let client = SocksV5::new(http::Uri::from_static("http://proxy/"), proxy(answer));
+    client.with_auth("user".into(), "password".into()).oneshot(to).await.expect_err("no").into()
 }
 
 async fn tunnels() -> Vec<BoxError> {
@@ -102,9 +114,28 @@ async fn tunnels() -> Vec<BoxError> {
     errors.push(Tunnel::new(uri.clone(), proxy(long)).oneshot(to.clone()).await.expect_err("no").into());
     let nowhere = Tunnel::new(uri.clone(), proxy(b"")).oneshot(http::Uri::from_static("/")).await;
     errors.push(nowhere.expect_err("no").into());
-    for answer in [&b""[..], b"\x05\xff", b"HTTP/1.1 400 \r\n\r\n"] {
-        errors
-            .push(SocksV5::new(uri.clone(), proxy(answer)).oneshot(to.clone()).await.expect_err("no").into());
+    for answer in [&b""[..], b"\x05\xff", b"\x05\x00", b"\x05\x02\x01\x01", b"HTTP/1.1 400 \r\n\r\n"] {
+        errors.push(socks(answer, to.clone()).await);
+    }
+    let long = format!("http://{}/", "x".repeat(256)).parse().expect("a URI");
+    for to in [long, http::Uri::from_static("/")] {
+        errors.push(socks(b"", to).await);
+    }
+    errors
+}
+
+async fn misuse() -> Vec<BoxError> {
+    let mut errors: Vec<BoxError> = Vec::new();
+    for uri in ["ftp://x/", "/"] {
+        errors.push(HttpConnector::new().oneshot(http::Uri::from_static(uri)).await.expect_err("no").into());
+    }
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    errors.push(tcp.clone().oneshot(http::Uri::from_static("/")).await.expect_err("no").into());
+    let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls()).https_only().enable_http1();
+    let tls = tls.wrap_connector(tcp);
+    for uri in ["http://x/", "/", "https://-/"] {
+        errors.push(tls.clone().oneshot(http::Uri::from_static(uri)).await.expect_err("no"));
     }
     errors
 }
@@ -137,7 +168,7 @@ async fn h2() -> Vec<BoxError> {
     use peer::*;
     let mut errors: Vec<BoxError> = Vec::new();
     let mut frames = vec![frame(4, 0, 0, &[0; 5]), frame(0, 0, 1, b"data before a head")];
-    for reason in [NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, HTTP_1_1_REQUIRED, CANCEL] {
+    for reason in [NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, INADEQUATE_SECURITY, HTTP_1_1_REQUIRED, CANCEL] {
         frames.push(reset(1, reason));
         frames.push(go_away(0, reason));
     }
@@ -232,6 +263,7 @@ async fn every_text_is_made_by_the_crate_it_was_seen_in() {
         reqwest_errors!(reqwest12, use_preconfigured_tls),
         reqwest_errors!(reqwest13, tls_backend_preconfigured),
         timeouts().await,
+        misuse().await,
         buffers().await,
     ];
     let made: HashSet<String> = groups
@@ -240,7 +272,7 @@ async fn every_text_is_made_by_the_crate_it_was_seen_in() {
         .flat_map(|error| chain(&**error).map(ToString::to_string).collect::<Vec<_>>())
         .collect();
     let found: HashSet<*const _> =
-        made.iter().filter_map(|text| find(text)).map(std::ptr::from_ref).collect();
+        made.iter().filter_map(|text| find(text, Reach::NotHandedOver)).map(std::ptr::from_ref).collect();
     for seen in TABLE {
         for known in seen.texts {
             let (Match::Is(text) | Match::Starts(text)) = known.text;
@@ -250,6 +282,6 @@ async fn every_text_is_made_by_the_crate_it_was_seen_in() {
         }
     }
     for (text, _) in NOT_HERE {
-        assert!(find(text).is_some(), "{text:?} is not in the table");
+        assert!(find(text, Reach::NotHandedOver).is_some(), "{text:?} is not in the table");
     }
 }

@@ -34,20 +34,22 @@ pub enum Make {
 impl Make {
     /// Whether it can prove that a request was never sent or refused: a documented proof, or what makes one of what is below.
     pub fn is_proof(&self) -> bool {
-        let kind = |kind| matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::AddrNotAvailable);
+        use io::ErrorKind as K;
         match self {
-            Self::Text(text) => is_proof_text(text),
-            Self::Bare(of) => kind(*of),
-            Self::Os(code) => kind(io::Error::from_raw_os_error(*code).kind()),
-            Self::Io(_) | Self::Shared => false,
-            Self::Rustls(error) => {
+            Self::Text(_) | Self::Bare(_) | Self::Io(_) | Self::Shared => false,
+            Self::Os(code) => {
                 matches!(
-                    error,
-                    rustls::Error::InvalidCertificate(_)
-                        | rustls::Error::NoCertificatesPresented
-                        | rustls::Error::NoApplicationProtocol
-                ) || is_proof_text(&error.to_string())
+                    io::Error::from_raw_os_error(*code).kind(),
+                    K::ConnectionRefused | K::AddrNotAvailable
+                )
             }
+            Self::Rustls(error) => matches!(
+                error,
+                rustls::Error::InvalidCertificate(_)
+                    | rustls::Error::NoCertificatesPresented
+                    | rustls::Error::NoApplicationProtocol
+                    | rustls::Error::AlertReceived(_)
+            ),
             Self::Real(real) => real.is_proof(),
             Self::Verdict(verdict) => *verdict == Verdict::RefusedLocally,
             Self::Stated(delivery) => matches!(delivery, Delivery::NeverSent | Delivery::Refused),
@@ -107,21 +109,29 @@ pub fn build(makes: &[Make]) -> Option<BoxError> {
 /// Answers the two readings where that is not so.
 pub fn proves_by_itself(makes: &[Make], added: &Make, at: usize) -> Option<(Fault, Fault)> {
     let before = Fault::of(&*build(makes)?);
-    // What proves only where an io error carries it.
+    // What proves only where an io error of its crate's kind carries it.
     let carried = makes[at..].iter().find(|make| !matches!(make, Make::Shared));
     let above = makes[..at].iter().rev().find(|make| !matches!(make, Make::Shared));
     let makes_one = match added {
-        Make::Io(_) => carried.is_some_and(is_carried_proof),
-        Make::Text(_) => is_carried_proof(added) && matches!(above, Some(Make::Io(_) | Make::Real(_))),
+        Make::Io(kind) => carried.is_some_and(|make| is_proof_within(make, *kind)),
+        Make::Text(_) => {
+            matches!(above, Some(Make::Io(kind)) if is_proof_within(added, *kind))
+                || is_proof_of_tls(added) && makes[..at].iter().any(|make| matches!(make, Make::Real(_)))
+        }
         // Somebody has said that what comes is a request's own error.
         Make::Real(real) if real.is_go_away() => {
             makes[..at].iter().any(|make| matches!(make, Make::OfRequest))
         }
-        // It gives what is below an io error of its own.
-        Make::Real(_) => carried.is_some_and(is_carried_proof),
+        // It makes of what is below the error of a connection.
+        Make::Real(_) => makes[at..].iter().any(is_proof_of_tls),
         _ => false,
     };
     if before.delivery != Delivery::Perhaps || added.is_proof() || makes_one {
+        return None;
+    }
+    // Where the chain ends with it, what says "perhaps" below is gone; what stands above may prove by itself.
+    let above = build(&makes[..at]).map_or(Delivery::Perhaps, |error| Fault::of(&*error).delivery);
+    if added.ends() && above != Delivery::Perhaps {
         return None;
     }
     let mut more = makes.to_vec();
@@ -130,23 +140,19 @@ pub fn proves_by_itself(makes: &[Make], added: &Make, at: usize) -> Option<(Faul
     matches!(after.delivery, Delivery::NeverSent | Delivery::Refused).then_some((before, after))
 }
 
-/// Texts that prove by themselves; nothing is repeated on the strength of one.
-fn is_proof_text(text: &str) -> bool {
-    const PROOFS: &[&str] = &[
-        "tunnel error: ",
-        "invalid peer certificate: ",
-        "peer sent no certificates",
-        "peer is incompatible: ",
-        "peer doesn't support any known protocol",
-        "received fatal alert: ",
-        "error:0A",
-        "builder error",
-    ];
-    PROOFS.iter().any(|proof| text.contains(proof))
+/// Whether it proves where an io error of this kind carries it.
+fn is_proof_within(make: &Make, kind: io::ErrorKind) -> bool {
+    let Make::Text(text) = make else { return false };
+    text == "tls handshake eof" && kind == io::ErrorKind::UnexpectedEof
+        || text.starts_with("failed to lookup address information") && kind == uncategorized()
 }
 
-/// Texts that prove where an io error carries them.
-fn is_carried_proof(make: &Make) -> bool {
-    matches!(make, Make::Text(text)
-        if text == "tls handshake eof" || text.starts_with("failed to lookup address information"))
+/// Whether it can prove something as the error of a connection that had the request: TLS 1.3's `certificate_required`.
+fn is_proof_of_tls(make: &Make) -> bool {
+    matches!(make, Make::Text(text) if text.starts_with("received fatal alert: ") || text.starts_with("error:"))
+}
+
+/// The kind of std's errors of the resolver, which has no name in code: of a number that no system has an error for.
+pub fn uncategorized() -> io::ErrorKind {
+    io::Error::from_raw_os_error(i32::MAX).kind()
 }

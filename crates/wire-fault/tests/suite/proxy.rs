@@ -150,9 +150,9 @@ async fn a_tunnel_that_opens_carries_the_call() {
 
 #[tokio::test]
 async fn socks() {
-    use Healing::{Transient, Unknown};
+    use Healing::{Permanent, Transient, Unknown};
     for (answer, cause, healing) in [
-        (Answer::Says(b"\x05\xff"), Cause::Proxy, Unknown),
+        (Answer::Says(b"\x05\xff"), Cause::Proxy, Permanent),
         (Answer::Says(b"HTTP/1.1 400 not SOCKS\r\n\r\n"), Cause::Proxy, Unknown),
         (Answer::Reset, Cause::Proxy, Transient),
     ] {

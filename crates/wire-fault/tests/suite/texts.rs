@@ -3,6 +3,7 @@
 use crate::common;
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use rustls::{AlertDescription, CertificateError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceExt};
-use wire_fault::{Cause, Delivery, Fault, Healing, Phase, chain};
+use tower_layer::Layer;
+use wire_fault::{Cause, Delivery, Fault, Healing, Phase, StampLayer, WitnessLayer, chain};
 
 fn client() -> Client<HttpConnector, Empty<Bytes>> {
     Client::builder(TokioExecutor::new()).build_http()
@@ -31,10 +33,22 @@ fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     chain(error).map(ToString::to_string).collect()
 }
 
-/// An error of another version of a crate: same text, unknown type.
-fn as_text(error: &(dyn Error + 'static)) -> Box<dyn Error + Send + Sync> {
-    error.to_string().into()
+/// An error of another version of a crate: same text and `Debug`, unknown type.
+struct Version<E>(E);
+
+impl<E: fmt::Display> fmt::Display for Version<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
+
+impl<E: fmt::Debug> fmt::Debug for Version<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: Error> Error for Version<E> {}
 
 #[test]
 fn rustls_errors_read_the_same_by_type_and_by_text() {
@@ -51,7 +65,17 @@ fn rustls_errors_read_the_same_by_type_and_by_text() {
         rustls::Error::PeerSentOversizedRecord,
     ];
     for error in alerts.chain(others) {
-        assert_eq!(Fault::of(&error), Fault::of(&*as_text(&error)), "{error}");
+        let by_type = Fault::of(&error);
+        assert_eq!(Fault::of(&Version(error.clone())), by_type, "{error}");
+        // Of the text alone nobody can tell whose it is; the rest is the same.
+        let said: Box<dyn Error + Send + Sync> = error.to_string().into();
+        let by_text = Fault::of(&*said);
+        assert_eq!(by_text.delivery, Delivery::Perhaps, "{error}");
+        assert_eq!(
+            (by_text.phase, by_text.cause, by_text.healing),
+            (by_type.phase, by_type.cause, by_type.healing),
+            "{error}"
+        );
     }
 }
 
@@ -128,6 +152,54 @@ async fn hyper_util_refuses_misuse_itself() {
     );
 }
 
+/// `connect(2)`'s own word has a number of the system's; of a kind alone any program makes an error.
+#[tokio::test]
+async fn a_refusal_is_the_systems() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let refused = tokio::net::TcpStream::connect(address).await.expect_err("nobody listens");
+    let no_address = TcpListener::bind("192.0.2.1:0").await.expect_err("not an address of this host");
+    for error in [refused, no_address] {
+        assert!(error.raw_os_error().is_some(), "{error:?}");
+        let fault = Fault::of(&error);
+        assert_eq!((fault.phase, fault.delivery), (Phase::Tcp, Delivery::NeverSent), "{error:?}");
+        let said = Fault::of(&io::Error::from(error.kind()));
+        assert_eq!((said.phase, said.delivery), (Phase::Unknown, Delivery::Perhaps), "{error:?}");
+        assert_eq!((said.cause, said.healing), (fault.cause, fault.healing), "{error:?}");
+    }
+}
+
+/// What this side can't do by its settings, it can't do the next time.
+#[tokio::test]
+async fn a_url_that_no_connector_serves_is_permanent() {
+    let config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring serves the default versions")
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1();
+    let tls = tls.wrap_connector(StampLayer::tcp().layer(tcp));
+    let witnessed: Client<_, Empty<Bytes>> =
+        Client::builder(TokioExecutor::new()).build(WitnessLayer::new().layer(tls.clone()));
+    let tls: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(tls);
+    let mut errors = vec![client().request(get("https://127.0.0.1:1/")).await.expect_err("no TLS")];
+    for uri in ["http://127.0.0.1:1/", "ftp://127.0.0.1:1/", "https://-/"] {
+        errors.push(tls.request(get(uri)).await.expect_err("not served"));
+        errors.push(witnessed.request(get(uri)).await.expect_err("not served"));
+    }
+    for error in errors {
+        let fault = Fault::of(&error);
+        let misuse = Fault::new(Phase::Pool, Delivery::NeverSent, Cause::Other, Healing::Permanent);
+        assert_eq!(fault, misuse, "{:?}", texts(&error));
+    }
+    // Elsewhere anybody may say so of anything.
+    assert_eq!(Fault::of(&io::Error::other("unsupported scheme ftp")), Fault::UNKNOWN);
+}
+
 /// The system's word that there is no way: of a connection in use as well as of one that is made.
 #[tokio::test]
 async fn an_unreachable_network_proves_something_of_a_connector_only() {
@@ -136,9 +208,7 @@ async fn an_unreachable_network_proves_something_of_a_connector_only() {
         [K::HostUnreachable, K::NetworkUnreachable, K::NetworkDown, K::TimedOut, K::ConnectionRefused];
     for kind in kinds {
         let fault = Fault::of(&io::Error::from(kind));
-        let believed = kind == K::ConnectionRefused;
-        assert_eq!(fault.delivery == Delivery::NeverSent, believed, "{kind}: {fault:?}");
-        assert_eq!(fault.phase, if believed { Phase::Tcp } else { Phase::Unknown }, "{kind}");
+        assert_eq!((fault.phase, fault.delivery), (Phase::Unknown, Delivery::Perhaps), "{kind}: {fault:?}");
         assert_eq!(fault.healing, Healing::Transient, "{kind}");
 
         let connector = tower::service_fn(move |_: http::Uri| {

@@ -313,26 +313,29 @@ async fn the_recommended_composition_over_loopback() {
 /// tonic connects by itself, and no error of hyper-util's stands above: the stamp is the only proof.
 #[tokio::test]
 async fn over_tonic_the_stamp_is_the_proof() {
-    async fn call(witness: bool) -> Fault {
-        let reset = service_fn(|_: http::Uri| {
-            std::future::ready(Err::<Duplex, _>(io::Error::from(io::ErrorKind::ConnectionReset)))
-        });
-        let endpoint = tonic::transport::Endpoint::from_static("http://x");
-        let mut channel = if witness {
-            endpoint.connect_with_connector_lazy(WitnessLayer::new().layer(reset))
-        } else {
-            endpoint.connect_with_connector_lazy(reset)
-        };
+    use tonic::transport::{Channel, Endpoint};
+
+    async fn call(connect: impl FnOnce(Endpoint) -> Channel) -> Fault {
+        let mut channel = connect(Endpoint::from_static("http://x"));
         let request = post(tonic::body::Body::empty());
         let error = async { channel.ready().await?.call(request).await }.await.expect_err("no connection");
         Fault::of(&error)
     }
-    assert_eq!(call(false).await.delivery, Delivery::Perhaps);
-    let fault = call(true).await;
-    assert_eq!(
-        (fault.delivery, fault.cause, fault.healing),
-        (Delivery::NeverSent, Cause::Reset, Healing::Transient)
-    );
+    let reset = service_fn(|_: http::Uri| {
+        std::future::ready(Err::<Duplex, _>(io::Error::from(io::ErrorKind::ConnectionReset)))
+    });
+    let (stamped, witnessed) = (StampLayer::connector().layer(reset), WitnessLayer::new().layer(reset));
+    let bare = call(|endpoint| endpoint.connect_with_connector_lazy(reset)).await;
+    assert_eq!(bare.delivery, Delivery::Perhaps);
+    for fault in [
+        call(|endpoint| endpoint.connect_with_connector_lazy(stamped)).await,
+        call(|endpoint| endpoint.connect_with_connector_lazy(witnessed)).await,
+    ] {
+        assert_eq!(
+            (fault.delivery, fault.cause, fault.healing),
+            (Delivery::NeverSent, Cause::Reset, Healing::Transient)
+        );
+    }
 }
 
 #[tokio::test]

@@ -103,13 +103,69 @@ fn what_a_server_says_of_its_own_call_proves_nothing_of_ours() {
         "connection error received: not a result of an error",
         "tcp connect error",
         "Connection refused (os error 111)",
+        "tunnel error: proxy authorization required",
+        "tunnel error: missing destination host",
+        "received fatal alert: HandshakeFailure",
+        "received fatal alert: CertificateRequired",
+        "invalid peer certificate: Expired",
+        "peer doesn't support any known protocol",
+        "peer is incompatible: NoCipherSuitesInCommon",
+        "upstream: error:0A000086:SSL routines::certificate verify failed",
+        "error:0A00045C:SSL routines::tlsv13 alert certificate required",
+        "error:0A000410:SSL routines::ssl/tls alert handshake failure",
+        "buffered service failed: x",
+        "builder error",
     ];
     for text in said {
-        let fault = Fault::of(&ApiError(text));
-        assert!(!fault.may_repeat(false), "{text}: {fault:?}");
-        let fault = Fault::of(&Transparent(ApiError(text)));
-        assert!(!fault.may_repeat(false), "{text}: {fault:?}");
+        let perhaps = |error: &(dyn Error + 'static)| {
+            let fault = Fault::of(error);
+            assert!(!fault.may_repeat(false), "{error:?}: {fault:?}");
+            assert!(fault.may_have_landed(), "{error:?}: {fault:?}");
+        };
+        perhaps(&ApiError(text));
+        perhaps(&Transparent(ApiError(text)));
+        // As a layer turns an answer's body into an error, and a client an answer that is none.
+        for kind in [io::ErrorKind::Other, io::ErrorKind::InvalidData, io::ErrorKind::ConnectionRefused] {
+            perhaps(&io::Error::new(kind, text));
+            perhaps(&io::Error::new(kind, ApiError(text)));
+        }
     }
+}
+
+/// A text is believed of the crate's own error, as the crate makes it.
+#[test]
+fn what_the_crates_say_themselves_is_believed() {
+    let resolver = io::Error::from_raw_os_error(i32::MAX).kind();
+    let words = "failed to lookup address information: Temporary failure in name resolution";
+    for (kind, text, phase) in [
+        (io::ErrorKind::UnexpectedEof, "tls handshake eof", Phase::TlsHandshake),
+        (resolver, words, Phase::Dns),
+    ] {
+        let fault = Fault::of(&io::Error::new(kind, text));
+        assert_eq!((fault.phase, fault.delivery), (phase, Delivery::NeverSent), "{text}");
+        assert!(fault.may_repeat(false), "{text}");
+        for other in [io::ErrorKind::Other, io::ErrorKind::UnexpectedEof, resolver] {
+            let fault = Fault::of(&io::Error::new(other, text));
+            assert_eq!(fault.may_repeat(false), other == kind, "{other:?}: {text}");
+        }
+    }
+}
+
+/// anyhow's box hides the type of the outermost error; the ways around it that the crate's page names.
+#[tokio::test]
+async fn anyhow_shows_the_types_before_it_is_boxed() {
+    let cut = || from_connector(io::Error::from(io::ErrorKind::ConnectionReset));
+    let read = Fault::of(&cut().await);
+    assert_eq!(read.delivery, Delivery::NeverSent);
+    let error = anyhow::Error::from(cut().await);
+    assert_eq!(Fault::of(&*error), read);
+    assert_eq!(Fault::of(error.as_ref()), read);
+    assert_eq!(Fault::of(&*error.reallocate_into_boxed_dyn_error_without_backtrace()), read);
+    let with_context = anyhow::Error::from(cut().await).context("calling");
+    assert_eq!(Fault::of(&*with_context), read);
+    assert_eq!(Fault::of(&*BoxError::from(with_context)), read);
+    let boxed = BoxError::from(anyhow::Error::from(cut().await));
+    assert_eq!(Fault::of(&*boxed).delivery, Delivery::Perhaps, "no proof is left, and none is invented");
 }
 
 /// A wrapper that repeats the text of the error below it must not speak in its stead.
