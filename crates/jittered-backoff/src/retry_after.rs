@@ -10,6 +10,11 @@ use http::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 /// machine's clock, which may be wrong by hours: both stamps are the server's. A date in the past is zero. Where both
 /// stamps are whole seconds, so is the difference.
 ///
+/// A date without a `Date` is passed over, and the caller's own wait holds: this machine's clock is no stand-in. One that lags
+/// would wait for nothing until the deadline, one that is ahead would not wait at all, and clocks that drift are among the
+/// faults this crate is used against. Servers with a clock must send `Date` with a 429 and may leave it out of a 503
+/// ([RFC 9110, section 6.6.1]).
+///
 /// `None` if there is no such field, if it is neither form (`-1`, `1.5`, a word), or if it is a date and the response has
 /// no valid `Date` to measure it against. Of several fields, the first counts.
 ///
@@ -33,6 +38,7 @@ use http::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 /// assert_eq!(retry_after(&headers), Some(Duration::from_secs(10)));
 /// ```
 ///
+/// [RFC 9110, section 6.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1
 /// [RFC 9110, section 10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -95,7 +95,7 @@ impl fmt::Debug for Deadline {
     }
 }
 
-/// The call's time was up.
+/// The call's time was up, while an attempt was under way or waited for its turn.
 ///
 /// The source of an [`Exhausted`](crate::Exhausted) or [`OutcomeUnknown`](crate::OutcomeUnknown) where no attempt had failed
 /// by itself before. An error of its own, with [`Verdict::RefusedLocally`], where a call began too late to be sent at all.
@@ -112,7 +112,7 @@ impl DeadlinePassed {
     }
 
     pub(crate) fn before_sent() -> Self {
-        let fault = NOT_SENT;
+        let fault = NOT_BEGUN;
         let mark = Mark::verdict(Verdict::RefusedLocally).with_fault(fault);
         Self { after: Duration::ZERO, fault, mark }
     }
@@ -123,14 +123,19 @@ impl DeadlinePassed {
         self.after
     }
 
-    /// Whether the attempt that was cut can have been sent.
+    /// Whether the attempt that was cut can have been sent. [`Phase::Unknown`] if it was still waiting for its turn: then no
+    /// connection had been asked for.
     #[must_use]
     pub const fn fault(&self) -> Fault {
         self.fault
     }
 }
 
-/// Of an attempt that time ran out for before it was sent.
+/// Of an attempt that time ran out for before it was handed to the client: no fault of the network's.
+pub(crate) const NOT_BEGUN: Fault =
+    Fault::new(Phase::Unknown, Delivery::NeverSent, Cause::Timeout, Healing::Transient);
+
+/// Of one that the client had, and no connection for it.
 pub(crate) const NOT_SENT: Fault =
     Fault::new(Phase::Pool, Delivery::NeverSent, Cause::Timeout, Healing::Transient);
 
@@ -140,7 +145,14 @@ pub(crate) const IN_FLIGHT: Fault =
 
 impl fmt::Display for DeadlinePassed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the call's deadline passed after {:.1?}", self.after)
+        if self.after.is_zero() {
+            return f.write_str("the call's deadline had passed before it began");
+        }
+        write!(f, "the call's deadline passed after {:.1?}", self.after)?;
+        if self.fault == NOT_BEGUN {
+            f.write_str(", while an attempt waited for its turn: it was not sent")?;
+        }
+        Ok(())
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tower::BoxError;
-use wire_fault::{Fault, Mark, QueryId, Verdict, chain};
+use wire_fault::{Fault, Mark, QueryId, Verdict, find};
 
 use crate::history::PastAttempt;
 use crate::summary::Summary;
@@ -24,21 +25,27 @@ pub struct Exhausted {
 
 impl Exhausted {
     pub(crate) fn new(summary: Summary, fault: Fault, source: BoxError) -> Self {
-        let mark = Mark::verdict(Verdict::Exhausted)
-            .with_fault(fault)
-            .with_query_id(summary.history.query_id().copied())
-            .with_source(source);
+        let source: Arc<dyn Error + Send + Sync> = source.into();
+        let mark = || {
+            Mark::verdict(Verdict::Exhausted)
+                .with_fault(fault)
+                .with_query_id(summary.history.query_id().copied())
+                .with_source(Arc::clone(&source))
+        };
+        let copy = Self { summary: summary.clone(), fault, mark: mark() };
+        let mark = mark().with_bearer(copy);
         Self { summary, fault, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
     #[must_use]
     pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        chain(error).find_map(|error| error.downcast_ref())
+        find(error)
     }
 
-    /// How many attempts were made: 1 or more. Fewer than the limit where the deadline or the budget left no room for the
-    /// next one.
+    /// How many attempts were made. Fewer than the limit where the deadline or the budget left no room for the next one; one
+    /// that waited for its turn until the deadline (in a rate limit's queue, say, below a layer that is
+    /// [`over_attempt_timeout`](crate::RetryOnTlsEofLayer::over_attempt_timeout)) was not made: 0 if it was the first.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.summary.attempts
@@ -50,7 +57,7 @@ impl Exhausted {
         self.summary.elapsed
     }
 
-    /// How the last attempt failed.
+    /// How the last attempt failed, or the wait for its turn.
     #[must_use]
     pub const fn fault(&self) -> Fault {
         self.fault

@@ -74,10 +74,6 @@ where
             (None, State::TooLate)
         } else {
             let (copy, future) = span.in_scope(|| send(&mut service, &mut call, request));
-            if copy.is_none() {
-                // Not for lack of attempts: a call that has one attempt only has not used them up.
-                call.cannot_be_replayed();
-            }
             (copy, State::Attempt { future })
         };
         let deadline = call.pace.until.map(sleep_until);
@@ -92,10 +88,11 @@ where
     S: Service<Request<B>>,
     B: Replay,
 {
-    let copy = if call.may_go_on() { request.replay() } else { None };
+    let copy = if call.may_go_on() || call.may_be_mended() { request.replay() } else { None };
     if copy.is_none() && call.may_go_on() {
         call.cannot_be_replayed();
     }
+    call.copied = copy.is_some();
     call.sending(request.extensions_mut());
     (copy, service.call(request))
 }

@@ -38,6 +38,9 @@ impl<M> RetryOnTlsEofLayer<M> {
 impl<M, H> RetryOnTlsEofLayer<M, H> {
     /// How many attempts a call has, and when its time is up.
     ///
+    /// One repeat is not counted: that after an answer marked as [`Unprocessed`](wire_fault::Unprocessed), which the layer that
+    /// marked it has mended. The deadline and the budget hold for it as for any.
+    ///
     /// The deadline counts from the call's start and covers all of it: the attempts, the waits, and the time spent in the
     /// queues of the layers below. A wait that would pass it is not begun, nothing is sent once it has passed, and an attempt
     /// under way is cut ([`Deadline`](crate::Deadline)). A call whose deadline is zero is not sent at all.

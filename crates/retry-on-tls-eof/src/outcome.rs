@@ -2,11 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 use tower::BoxError;
-use wire_fault::{Delivery, Fault, Mark, Phase, QueryId, Verdict, chain};
+use wire_fault::{Delivery, Fault, Mark, Phase, QueryId, Verdict, find};
 
 use crate::head::ResponseHead;
 use crate::history::PastAttempt;
@@ -20,7 +21,8 @@ use crate::summary::Summary;
 /// answered in full. Where the layer has a hook that looks
 /// ([`with_reconcile`](crate::RetryOnTlsEofLayer::with_reconcile)), it could not tell either.
 ///
-/// Find it in a `BoxError` with [`OutcomeUnknown::of`], also below other errors.
+/// Find it in a `BoxError` with [`OutcomeUnknown::of`], also below other errors, and where they hide its type (`Arc`,
+/// `anyhow!` of a boxed error).
 #[derive(Debug)]
 pub struct OutcomeUnknown {
     summary: Summary,
@@ -31,17 +33,22 @@ pub struct OutcomeUnknown {
 
 impl OutcomeUnknown {
     pub(crate) fn new(summary: Summary, fault: Fault, head: Option<ResponseHead>, source: BoxError) -> Self {
-        let mark = Mark::verdict(Verdict::OutcomeUnknown)
-            .with_fault(fault)
-            .with_query_id(summary.history.query_id().copied())
-            .with_source(source);
+        let source: Arc<dyn Error + Send + Sync> = source.into();
+        let mark = || {
+            Mark::verdict(Verdict::OutcomeUnknown)
+                .with_fault(fault)
+                .with_query_id(summary.history.query_id().copied())
+                .with_source(Arc::clone(&source))
+        };
+        let copy = Self { summary: summary.clone(), fault, head: head.clone(), mark: mark() };
+        let mark = mark().with_bearer(copy);
         Self { summary, fault, head, mark }
     }
 
     /// The first of its kind in an error's chain of causes.
     #[must_use]
     pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        chain(error).find_map(|error| error.downcast_ref())
+        find(error)
     }
 
     /// The request's method.

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 /// | the request | repeated after |
 /// |---|---|
 /// | any, but [`RetrySafety::Never`](crate::RetrySafety::Never) | a failure that can heal, if the request was provably never sent, or refused by protocol |
-/// | any, but `Never` | an answer that a layer below marked as [`Unprocessed`](wire_fault::Unprocessed), once |
+/// | any, but `Never` | an answer that a layer below marked as [`Unprocessed`](wire_fault::Unprocessed), at once and once; the limit of attempts does not count it |
 /// | any, but `Never` | an answer whose status the caller declared a refusal ([`repeat_refused`](crate::RetryOnTlsEofLayer::repeat_refused)) |
 /// | any, but `Never` | a hook's word that it has not landed ([`with_reconcile`](crate::RetryOnTlsEofLayer::with_reconcile)) |
 /// | idempotent | any failure that can heal, and answers 408, 429, 500, 502, 503, 504 |

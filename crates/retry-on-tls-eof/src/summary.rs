@@ -21,8 +21,12 @@ pub(crate) struct Summary {
 /// "3 attempts, 1.4s", and the query's id if there is one.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.attempts == 1 { "" } else { "s" };
-        write!(f, "{} attempt{plural}, {:.1?}", self.attempts, self.elapsed)?;
+        match self.attempts {
+            0 => f.write_str("waiting for the first attempt's turn")?,
+            1 => f.write_str("1 attempt")?,
+            attempts => write!(f, "{attempts} attempts")?,
+        }
+        write!(f, ", {:.1?}", self.elapsed)?;
         match self.history.query_id() {
             Some(id) => write!(f, ", query {id}"),
             None => Ok(()),

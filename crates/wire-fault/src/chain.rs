@@ -37,6 +37,25 @@ pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> Chain<'a> {
     Chain { next: Some(error), left: DEPTH }
 }
 
+/// The first error of a type in an error's chain of causes.
+///
+/// Also where a wrapper hides the error's type, if its [`Mark`] carries a copy of it
+/// ([`with_bearer`](Mark::with_bearer)).
+///
+/// ```
+/// use std::io;
+///
+/// let error = io::Error::other(std::fmt::Error);
+/// assert!(wire_fault::find::<std::fmt::Error>(&error).is_some());
+/// assert!(wire_fault::find::<std::num::ParseIntError>(&error).is_none());
+/// ```
+pub fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).find_map(|link| {
+        let own = link.downcast_ref::<T>();
+        own.or_else(|| link.downcast_ref::<Mark>().and_then(Mark::bearer))
+    })
+}
+
 /// The iterator of [`chain`].
 #[derive(Clone, Debug)]
 pub struct Chain<'a> {

@@ -170,7 +170,7 @@ mod witness;
 
 pub use crate::as_fault::{AsFault, Boxed, Plain};
 pub use crate::call_id::CallId;
-pub use crate::chain::{Chain, chain};
+pub use crate::chain::{Chain, chain, find};
 pub use crate::fault::{Cause, Delivery, Fault, Healing, Phase};
 pub use crate::mark::{Mark, Unprocessed, Verdict};
 pub use crate::query_id::QueryId;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::fault::Fault;
 use crate::query_id::QueryId;
@@ -75,12 +76,23 @@ pub struct Mark {
     /// Rare, and eight times the size of the rest: so marks stay small, and the errors that carry them.
     query_id: Option<Box<QueryId>>,
     of_request: bool,
+    bearer: Option<Bearer>,
     source: Option<BoxError>,
+}
+
+/// A copy of the error that returns the mark from its `source`.
+struct Bearer(BoxError);
+
+/// Whoever shows the mark shows the error itself as well.
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bearer").finish_non_exhaustive()
+    }
 }
 
 impl Mark {
     const NOTHING: Self =
-        Self { verdict: None, fault: None, query_id: None, of_request: false, source: None };
+        Self { verdict: None, fault: None, query_id: None, of_request: false, bearer: None, source: None };
 
     /// States a verdict.
     #[must_use]
@@ -125,7 +137,52 @@ impl Mark {
         Self { query_id: id.into().map(Box::new), ..self }
     }
 
+    /// Carries a copy of the error that bears the mark, for [`find`](crate::find()).
+    ///
+    /// A wrapper that hides the type of the error below it (`Arc` does, and `anyhow!` of a boxed error) begins its chain of
+    /// causes with *that error's* source: the mark. So the copy is found where the error itself is not. It needs the same data,
+    /// and no mark's bearer of its own.
+    ///
+    /// ```
+    /// use std::{error::Error, fmt, sync::Arc};
+    /// use wire_fault::{Mark, Verdict, find};
+    ///
+    /// #[derive(Debug)]
+    /// struct QueueFull {
+    ///     waiting: usize,
+    ///     mark: Mark,
+    /// }
+    ///
+    /// impl QueueFull {
+    ///     fn new(waiting: usize) -> Self {
+    ///         let mark = || Mark::verdict(Verdict::RefusedLocally);
+    ///         Self { waiting, mark: mark().with_bearer(Self { waiting, mark: mark() }) }
+    ///     }
+    /// }
+    ///
+    /// impl fmt::Display for QueueFull {
+    ///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    ///         write!(f, "{} wait already", self.waiting)
+    ///     }
+    /// }
+    ///
+    /// impl Error for QueueFull {
+    ///     fn source(&self) -> Option<&(dyn Error + 'static)> {
+    ///         Some(&self.mark)
+    ///     }
+    /// }
+    ///
+    /// let shared = Arc::new(QueueFull::new(30));
+    /// assert_eq!(find::<QueueFull>(&shared).map(|full| full.waiting), Some(30));
+    /// ```
+    #[must_use]
+    pub fn with_bearer(self, error: impl Into<BoxError>) -> Self {
+        Self { bearer: Some(Bearer(error.into())), ..self }
+    }
+
     /// Carries the error that the statement is about.
+    ///
+    /// An `Arc<dyn Error + Send + Sync>` may be shared between marks: [`source`](Error::source) is the error in it.
     #[must_use]
     pub fn with_source(self, source: impl Into<BoxError>) -> Self {
         Self { source: Some(source.into()), ..self }
@@ -155,6 +212,11 @@ impl Mark {
         self.of_request
     }
 
+    /// The error that bears the mark, if a copy was given and it is one of these.
+    pub(crate) fn bearer<T: Error + 'static>(&self) -> Option<&T> {
+        self.bearer.as_ref()?.0.downcast_ref()
+    }
+
     /// The error that the statement is about.
     #[must_use]
     pub fn into_source(self) -> Option<BoxError> {
@@ -176,6 +238,10 @@ impl fmt::Display for Mark {
 
 impl Error for Mark {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as _)
+        let source = &**self.source.as_ref()?;
+        match source.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+            Some(shared) => Some(&**shared),
+            None => Some(source),
+        }
     }
 }

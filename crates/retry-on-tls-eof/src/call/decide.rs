@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Response, StatusCode};
 use jittered_backoff::{rate_limit_reset, retry_after};
 use tower::BoxError;
-use wire_fault::{AsFault, Delivery, Healing, QueryId, Unprocessed, Verdict};
+use wire_fault::{AsFault, Delivery, Healing, QueryId, Unprocessed, Verdict, find};
 
 use super::ending::ANSWERED;
 use super::state::{Call, Failed};
@@ -14,6 +14,7 @@ use crate::deadline::NOT_SENT;
 use crate::history::Failure;
 use crate::reconcile::Reconciled;
 use crate::safety::RetrySafety;
+use crate::timeout::AttemptTimedOut;
 
 /// What follows. `T` is the response's type.
 #[derive(Debug)]
@@ -31,13 +32,14 @@ impl Call {
     /// After an answer that says "not now" only idempotent calls are repeated: OVH's API has answered 500 to calls that
     /// had created what they asked for, and whether a 429 leaves a POST undone is unverified. The caller may know better
     /// of some statuses. One that a layer below knows to be [`Unprocessed`] is repeated whatever the method, at once, but
-    /// only once: it was refused for a reason that the layer has mended, and if it is refused again, the reason is another.
+    /// only once: it was refused for a reason that the layer has mended, and if it is refused again, the reason is another. The
+    /// limit of attempts does not count that repeat.
     pub(crate) fn answered<R>(&mut self, response: Response<R>) -> After<Response<R>> {
         let status = response.status();
         let unprocessed = response.extensions().get::<Unprocessed>().is_some();
         let declared = self.settings.refusals.contain(status);
         let unclear = says_nothing(status) && !unprocessed && !declared;
-        let mended = unprocessed && !self.refused_before;
+        let mended = unprocessed && !self.refused_before && self.copied;
         let passing = says_nothing(status) || status == StatusCode::TOO_MANY_REQUESTS;
         let repeatable = mended || declared || (passing && self.safety == RetrySafety::Idempotent);
         if !repeatable && !unclear {
@@ -74,7 +76,12 @@ impl Call {
             // That much of the answer came.
             fault.delivery = Delivery::Refused;
         }
-        self.remember(Failure::Fault(fault), QueryId::of(error.as_error()));
+        let timed_out = find::<AttemptTimedOut>(error.as_error());
+        if self.pace.is_over() && timed_out.is_some_and(AttemptTimedOut::is_too_late) {
+            self.not_made(fault);
+        } else {
+            self.remember(Failure::Fault(fault), QueryId::of(error.as_error()));
+        }
         self.note(fault, cut);
         if Verdict::of(error.as_error()) == Some(Verdict::OutcomeUnknown) {
             return After::End(Err(error.into()));
@@ -158,24 +165,26 @@ impl Call {
         self.repeat(Failure::Fault(failed.fault), wait)
     }
 
-    /// The call ends here, unless it may have landed. `could_heal`: another attempt could have helped.
+    /// The call ends here, unless it may have landed. `could_heal`: another attempt could have helped. A call that has one
+    /// attempt only has not used them up.
     fn stop<T>(&mut self, failed: Failed, could_heal: bool) -> After<T> {
         if self.may_have_landed.is_some() {
             self.last = Some(failed);
             After::Unknown(None)
-        } else if could_heal && self.replayable {
+        } else if could_heal && self.replayable && self.settings.limits.attempts() > 1 {
             After::End(Err(self.exhausted(failed)))
         } else {
             After::End(Err(failed.error))
         }
     }
 
+    /// As if no attempt had been made: only time counts.
     fn at_once(&self) -> Option<Duration> {
-        self.pace.fits(&self.settings, self.attempt.get(), Duration::ZERO)
+        self.pace.fits(&self.settings, 0, Duration::ZERO)
     }
 
     fn next_wait(&mut self, floor: Option<Duration>) -> Option<Duration> {
-        self.pace.next_wait(&self.settings, self.attempt.get(), floor)
+        self.pace.next_wait(&self.settings, self.made(), floor)
     }
 }
 

@@ -9,7 +9,7 @@ use tower::BoxError;
 use wire_fault::{Cause, Delivery, Fault, Healing, Phase};
 
 use super::state::{Call, Failed};
-use crate::deadline::{DeadlinePassed, IN_FLIGHT, NOT_SENT};
+use crate::deadline::{DeadlinePassed, IN_FLIGHT, NOT_BEGUN};
 use crate::exhausted::Exhausted;
 use crate::head::ResponseHead;
 use crate::history::Failure;
@@ -34,8 +34,10 @@ impl Call {
             }
             _ => !under_way,
         };
-        let fault = if unsent { NOT_SENT } else { IN_FLIGHT };
-        if under_way {
+        let fault = if unsent { NOT_BEGUN } else { IN_FLIGHT };
+        if under_way && unsent {
+            self.not_made(fault);
+        } else if under_way {
             self.remember(Failure::Fault(fault), None);
         }
         self.note(fault, None);
@@ -97,7 +99,7 @@ impl Call {
         Summary {
             method: self.method.clone(),
             path: self.uri.path().to_owned(),
-            attempts: self.attempt.get(),
+            attempts: self.attempt.get() - u32::from(self.unmade),
             elapsed: self.pace.elapsed(),
             history: mem::take(&mut self.history),
         }

@@ -20,6 +20,12 @@ impl Call {
         };
     }
 
+    /// Time was up while the attempt under way waited for its turn: it counts for none.
+    pub(super) fn not_made(&mut self, fault: Fault) {
+        self.unmade = true;
+        self.span.record("fault", field::display(fault));
+    }
+
     /// Remembers a failure after which the server may have acted, if that matters to anybody.
     pub(super) fn note(&mut self, fault: Fault, cut: Option<&BodyCut>) {
         if self.is_consequential() && fault.may_have_landed() {

@@ -37,6 +37,10 @@ pub(crate) struct Call {
     pub(super) replayable: bool,
     /// Whether it was repeated after an answer that was marked [`Unprocessed`](wire_fault::Unprocessed).
     pub(super) refused_before: bool,
+    /// Whether a copy was kept for another attempt.
+    pub(crate) copied: bool,
+    /// Whether the last attempt, by its number, was cut while it waited for its turn.
+    pub(super) unmade: bool,
     pub(super) safety: RetrySafety,
     pub(super) settings: Arc<Settings>,
     /// When the attempt under way was sent.
@@ -90,6 +94,8 @@ impl Call {
             too_late,
             replayable: true,
             refused_before: false,
+            copied: false,
+            unmade: false,
             safety: settings.safety_of(request),
             settings: Arc::clone(settings),
             deadline: None,
@@ -97,11 +103,23 @@ impl Call {
         }
     }
 
-    /// Whether a copy for another attempt is worth taking.
+    /// Whether the limits leave another attempt after this one.
     pub(crate) fn may_go_on(&self) -> bool {
-        self.replayable
-            && self.safety != RetrySafety::Never
-            && self.attempt.get() < self.settings.limits.attempts()
+        self.may_repeat() && self.made() < self.settings.limits.attempts()
+    }
+
+    /// Whether it may be repeated once beyond the limits, should the server refuse it for what a layer below can mend.
+    pub(crate) fn may_be_mended(&self) -> bool {
+        self.may_repeat() && !self.refused_before
+    }
+
+    fn may_repeat(&self) -> bool {
+        self.replayable && self.safety != RetrySafety::Never
+    }
+
+    /// The attempts so far that the limits count: all but the one that was made after a mended refusal.
+    pub(super) fn made(&self) -> u32 {
+        self.attempt.get() - u32::from(self.refused_before)
     }
 
     /// The request can't be sent again, or not any more.

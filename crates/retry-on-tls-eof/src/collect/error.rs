@@ -1,9 +1,10 @@
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 use http::response;
 use tower::BoxError;
-use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, QueryId, chain};
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, QueryId, find};
 
 use super::range::MAX;
 use crate::head::ResponseHead;
@@ -29,24 +30,31 @@ fn query_id(parts: &response::Parts) -> Option<QueryId> {
 
 impl BodyCut {
     pub(super) fn new(parts: response::Parts, received: usize, error: impl Into<BoxError>) -> Self {
-        let error = error.into();
+        let error: Arc<dyn Error + Send + Sync> = error.into().into();
         // Whatever the body's error makes of it, the server had the request.
         let mut fault = Fault::of(&*error);
         (fault.phase, fault.delivery) = (Phase::Body, Delivery::Answered);
-        let mark = Mark::fault(fault).with_query_id(query_id(&parts)).with_source(error);
-        Self { head: ResponseHead::new(parts), received, announced: None, mark }
+        let query_id = query_id(&parts);
+        let mark = || Mark::fault(fault).with_query_id(query_id).with_source(Arc::clone(&error));
+        Self::bearing(&mark, ResponseHead::new(parts), received, None)
     }
 
     /// It ended in order, but too soon.
     pub(super) fn short(parts: response::Parts, received: usize, announced: u64) -> Self {
-        let mark = Mark::fault(SHORT).with_query_id(query_id(&parts));
-        Self { head: ResponseHead::new(parts), received, announced: Some(announced), mark }
+        let query_id = query_id(&parts);
+        let mark = || Mark::fault(SHORT).with_query_id(query_id);
+        Self::bearing(&mark, ResponseHead::new(parts), received, Some(announced))
+    }
+
+    fn bearing(mark: &dyn Fn() -> Mark, head: ResponseHead, received: usize, announced: Option<u64>) -> Self {
+        let copy = Self { head: head.clone(), received, announced, mark: mark() };
+        Self { head, received, announced, mark: mark().with_bearer(copy) }
     }
 
     /// The first of its kind in an error's chain of causes.
     #[must_use]
     pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        chain(error).find_map(|error| error.downcast_ref())
+        find(error)
     }
 
     /// The response's status and headers.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wire_fault::{Fault, Mark};
 
 use super::range::{MAX, MIN};
-use crate::deadline::{IN_FLIGHT, NOT_SENT};
+use crate::deadline::{IN_FLIGHT, NOT_BEGUN, NOT_SENT};
 
 /// An attempt got no answer in its time.
 #[derive(Debug)]
@@ -16,6 +16,15 @@ pub struct AttemptTimedOut {
 }
 
 impl AttemptTimedOut {
+    /// It came when the call's time was up.
+    pub(super) fn too_late() -> Self {
+        Self::new(Duration::ZERO, NOT_BEGUN)
+    }
+
+    pub(crate) const fn is_too_late(&self) -> bool {
+        self.after.is_zero()
+    }
+
     pub(super) fn before_sent(after: Duration) -> Self {
         Self::new(after, NOT_SENT)
     }
@@ -43,6 +52,10 @@ impl AttemptTimedOut {
 
 impl fmt::Display for AttemptTimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_too_late() {
+            return f
+                .write_str("the call's deadline had passed before the attempt's turn came; it was not sent");
+        }
         write!(f, "no answer within {:?}", self.after)
     }
 }

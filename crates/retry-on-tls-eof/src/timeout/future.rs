@@ -14,7 +14,7 @@ use super::note::Note;
 pin_project! {
     /// The future of an attempt through [`AttemptTimeout`](crate::AttemptTimeout).
     pub struct ResponseFuture<F> {
-        // `None` once its time was up.
+        // `None` once its time was up, or if it came too late.
         #[pin]
         attempt: Option<F>,
         #[pin]
@@ -45,7 +45,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(attempt) = this.attempt.as_mut().as_pin_mut() else {
-            return Poll::Ready(Err(AttemptTimedOut::before_sent(*this.after).into()));
+            return Poll::Ready(Err(AttemptTimedOut::too_late().into()));
         };
         // The answer first: one that is here when the time is up is an answer.
         if let Poll::Ready(result) = attempt.poll(cx) {

@@ -216,6 +216,17 @@ async fn an_attempt_cut_in_a_queue_is_unsent_if_the_layer_may_know() {
     let (error, script) = queued(ending(3, 2 * S).over_attempt_timeout()).await;
     let exhausted = Exhausted::of(&*error).expect("never sent");
     assert_eq!((exhausted.fault().delivery, script.at().len()), (Delivery::NeverSent, 0));
+    // No attempt was made, and the network has no part in it.
+    assert_eq!(
+        (exhausted.attempts(), exhausted.history(), exhausted.fault().phase),
+        (0, &[][..], Phase::Unknown)
+    );
+    let texts: Vec<_> = wire_fault::chain(&*error).map(ToString::to_string).collect();
+    assert_eq!(texts[0], "gave up after waiting for the first attempt's turn, 2.0s");
+    let passed =
+        "the call's deadline passed after 2.0s, while an attempt waited for its turn: it was not sent";
+    assert!(texts.iter().any(|text| text == passed), "{texts:?}");
+    assert!(!texts.iter().any(|text| text.contains("connection")), "{texts:?}");
 
     let (error, _) = queued(ending(3, 2 * S)).await;
     assert!(OutcomeUnknown::of(&*error).is_some(), "undeclared, nobody can know");

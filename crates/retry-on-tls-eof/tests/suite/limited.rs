@@ -120,7 +120,7 @@ async fn cut_in_the_queue_it_leaves_it() {
         assert_eq!((script.at().len(), OutcomeUnknown::of(&*error).is_some()), (1 + usize::from(sent), sent));
         if !sent {
             let exhausted = Exhausted::of(&*error).expect("never sent");
-            assert_eq!((exhausted.attempts(), exhausted.fault().delivery), (2, Delivery::NeverSent));
+            assert_eq!((exhausted.attempts(), exhausted.fault().delivery), (1, Delivery::NeverSent));
         }
         // Also if the caller keeps the future.
         assert_eq!(limiter.snapshot().waiting, 0);

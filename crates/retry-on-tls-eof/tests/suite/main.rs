@@ -17,3 +17,4 @@ mod stalled;
 mod timeout;
 mod truncated;
 mod wire;
+mod wrapped;

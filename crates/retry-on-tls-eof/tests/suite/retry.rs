@@ -218,8 +218,25 @@ async fn an_answer_marked_unprocessed_is_repeated_once_at_once_whatever_the_meth
     assert_eq!((result.expect("mended").status().as_u16(), at), (201, vec![Duration::ZERO; 2]));
     let (result, at) = run(5, request(Method::POST), vec![stale(), stale()]).await;
     assert_eq!((result.expect("handed on").status().as_u16(), at.len()), (400, 2));
-    let (result, at) = run(1, request(Method::POST), vec![stale()]).await;
-    assert_eq!((result.expect("no attempt left").status().as_u16(), at.len()), (400, 1));
+    // The limit of attempts does not count it, and holds for the others as before.
+    for attempts in 1..=3 {
+        let busy = || Ok(status(503));
+        for (last, code) in [(Ok(status(201)), 201), (stale(), 400), (busy(), 503)] {
+            let mut answers: Vec<_> = (1..attempts).map(|_| busy()).collect();
+            answers.extend([stale(), last]);
+            let (result, at) = run(attempts, request(Method::GET), answers).await;
+            let sent = attempts as usize + 1;
+            assert_eq!((result.expect("an answer").status().as_u16(), at.len()), (code, sent));
+        }
+        let mut first = vec![stale()];
+        first.extend((0..attempts).map(|_| busy()));
+        let (result, at) = run(attempts, request(Method::GET), first).await;
+        assert_eq!((result.expect("an answer").status().as_u16(), at.len()), (503, attempts as usize + 1));
+        let failing = (0..attempts).map(|_| Err(never_sent())).collect();
+        let (result, at) = run(attempts, request(Method::GET), failing).await;
+        let error = result.expect_err("the limit holds");
+        assert_eq!((Exhausted::of(&*error).is_some(), at.len()), (attempts > 1, attempts as usize));
+    }
 
     let mut never = request(Method::POST);
     never.extensions_mut().insert(RetrySafety::Never);

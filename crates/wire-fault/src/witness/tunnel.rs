@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use super::listen::{Heard, Listening, Tunneled};
 use super::stamp::{BoxError, Stamp};
-use crate::chain::chain;
+use crate::chain::find;
 use crate::fault::{Cause, Delivery, Fault, Healing, Phase};
 use crate::mark::Mark;
 
@@ -171,7 +171,7 @@ impl ProxyRefused {
     /// The status that a proxy refused with, if that is how a call failed.
     #[must_use]
     pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        chain(error).find_map(|link| link.downcast_ref())
+        find(error)
     }
 
     /// What the proxy answered.
