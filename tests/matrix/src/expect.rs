@@ -110,15 +110,17 @@ fn of_request(fault: RequestFault, reused: bool, client: Client) -> Expect {
         RequestFault::Early { status, .. } => Early(status),
         RequestFault::Idle { .. } if reused => Transient(Reach::Perhaps),
         RequestFault::Idle { .. } => Answer,
-        RequestFault::Reset(Http2Error::Http11Required | Http2Error::ProtocolError) => Permanent,
+        RequestFault::Reset(
+            Http2Error::Http11Required | Http2Error::InadequateSecurity | Http2Error::ProtocolError,
+        ) => Permanent,
         RequestFault::GoAway {
             covers: false,
-            reason: Http2Error::Http11Required | Http2Error::ProtocolError,
+            reason: Http2Error::Http11Required | Http2Error::InadequateSecurity | Http2Error::ProtocolError,
             ..
         } if client.shows_connections => Hidden,
         RequestFault::GoAway {
             covers: false,
-            reason: Http2Error::Http11Required | Http2Error::ProtocolError,
+            reason: Http2Error::Http11Required | Http2Error::InadequateSecurity | Http2Error::ProtocolError,
             ..
         } => Permanent,
         RequestFault::Reset(Http2Error::RefusedStream) => Transient(Reach::Refused),
