@@ -8,6 +8,7 @@ use super::super::ask::{Ask, MOST, Status};
 use super::super::away::{Away, FleetState};
 use super::super::fallback::Fallback;
 use super::super::link::Answer;
+use super::asking::OVERDUE;
 use super::slots::Held;
 use super::{Leased, Mode};
 use crate::admission::admission_after;
@@ -69,7 +70,11 @@ impl Leased {
 
     /// There is no answer. The server is to be asked again at `retry_at`.
     pub(in crate::redis) fn unanswered(&mut self, ask: &Ask, why: Away, retry_at: Instant, now: Instant) {
-        if self.end(ask.number) {
+        let late = ask.deadline.is_some_and(|deadline| now > deadline + OVERDUE);
+        if why == Away::Silent && late {
+            // Its runtime stood still: perhaps the answer has been there for long.
+            self.lose_asked(ask.number);
+        } else if self.end(ask.number) {
             self.failed(why, retry_at, now);
         }
     }

@@ -92,6 +92,38 @@ fn nobody_waits_for_ever_for_who_does_not_come_back() {
 }
 
 #[test]
+fn a_question_that_nobody_waited_for_tells_nothing_of_the_server() {
+    let zero = Instant::now();
+    for fallback in [Fallback::Refuse, Fallback::Allow, Fallback::local(Quota::per_second(9).unwrap())] {
+        // Long after its end, somebody comes: it is asked anew, by whoever comes.
+        let mut fed = leased(fallback.clone(), zero);
+        let first = ask(plan(&mut fed, 1, zero));
+        let late = zero + NOTICE * 2 + OVERDUE + ms(1);
+        assert!(fed.lapse(late) && fed.closed().is_none() && !fed.fits(late, 0, 1));
+        let second = ask(plan(&mut fed, 1, late));
+        assert_eq!((second.probe, second.deadline), (false, Some(late + NOTICE)));
+        fed.unanswered(&first, Away::Silent, late + ms(20), late + ms(1));
+        assert!(!fed.is_away());
+        // Before its end, in another runtime: whoever comes has not waited yet.
+        let mut fed = leased(fallback.clone(), zero);
+        ask(plan(&mut fed, 1, zero));
+        let late = zero + NOTICE + ms(50);
+        assert_eq!(ask(plan(&mut fed, 1, late)).deadline, Some(late + NOTICE));
+        // Whoever asked comes back to it late, and finds that it took too long.
+        let mut fed = leased(fallback.clone(), zero);
+        let first = ask(plan(&mut fed, 1, zero));
+        let late = zero + NOTICE + OVERDUE + ms(1);
+        assert!(!fed.lapse(late));
+        fed.unanswered(&first, Away::Silent, late + ms(20), late);
+        assert!(!fed.is_away());
+        let second = ask(plan(&mut fed, 1, late));
+        // This one was waited for, in vain.
+        fed.unanswered(&second, Away::Silent, late + ms(300), late + NOTICE + ms(1));
+        assert!(fed.is_away());
+    }
+}
+
+#[test]
 fn an_outage_that_nobody_watches_is_not_believed_for_long() {
     let zero = Instant::now();
     for fallback in [Fallback::Refuse, Fallback::Allow, Fallback::local(Quota::per_second(9).unwrap())] {
