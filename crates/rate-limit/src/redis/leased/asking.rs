@@ -28,6 +28,8 @@ pub(super) struct Asking {
     /// Calls wait for the answer.
     hurried: bool,
     permits: Range<u64>,
+    /// What it gives back, too.
+    returns: Vec<u64>,
     /// The permits whose slots it may move, and when the first of these could be used.
     moves: Vec<Range<u64>>,
     moves_by: Instant,
@@ -50,6 +52,7 @@ impl Leased {
             ends_at,
             hurried: ask.deadline.is_some(),
             permits: ask.permits(),
+            returns: ask.returns.clone(),
             moves,
             moves_by: now + self.far(),
         });
@@ -63,9 +66,9 @@ impl Leased {
     /// The answer to the question under way is not waited for any longer: it may have been done, or be done yet.
     pub(super) fn lose(&mut self) {
         self.lose_moves();
-        let Some(Asking { permits, .. }) = self.asking.take() else { return };
+        let Some(Asking { permits, returns, .. }) = self.asking.take() else { return };
         self.recent.untell();
-        self.returns.extend(permits);
+        self.returns.extend(permits.chain(returns));
     }
 
     /// Gives the slots back that the question under way may have moved: nobody knows where they are. Returns whether there

@@ -20,14 +20,15 @@ impl Leased {
     /// The server has answered, in so much time.
     pub(in crate::redis) fn answered(&mut self, ask: &Ask, answer: &Answer, now: Instant) {
         let Answer { reply, clock, trip, .. } = answer;
-        self.trip = (self.trip * 3 + *trip) / 4;
         if !self.end(ask.number) {
             // It was asked again meanwhile, and perhaps done only after that.
             let reserved = reply.waits.iter().zip(&ask.wants).map(|(_, &cost)| u64::from(cost)).sum::<u64>();
             self.returns.extend(ask.first..ask.first + reserved);
             return;
         }
+        self.trip = (self.trip * 3 + *trip) / 4;
         if reply.status == Status::Late {
+            self.returns.extend(&ask.returns);
             // The clock knows better now.
             self.recent.untell();
             return;

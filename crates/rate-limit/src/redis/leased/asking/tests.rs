@@ -156,6 +156,31 @@ fn an_outage_that_nobody_watches_is_not_believed_for_long() {
 }
 
 #[test]
+fn what_a_lost_question_gave_back_is_given_back_again() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    leased.returns.push(90);
+    let first = ask(plan(&mut leased, 0, zero));
+    assert_eq!((first.returns.as_slice(), leased.returns.len()), ([90].as_slice(), 0));
+    leased.interrupted(first.number, zero + ms(1));
+    // The server was late, and did nothing.
+    let second = ask(plan(&mut leased, 0, zero + ms(1)));
+    assert_eq!(second.returns, [90]);
+    let mut late = answer(zero, ms(2), 0);
+    late.reply.status = Status::Late;
+    leased.answered(&second, &late, zero + ms(2));
+    let third = ask(plan(&mut leased, 0, zero + ms(2)));
+    assert_eq!(third.returns, [90]);
+    // Of one that is of no account, neither is how long it took.
+    let trip = leased.trip;
+    let stale = Answer { trip: ms(8000), ..answer(zero, ms(3), 0) };
+    leased.answered(&second, &stale, zero + ms(3));
+    assert_eq!(leased.trip, trip);
+    leased.answered(&third, &answer(zero, ms(4), 0), zero + ms(4));
+    assert!(leased.returns.is_empty());
+}
+
+#[test]
 fn a_slot_that_may_have_been_moved_is_not_used() {
     let zero = Instant::now();
     let mut leased = leased(Fallback::Refuse, zero);
