@@ -130,6 +130,24 @@ fn a_question_that_stands_still_is_given_up_in_time() {
 }
 
 #[test]
+fn a_question_that_nobody_came_back_to_is_no_outage() {
+    let Some(server) = server("a_question_that_nobody_came_back_to_is_no_outage") else { return };
+    // A question is over after twice this.
+    let make = || fleet(&server).with_notice(ms(100)).unwrap().with_fallback(Fallback::Allow);
+    let (other, limiter) = (make().limiter("a", quota(2, 60_000)), make().limiter("a", quota(2, 60_000)));
+    let (first, second) = (runtime(), runtime());
+    acquire_in(&first, &limiter);
+    acquire_in(&second, &other);
+    for runtime in [&first, &second] {
+        ask_in(&first, &limiter);
+        std::thread::sleep(ms(350));
+        let more = runtime.block_on(async { timeout(ms(50), limiter.acquire()).await });
+        assert!(more.is_err(), "a third in a minute, at 2");
+        assert_eq!(limiter.snapshot().fleet, Some(FleetState::Connected));
+    }
+}
+
+#[test]
 fn a_fleet_recovers_that_is_called_only_now_and_then() {
     let Some(mut server) = later("a_fleet_recovers_that_is_called_only_now_and_then") else { return };
     for fallback in [Fallback::Refuse, Fallback::Allow] {

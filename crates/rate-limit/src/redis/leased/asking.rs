@@ -11,8 +11,8 @@ use super::super::away::{Away, FleetState};
 use super::super::link::Link;
 use super::{Leased, Mode};
 
-/// How late whoever is to see whether the server is back may begin.
-const OVERDUE: Duration = Duration::from_millis(100);
+/// How late whoever is to see to something may come. Later than this, nobody has looked.
+pub(super) const OVERDUE: Duration = Duration::from_millis(100);
 /// When to see whether the server is back, if whoever asked did not come back.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -28,6 +28,8 @@ pub(super) struct Asking {
     /// Calls wait for the answer.
     hurried: bool,
     permits: Range<u64>,
+    /// What it gives back, too.
+    returns: Vec<u64>,
     /// The permits whose slots it may move, and when the first of these could be used.
     moves: Vec<Range<u64>>,
     moves_by: Instant,
@@ -50,6 +52,7 @@ impl Leased {
             ends_at,
             hurried: ask.deadline.is_some(),
             permits: ask.permits(),
+            returns: ask.returns.clone(),
             moves,
             moves_by: now + self.far(),
         });
@@ -63,9 +66,9 @@ impl Leased {
     /// The answer to the question under way is not waited for any longer: it may have been done, or be done yet.
     pub(super) fn lose(&mut self) {
         self.lose_moves();
-        let Some(Asking { permits, .. }) = self.asking.take() else { return };
+        let Some(Asking { permits, returns, .. }) = self.asking.take() else { return };
         self.recent.untell();
-        self.returns.extend(permits);
+        self.returns.extend(permits.chain(returns));
     }
 
     /// Gives the slots back that the question under way may have moved: nobody knows where they are. Returns whether there
@@ -84,17 +87,26 @@ impl Leased {
 
     /// The task that asked the question of this number, if one was under way, has ended.
     pub(in crate::redis) fn interrupted(&mut self, number: u64, now: Instant) {
+        self.lose_asked(number);
+        self.retry_at = self.retry_at.min(now);
+    }
+
+    /// The same as [`lose`](Self::lose), if it is the question of this number.
+    pub(super) fn lose_asked(&mut self, number: u64) {
         if self.asking.as_ref().is_some_and(|asking| asking.number == number) {
             self.lose();
         }
-        self.retry_at = self.retry_at.min(now);
     }
 
     /// Looks whether somebody is late. Returns whether what may be released is less for that.
     pub(super) fn oversee(&mut self, now: Instant) -> bool {
-        let ended = self.asking.as_ref().is_some_and(|asking| asking.ends_at <= now);
-        if ended {
-            self.failed(Away::Silent, now + AGAIN, now);
+        let over = self.asking.as_ref().and_then(|asking| now.checked_duration_since(asking.ends_at));
+        let ended = over.is_some();
+        match over {
+            // Nobody waited, and nobody read the answer: that tells nothing of the server.
+            Some(over) if over > OVERDUE => self.lose(),
+            Some(_) => self.failed(Away::Silent, now + AGAIN, now),
+            None => {}
         }
         let moves_by = self.asking.as_ref().map(|asking| asking.moves_by);
         let moved = moves_by.is_some_and(|by| by <= now) && self.lose_moves();

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::super::ask::{Ask, MOST, Move};
 use super::Leased;
+use super::asking::OVERDUE;
 use crate::demand::Demand;
 
 /// What tokio's timer may be late by, and what it takes to send a question.
@@ -45,8 +46,9 @@ impl Leased {
             if now < asking.yields_at {
                 return Plan::Wait(Some(asking.yields_at));
             }
-            // Whoever asks stands still, perhaps. Nobody waits longer for that.
-            since = asking.since;
+            // Whoever asks stands still, perhaps. Nobody waits longer for that; but if nobody has looked, nobody has waited.
+            let looked = now < asking.yields_at + OVERDUE.min(self.feed.notice() / 4);
+            since = if looked { asking.since } else { now };
             self.lose();
         }
         let mut costs = costs.peekable();

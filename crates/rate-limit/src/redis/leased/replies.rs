@@ -8,6 +8,7 @@ use super::super::ask::{Ask, MOST, Status};
 use super::super::away::{Away, FleetState};
 use super::super::fallback::Fallback;
 use super::super::link::Answer;
+use super::asking::OVERDUE;
 use super::slots::Held;
 use super::{Leased, Mode};
 use crate::admission::admission_after;
@@ -19,14 +20,15 @@ impl Leased {
     /// The server has answered, in so much time.
     pub(in crate::redis) fn answered(&mut self, ask: &Ask, answer: &Answer, now: Instant) {
         let Answer { reply, clock, trip, .. } = answer;
-        self.trip = (self.trip * 3 + *trip) / 4;
         if !self.end(ask.number) {
             // It was asked again meanwhile, and perhaps done only after that.
             let reserved = reply.waits.iter().zip(&ask.wants).map(|(_, &cost)| u64::from(cost)).sum::<u64>();
             self.returns.extend(ask.first..ask.first + reserved);
             return;
         }
+        self.trip = (self.trip * 3 + *trip) / 4;
         if reply.status == Status::Late {
+            self.returns.extend(&ask.returns);
             // The clock knows better now.
             self.recent.untell();
             return;
@@ -69,7 +71,11 @@ impl Leased {
 
     /// There is no answer. The server is to be asked again at `retry_at`.
     pub(in crate::redis) fn unanswered(&mut self, ask: &Ask, why: Away, retry_at: Instant, now: Instant) {
-        if self.end(ask.number) {
+        let late = ask.deadline.is_some_and(|deadline| now > deadline + OVERDUE);
+        if why == Away::Silent && late {
+            // Its runtime stood still: perhaps the answer has been there for long.
+            self.lose_asked(ask.number);
+        } else if self.end(ask.number) {
             self.failed(why, retry_at, now);
         }
     }

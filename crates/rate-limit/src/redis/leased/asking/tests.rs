@@ -92,6 +92,38 @@ fn nobody_waits_for_ever_for_who_does_not_come_back() {
 }
 
 #[test]
+fn a_question_that_nobody_waited_for_tells_nothing_of_the_server() {
+    let zero = Instant::now();
+    for fallback in [Fallback::Refuse, Fallback::Allow, Fallback::local(Quota::per_second(9).unwrap())] {
+        // Long after its end, somebody comes: it is asked anew, by whoever comes.
+        let mut fed = leased(fallback.clone(), zero);
+        let first = ask(plan(&mut fed, 1, zero));
+        let late = zero + NOTICE * 2 + OVERDUE + ms(1);
+        assert!(fed.lapse(late) && fed.closed().is_none() && !fed.fits(late, 0, 1));
+        let second = ask(plan(&mut fed, 1, late));
+        assert_eq!((second.probe, second.deadline), (false, Some(late + NOTICE)));
+        fed.unanswered(&first, Away::Silent, late + ms(20), late + ms(1));
+        assert!(!fed.is_away());
+        // Before its end, in another runtime: whoever comes has not waited yet.
+        let mut fed = leased(fallback.clone(), zero);
+        ask(plan(&mut fed, 1, zero));
+        let late = zero + NOTICE + ms(50);
+        assert_eq!(ask(plan(&mut fed, 1, late)).deadline, Some(late + NOTICE));
+        // Whoever asked comes back to it late, and finds that it took too long.
+        let mut fed = leased(fallback.clone(), zero);
+        let first = ask(plan(&mut fed, 1, zero));
+        let late = zero + NOTICE + OVERDUE + ms(1);
+        assert!(!fed.lapse(late));
+        fed.unanswered(&first, Away::Silent, late + ms(20), late);
+        assert!(!fed.is_away());
+        let second = ask(plan(&mut fed, 1, late));
+        // This one was waited for, in vain.
+        fed.unanswered(&second, Away::Silent, late + ms(300), late + NOTICE + ms(1));
+        assert!(fed.is_away());
+    }
+}
+
+#[test]
 fn an_outage_that_nobody_watches_is_not_believed_for_long() {
     let zero = Instant::now();
     for fallback in [Fallback::Refuse, Fallback::Allow, Fallback::local(Quota::per_second(9).unwrap())] {
@@ -121,6 +153,31 @@ fn an_outage_that_nobody_watches_is_not_believed_for_long() {
         assert!(matches!(plan(&mut leased, 1, end), Plan::Wait(Some(at)) if at == end + AGAIN));
         assert!(ask(plan(&mut leased, 1, end + AGAIN)).probe);
     }
+}
+
+#[test]
+fn what_a_lost_question_gave_back_is_given_back_again() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    leased.returns.push(90);
+    let first = ask(plan(&mut leased, 0, zero));
+    assert_eq!((first.returns.as_slice(), leased.returns.len()), ([90].as_slice(), 0));
+    leased.interrupted(first.number, zero + ms(1));
+    // The server was late, and did nothing.
+    let second = ask(plan(&mut leased, 0, zero + ms(1)));
+    assert_eq!(second.returns, [90]);
+    let mut late = answer(zero, ms(2), 0);
+    late.reply.status = Status::Late;
+    leased.answered(&second, &late, zero + ms(2));
+    let third = ask(plan(&mut leased, 0, zero + ms(2)));
+    assert_eq!(third.returns, [90]);
+    // Of one that is of no account, neither is how long it took.
+    let trip = leased.trip;
+    let stale = Answer { trip: ms(8000), ..answer(zero, ms(3), 0) };
+    leased.answered(&second, &stale, zero + ms(3));
+    assert_eq!(leased.trip, trip);
+    leased.answered(&third, &answer(zero, ms(4), 0), zero + ms(4));
+    assert!(leased.returns.is_empty());
 }
 
 #[test]
