@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, Response};
 use wire_fault::{CallId, Phase, QueryId};
 
+use crate::alarm::Alarm;
 use crate::bell::Bell;
 use crate::counters;
 use crate::events;
@@ -227,27 +228,27 @@ impl Shared {
         }
     }
 
-    /// Tells the streak of a success, and tells whether there is an alarm to be told.
+    /// Tells the streak of a success. Gives the alarm to be told, if there is one.
     #[inline]
-    pub(crate) fn recovered(&self, role: Role) -> bool {
+    pub(crate) fn recovered(&self, role: Role) -> Option<Alarm> {
         let crossed = self.ledger(role).watch.succeed(|| self.wall.moment(), &self.bell);
-        if crossed {
+        if crossed.is_some() {
             self.bell.ring();
         }
         crossed
     }
 
-    /// Tells the streak of a failure, and tells whether there is an alarm to be told.
+    /// Tells the streak of a failure. Gives the alarm to be told, if there is one.
     pub(crate) fn missed(
         &self,
         role: Role,
         reason: Reason,
         call: Option<CallId>,
         query_id: Option<QueryId>,
-    ) -> bool {
+    ) -> Option<Alarm> {
         let failure = || Failure { reason, at: self.wall.moment(), call, query_id };
         let crossed = self.ledger(role).watch.fail(failure, &self.bell);
-        if crossed {
+        if crossed.is_some() {
             self.bell.ring();
         }
         crossed
@@ -260,8 +261,8 @@ impl Shared {
         self.wall.fresh_now();
         let crossed = self.missed(role, reason, None, query_id);
         events::not_ready(role, &reason);
-        if crossed {
-            self.bell.tell();
+        if let Some(alarm) = crossed {
+            self.bell.tell(&alarm);
         }
     }
 
@@ -358,7 +359,6 @@ impl Facts for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm::Alarm;
     use crate::line::ROOM;
 
     /// What the crate's documentation states, but for what is on the heap: the history's 52 KiB, the joins' 24.
@@ -369,7 +369,7 @@ mod tests {
             + crate::joins::HEAP;
         assert!(size_of::<Shared>() + heap <= 92 << 10, "{} and {heap} bytes", size_of::<Shared>());
         assert!(size_of::<Shard>() <= 17 << 10, "{} bytes", size_of::<Shard>());
-        // Two lines of alarms.
-        assert!(2 * ROOM * size_of::<Alarm>() <= 40 << 10, "{} bytes", size_of::<Alarm>());
+        // A line of alarms, and as many that are being told.
+        assert!(2 * ROOM * size_of::<Alarm>() <= 5 << 19, "{} bytes", size_of::<Alarm>());
     }
 }
