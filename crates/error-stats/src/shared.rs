@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Response};
-use wire_fault::{CallId, Phase, QueryId};
+use wire_fault::{CallId, Delivery, Fault, Phase, QueryId};
 
 use crate::alarm::Alarm;
 use crate::bell::Bell;
@@ -258,7 +258,14 @@ impl Shared {
     pub(crate) fn not_ready(&self, role: Role, reason: Reason, query_id: Option<QueryId>) {
         let seat = seat::mine();
         self.shards.at(seat).side(role).not_ready.add(seat);
-        self.wall.fresh_now();
+        let now = self.wall.fresh_now();
+        let reason = untaken(reason);
+        if self.is_told(role) {
+            let second = second(now);
+            let mut history = self.history(now);
+            history.sort(Place::of(&reason).cell(), cause(&reason), None);
+            history.failed(second, self.hour(second));
+        }
         let crossed = self.missed(role, reason, None, query_id);
         events::not_ready(role, &reason);
         if let Some(alarm) = crossed {
@@ -328,6 +335,17 @@ impl Shared {
     }
 }
 
+/// No request was taken: whatever the error says of others, the server has received none of this one.
+fn untaken(reason: Reason) -> Reason {
+    match reason {
+        Reason::Error { fault, verdict } if fault.delivery == Delivery::Perhaps => {
+            let fault = Fault::new(fault.phase, Delivery::NeverSent, fault.cause, fault.healing);
+            Reason::Error { fault, verdict }
+        }
+        _ => reason,
+    }
+}
+
 fn cause(reason: &Reason) -> Option<usize> {
     reason.fault().and_then(|fault| position(&CAUSES, &fault.cause))
 }
@@ -352,7 +370,7 @@ impl Facts for Shared {
     fn hosts(&self) -> [u64; NAMES + 1] {
         let role = if self.expects_attempts() { Role::Attempts } else { Role::Calls };
         let sides = || self.shards.all().map(|shard| shard.side(role));
-        std::array::from_fn(|place| sides().map(|side| side.hosts[place].started.get()).sum())
+        std::array::from_fn(|place| sides().map(|side| side.hosts[place].succeeded.get()).sum())
     }
 }
 
