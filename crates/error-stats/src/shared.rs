@@ -1,5 +1,6 @@
 //! What the handle, the layers and the calls in flight hold in common.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -33,7 +34,6 @@ use crate::threshold;
 use crate::wall::{self, Wall};
 use crate::watch::Watch;
 
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) calls: Ledger,
     pub(crate) attempts: Ledger,
@@ -371,6 +371,14 @@ impl Facts for Shared {
         let role = if self.expects_attempts() { Role::Attempts } else { Role::Calls };
         let sides = || self.shards.all().map(|shard| shard.side(role));
         std::array::from_fn(|place| sides().map(|side| side.hosts[place].succeeded.get()).sum())
+    }
+}
+
+/// The streaks. The counts are a snapshot's, and too many for a line of a log.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (calls, attempts) = (&self.calls.watch, &self.attempts.watch);
+        f.debug_struct("Shared").field("calls", calls).field("attempts", attempts).finish_non_exhaustive()
     }
 }
 
