@@ -1,6 +1,7 @@
 //! Tells of alarms: `tracing` and the metrics at once, the user's hooks where they delay no call.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use tracing::dispatcher;
@@ -9,15 +10,19 @@ use crate::alarm::Alarm;
 use crate::events;
 use crate::guard::{lock, shielded};
 use crate::line::{Line, Turn};
-use crate::sync::{Mutex, apart};
+use crate::sync::{Mutex, Ordering, apart};
 
 type Hook = Arc<dyn Fn(&Alarm) + Send + Sync>;
+type Gauge = Box<dyn Fn(u64) + Send + Sync>;
 
 #[derive(Default)]
 pub(crate) struct Bell {
-    /// To be told by the task of a call, and quickly.
-    near: Line,
-    gauge: OnceLock<Hook>,
+    /// Failed calls in a row when the alarm was raised; 0 when none is. Written in the order of the crossings.
+    level: AtomicU64,
+    gauge: OnceLock<Gauge>,
+    /// How many ask for the gauge to be told. Who is the first does it for all that come meanwhile: a gauge needs the
+    /// last level only.
+    asked: AtomicU64,
     /// To be told to the hooks, however slow they are.
     far: Arc<Line>,
     hooks: Arc<Mutex<Vec<Hook>>>,
@@ -30,13 +35,18 @@ impl Bell {
 
     /// Tells the metrics too; the first time only.
     #[cfg(feature = "metrics")]
-    pub(crate) fn set_gauge(&self, gauge: impl FnOnce() -> Hook) {
+    pub(crate) fn set_gauge(&self, gauge: impl FnOnce() -> Gauge) {
         self.gauge.get_or_init(gauge);
+        self.measure();
     }
 
     /// Puts an alarm in line. Called under the lock of the streak that crossed.
     pub(crate) fn push(&self, alarm: Alarm) {
-        self.near.push(alarm);
+        let level = match alarm {
+            Alarm::Raised { failures, .. } => failures,
+            Alarm::Cleared { .. } => 0,
+        };
+        self.level.store(level, Ordering::Relaxed);
         if !lock(&self.hooks).is_empty() {
             self.far.push(alarm);
         }
@@ -50,14 +60,28 @@ impl Bell {
         }
     }
 
-    /// Tells `tracing` and the metrics, unless somebody is at it. Called with no lock held.
-    pub(crate) fn tell(&self) {
-        let Some(mut turn) = Turn::take(&self.near) else { return };
-        while let Some(alarm) = turn.next() {
-            if let Some(gauge) = self.gauge.get() {
-                gauge(&alarm);
+    /// Tells the metrics and `tracing` of an alarm that was pushed: by the call that crossed, so that none is left out.
+    /// Called with no lock held.
+    pub(crate) fn tell(&self, alarm: &Alarm) {
+        self.measure();
+        events::alarm(alarm);
+    }
+
+    /// Tells the gauge the level, unless somebody is at it, who then does it once more.
+    fn measure(&self) {
+        let Some(gauge) = self.gauge.get() else { return };
+        // Release: the level was stored before. Acquire: it is read after.
+        if self.asked.fetch_add(1, Ordering::AcqRel) > 0 {
+            return;
+        }
+        let mut asked = 1;
+        loop {
+            // It does not panic: the recorder is shielded.
+            gauge(self.level.load(Ordering::Relaxed));
+            match self.asked.compare_exchange(asked, 0, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(more) => asked = more,
             }
-            events::alarm(&alarm);
         }
     }
 

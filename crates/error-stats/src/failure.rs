@@ -16,7 +16,8 @@ pub struct Failure {
     pub reason: Reason,
     /// When its outcome was known.
     pub at: Moment,
-    /// The call it was, or was an attempt of. None where no layer had named the call, and where the service
+    /// The call it was, or was an attempt of. None where no layer had named the call, which the layer of calls does
+    /// only where its handle has made a layer of attempts or somebody listens to its DEBUG events; and where the service
     /// failed before it took a request.
     pub call: Option<CallId>,
     /// What the server calls the query, if it said so.

@@ -82,7 +82,7 @@ pub(crate) trait Facts {
     fn answered(&self) -> impl Iterator<Item = (u32, u32)>;
     /// The hour, since the Unix epoch, that a second is in.
     fn hour(&self, second: u32) -> u32;
-    /// How many requests each host has had.
+    /// How many requests each host has answered well: the failed are told one by one.
     fn hosts(&self) -> [u64; NAMES + 1];
 }
 

@@ -4,6 +4,7 @@
 //! that every core writes with each call; so each seat has a count of its own, behind which lies the common
 //! one.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -12,14 +13,12 @@ use crate::shard::Shard;
 use crate::shared::Shared;
 
 /// The common state, and a lease on it for each seat.
-#[derive(Debug)]
 pub(crate) struct Leases {
     shared: Arc<Shared>,
     seats: [OnceLock<Arc<Lease>>; SEATS],
 }
 
 /// A reference to the common state, counted for one seat; and that seat's shard, so that the way there is short.
-#[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Lease {
     seat: Seat,
@@ -48,6 +47,18 @@ impl Lease {
     #[inline]
     pub(crate) fn shard(&self, seat: Seat) -> &Shard {
         if seat == self.seat { &self.shard } else { self.shared.shards.at(seat) }
+    }
+}
+
+impl fmt::Debug for Leases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
     }
 }
 

@@ -98,13 +98,14 @@
 //! # Memory
 //!
 //! A handle takes some 91 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
-//! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 64 at most, take up to 40 KiB more. Hosts and labels
+//! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 4,096 and as many that are being told, take up to 2.5 MiB more. Hosts and labels
 //! are told apart up to [32 of each](Groups); a snapshot is plain data of some 60 KiB.
 //!
 //! # Events
 //!
 //! All have the target `error_stats`. A failed call is an ERROR, once, and so is one that a panic ended; an alarm is an
-//! ERROR when raised and an INFO when cleared; a hook, a wall clock or a recorder that panics is an ERROR. Attempts and everything else are
+//! ERROR when raised and an INFO when cleared, by the call that
+//! crossed (of two calls that cross at the same moment the events may come in either order; hooks hear them in order); a hook, a wall clock or a recorder that panics is an ERROR. Attempts and everything else are
 //! DEBUG. Events carry the method, the path, the [`CallId`](wire_fault::CallId), the status or the fault, and the
 //! server's id of a failed query; never the URI's query, other headers, the body or the error's own text (which may
 //! quote the URL).

@@ -7,9 +7,9 @@ use crate::alarm::Alarm;
 use crate::guard::lock;
 use crate::sync::Mutex;
 
-/// How many alarms wait for one who is slow to hear them. More than two halves of streaks may have, an alarm for each
-/// threshold: so there is always a whole streak between.
-pub(crate) const ROOM: usize = 64;
+/// How many alarms wait for one who is slow to hear them. Far more than cross while a thread waits for its turn at a
+/// busy processor, and some 1.2 MiB at most.
+pub(crate) const ROOM: usize = 4096;
 
 #[derive(Debug, Default)]
 pub(crate) struct Line(Mutex<Queue>);
@@ -19,7 +19,7 @@ struct Queue {
     waiting: VecDeque<Alarm>,
     /// Whether somebody is delivering. Whoever is delivers what others add meanwhile.
     busy: bool,
-    /// Whether the last that was delivered was raised: the next cleared is its other half.
+    /// Whether the last that was taken to be delivered was raised: the next cleared is its other half.
     open: bool,
     left_out: u64,
 }
@@ -45,24 +45,36 @@ impl Queue {
         self.waiting.push_back(alarm);
     }
 
-    fn pop(&mut self) -> Option<Alarm> {
-        let alarm = self.waiting.pop_front()?;
-        self.open = matches!(alarm, Alarm::Raised { .. });
-        Some(alarm)
+    /// All that wait, at once: who delivers them meets no lock between.
+    fn take(&mut self) -> VecDeque<Alarm> {
+        let all = std::mem::take(&mut self.waiting);
+        if let Some(last) = all.back() {
+            self.open = !is_cleared(last);
+        }
+        all
     }
 
     /// Leaves out the oldest streak of which nothing was delivered, from raised to cleared: what stays alternates as
-    /// before, and its last says how things are.
+    /// before, and its last says how things are. Where there is no such streak, one is long and was raised at very many
+    /// thresholds, set under it one after the other: of these, the oldest.
     fn leave_out(&mut self) {
-        let cleared = |alarm: &Alarm| matches!(alarm, Alarm::Cleared { .. });
-        let from = match self.waiting.iter().position(cleared) {
+        let from = match self.waiting.iter().position(is_cleared) {
             Some(end) if self.open => end + 1,
             _ => 0,
         };
-        if let Some(length) = self.waiting.iter().skip(from).position(cleared) {
-            self.left_out += self.waiting.drain(from..=from + length).len() as u64;
-        }
+        let range = match self.waiting.iter().skip(from).position(is_cleared) {
+            Some(length) => from..=from + length,
+            None => {
+                let raised = usize::from(self.waiting.front().is_some_and(is_cleared));
+                raised..=raised
+            }
+        };
+        self.left_out += self.waiting.drain(range).len() as u64;
     }
+}
+
+fn is_cleared(alarm: &Alarm) -> bool {
+    matches!(alarm, Alarm::Cleared { .. })
 }
 
 /// The right to deliver what is in a line. Given back when dropped, so that one who is broken off in the midst of it
@@ -70,6 +82,8 @@ impl Queue {
 #[derive(Debug)]
 pub(crate) struct Turn<L: Deref<Target = Line>> {
     line: L,
+    /// What was taken out of the line to be delivered.
+    batch: VecDeque<Alarm>,
     over: bool,
 }
 
@@ -83,25 +97,31 @@ impl<L: Deref<Target = Line>> Turn<L> {
             }
             queue.busy = true;
         }
-        Some(Self { line, over: false })
+        Some(Self { line, batch: VecDeque::new(), over: false })
     }
 
     /// The next alarm. When there is none the turn is over in the same breath: what is added later finds nobody at it.
     pub(crate) fn next(&mut self) -> Option<Alarm> {
-        let mut queue = lock(&self.line.0);
-        let alarm = queue.pop();
-        if alarm.is_none() {
-            queue.busy = false;
-            self.over = true;
+        if self.batch.is_empty() {
+            let mut queue = lock(&self.line.0);
+            self.batch = queue.take();
+            if self.batch.is_empty() {
+                queue.busy = false;
+                self.over = true;
+            }
         }
-        alarm
+        self.batch.pop_front()
     }
 }
 
 impl<L: Deref<Target = Line>> Drop for Turn<L> {
     fn drop(&mut self) {
         if !self.over {
-            lock(&self.line.0).busy = false;
+            let mut queue = lock(&self.line.0);
+            while let Some(alarm) = self.batch.pop_back() {
+                queue.waiting.push_front(alarm);
+            }
+            queue.busy = false;
         }
     }
 }
@@ -128,37 +148,60 @@ mod tests {
     }
 
     fn is_raised(alarm: &Alarm) -> bool {
-        matches!(alarm, Alarm::Raised { .. })
+        !is_cleared(alarm)
     }
 
     /// With any number of thresholds, and told now and then: what is told is whole streaks, of which none is begun
     /// before the last is over, and ends as the last streak does; and all that was not told is counted.
     #[test]
     fn a_full_line_leaves_out_whole_streaks_and_keeps_the_last() {
-        for thresholds in 1..=16 {
-            for every in [1, 5, 7, 1000] {
+        for thresholds in [1, 2, 5, 16] {
+            for every in [1, 5, ROOM + 904, ROOM + 2905, usize::MAX] {
                 let mut queue = Queue::default();
-                let (mut pushed, mut told) = (Vec::new(), Vec::new());
-                for alarm in (0..100).flat_map(|_| streak(thresholds)) {
-                    queue.push(alarm);
-                    pushed.push(alarm);
+                let (mut pushed, mut told) = (0, Vec::new());
+                let streaks = 3 * ROOM as u64 / (thresholds + 1);
+                let streak = streak(thresholds);
+                for alarm in (0..streaks).flat_map(|_| &streak) {
+                    queue.push(*alarm);
+                    pushed += 1;
                     assert!(queue.waiting.len() <= ROOM);
-                    if pushed.len() % every == 0 {
-                        told.extend(queue.pop());
+                    if pushed % every == 0 {
+                        told.extend(queue.take());
                     }
                 }
-                told.extend(std::iter::from_fn(|| queue.pop()));
-                assert_eq!(told.len() as u64 + queue.left_out, pushed.len() as u64);
-                assert!(every == 1 || queue.left_out > 0);
-                for part in told.split_inclusive(|alarm| !is_raised(alarm)) {
+                told.extend(queue.take());
+                assert_eq!(told.len() as u64 + queue.left_out, pushed as u64);
+                assert_eq!(every > ROOM, queue.left_out > 0);
+                for part in told.split_inclusive(is_cleared) {
                     let failures = part.iter().filter_map(|alarm| match alarm {
                         Alarm::Raised { failures, .. } => Some(*failures),
                         Alarm::Cleared { .. } => None,
                     });
                     assert!(failures.eq(1..=thresholds), "{part:?}");
                 }
-                assert!(told.last().is_some_and(|alarm| !is_raised(alarm)));
+                assert!(told.last().is_some_and(is_cleared));
             }
+        }
+    }
+
+    /// Thresholds that are raised under a streak make alarms without an end to it.
+    #[test]
+    fn a_streak_longer_than_the_line_takes_no_more_room_than_another() {
+        for told_before in [0, 1] {
+            let mut queue = Queue::default();
+            let (mut endless, mut told) = (streak(3 * ROOM as u64), Vec::new());
+            let cleared = endless.pop().unwrap();
+            for alarm in [&endless[..], &[cleared], &endless[..2], &[cleared]].concat() {
+                queue.push(alarm);
+                assert!(queue.waiting.len() <= ROOM);
+                if told.len() < told_before {
+                    told.extend(queue.take());
+                }
+            }
+            told.extend(queue.take());
+            assert_eq!(told.len() as u64 + queue.left_out, endless.len() as u64 + 4);
+            assert!(told.split_inclusive(is_cleared).all(|part| part.len() > 1 && is_raised(&part[0])));
+            assert!(told.last().is_some_and(is_cleared));
         }
     }
 }

@@ -9,7 +9,6 @@ use metrics::{
     histogram,
 };
 
-use crate::alarm::Alarm;
 use crate::failure::Reason;
 use crate::grpc::GrpcCode;
 use crate::guard::shielded;
@@ -54,7 +53,7 @@ pub(crate) struct Switch {
 
 impl Switch {
     pub(crate) fn set(&self, side: Side) {
-        describe(side);
+        shielded(WHOSE, || describe(side));
         self.side.store(1 + side as u8, Ordering::Relaxed);
     }
 
@@ -111,6 +110,7 @@ fn describe(side: Side) {
         describe_gauge!(CALL_ACTIVE, Unit::Count, "Calls under way.");
         describe_histogram!(WAIT_DURATION, Unit::Seconds, "Time spent waiting for the rate limit.");
         describe_counter!(HEALED, Unit::Count, "Failed attempts whose call succeeded.");
+        counter!(HEALED).increment(0);
     }
     describe_gauge!(ALARM, Unit::Count, "Failed calls in a row when the alarm was raised; 0 when it is not.");
 }
@@ -137,21 +137,20 @@ pub(crate) fn healed(attempts: u64) {
 pub(crate) struct Share(AtomicU64);
 
 impl Share {
-    /// Alarms come in order, one at a time.
-    pub(crate) fn tell(&self, alarm: &Alarm) {
-        shielded(WHOSE, || match *alarm {
-            Alarm::Raised { failures, .. } => self.set(failures),
-            Alarm::Cleared { .. } => self.set(0),
-        });
+    /// Failed calls in a row when the alarm was raised; 0 for none. Told by one at a time.
+    pub(crate) fn tell(&self, failures: u64) {
+        shielded(WHOSE, || self.set(failures));
     }
 
     fn set(&self, failures: u64) {
-        let before = self.0.swap(failures, Ordering::Relaxed);
+        let before = self.0.load(Ordering::Relaxed);
         if failures >= before {
             gauge!(ALARM).increment((failures - before) as f64);
         } else {
             gauge!(ALARM).decrement((before - failures) as f64);
         }
+        // Not before: a recorder that panics was told nothing.
+        self.0.store(failures, Ordering::Relaxed);
     }
 }
 

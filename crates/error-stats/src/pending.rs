@@ -159,14 +159,14 @@ impl Pending {
         let now = self.shared.wall.fresh_now();
         let seat = seat::mine();
         self.shared.answered(self.shared.shard(seat), seat, &self.subject, answer, now);
-        let crossed = answer.proves_health() && self.shared.recovered(self.subject.role);
+        let crossed = if answer.proves_health() { self.shared.recovered(self.subject.role) } else { None };
         #[cfg(feature = "metrics")]
         self.tell_metrics(now, &metrics::End::Answered(answer));
         if events::is_loud(Level::DEBUG) {
             events::answered(&self.told(now), answer);
         }
-        if crossed {
-            self.shared.bell.tell();
+        if let Some(alarm) = crossed {
+            self.shared.bell.tell(&alarm);
         }
     }
 
@@ -179,8 +179,8 @@ impl Pending {
         #[cfg(feature = "metrics")]
         self.tell_metrics(now, &metrics::End::Failed(&reason));
         events::failed(&self.told(now), &reason, query_id);
-        if crossed {
-            self.shared.bell.tell();
+        if let Some(alarm) = crossed {
+            self.shared.bell.tell(&alarm);
         }
     }
 

@@ -1,12 +1,14 @@
 //! What the handle, the layers and the calls in flight hold in common.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Response};
-use wire_fault::{CallId, Phase, QueryId};
+use wire_fault::{CallId, Delivery, Fault, Phase, QueryId};
 
+use crate::alarm::Alarm;
 use crate::bell::Bell;
 use crate::counters;
 use crate::events;
@@ -32,7 +34,6 @@ use crate::threshold;
 use crate::wall::{self, Wall};
 use crate::watch::Watch;
 
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) calls: Ledger,
     pub(crate) attempts: Ledger,
@@ -227,27 +228,27 @@ impl Shared {
         }
     }
 
-    /// Tells the streak of a success, and tells whether there is an alarm to be told.
+    /// Tells the streak of a success. Gives the alarm to be told, if there is one.
     #[inline]
-    pub(crate) fn recovered(&self, role: Role) -> bool {
+    pub(crate) fn recovered(&self, role: Role) -> Option<Alarm> {
         let crossed = self.ledger(role).watch.succeed(|| self.wall.moment(), &self.bell);
-        if crossed {
+        if crossed.is_some() {
             self.bell.ring();
         }
         crossed
     }
 
-    /// Tells the streak of a failure, and tells whether there is an alarm to be told.
+    /// Tells the streak of a failure. Gives the alarm to be told, if there is one.
     pub(crate) fn missed(
         &self,
         role: Role,
         reason: Reason,
         call: Option<CallId>,
         query_id: Option<QueryId>,
-    ) -> bool {
+    ) -> Option<Alarm> {
         let failure = || Failure { reason, at: self.wall.moment(), call, query_id };
         let crossed = self.ledger(role).watch.fail(failure, &self.bell);
-        if crossed {
+        if crossed.is_some() {
             self.bell.ring();
         }
         crossed
@@ -257,11 +258,18 @@ impl Shared {
     pub(crate) fn not_ready(&self, role: Role, reason: Reason, query_id: Option<QueryId>) {
         let seat = seat::mine();
         self.shards.at(seat).side(role).not_ready.add(seat);
-        self.wall.fresh_now();
+        let now = self.wall.fresh_now();
+        let reason = untaken(reason);
+        if self.is_told(role) {
+            let second = second(now);
+            let mut history = self.history(now);
+            history.sort(Place::of(&reason).cell(), cause(&reason), None);
+            history.failed(second, self.hour(second));
+        }
         let crossed = self.missed(role, reason, None, query_id);
         events::not_ready(role, &reason);
-        if crossed {
-            self.bell.tell();
+        if let Some(alarm) = crossed {
+            self.bell.tell(&alarm);
         }
     }
 
@@ -327,6 +335,17 @@ impl Shared {
     }
 }
 
+/// No request was taken: whatever the error says of others, the server has received none of this one.
+fn untaken(reason: Reason) -> Reason {
+    match reason {
+        Reason::Error { fault, verdict } if fault.delivery == Delivery::Perhaps => {
+            let fault = Fault::new(fault.phase, Delivery::NeverSent, fault.cause, fault.healing);
+            Reason::Error { fault, verdict }
+        }
+        _ => reason,
+    }
+}
+
 fn cause(reason: &Reason) -> Option<usize> {
     reason.fault().and_then(|fault| position(&CAUSES, &fault.cause))
 }
@@ -351,14 +370,21 @@ impl Facts for Shared {
     fn hosts(&self) -> [u64; NAMES + 1] {
         let role = if self.expects_attempts() { Role::Attempts } else { Role::Calls };
         let sides = || self.shards.all().map(|shard| shard.side(role));
-        std::array::from_fn(|place| sides().map(|side| side.hosts[place].started.get()).sum())
+        std::array::from_fn(|place| sides().map(|side| side.hosts[place].succeeded.get()).sum())
+    }
+}
+
+/// The streaks. The counts are a snapshot's, and too many for a line of a log.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (calls, attempts) = (&self.calls.watch, &self.attempts.watch);
+        f.debug_struct("Shared").field("calls", calls).field("attempts", attempts).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm::Alarm;
     use crate::line::ROOM;
 
     /// What the crate's documentation states, but for what is on the heap: the history's 52 KiB, the joins' 24.
@@ -369,7 +395,7 @@ mod tests {
             + crate::joins::HEAP;
         assert!(size_of::<Shared>() + heap <= 92 << 10, "{} and {heap} bytes", size_of::<Shared>());
         assert!(size_of::<Shard>() <= 17 << 10, "{} bytes", size_of::<Shard>());
-        // Two lines of alarms.
-        assert!(2 * ROOM * size_of::<Alarm>() <= 40 << 10, "{} bytes", size_of::<Alarm>());
+        // A line of alarms, and as many that are being told.
+        assert!(2 * ROOM * size_of::<Alarm>() <= 5 << 19, "{} bytes", size_of::<Alarm>());
     }
 }

@@ -41,7 +41,7 @@ pub struct Snapshot {
     /// How long attempts waited for the rate limit, as far as
     /// [`ErrorStats::record_wait`](crate::ErrorStats::record_wait) was told.
     pub waits: Latency,
-    /// Alarms that the hooks were not told of, since they were so slow that 64 others waited: streaks as a whole,
+    /// Alarms that the hooks were not told of, since they were so slow that 4,096 others waited: streaks as a whole,
     /// raised and cleared, the oldest first.
     pub alarms_left_out: u64,
     #[cfg_attr(feature = "serde", serde(rename = "pattern", serialize_with = "crate::serial::pattern"))]

@@ -106,7 +106,7 @@ impl ErrorStats {
     ///
     /// A hook is told each alarm once, in order, one at a time. No call waits for it, and no lock is held: it runs on a
     /// thread that tokio keeps for what blocks ([`spawn_blocking`]), so it may take its time, make calls, and take
-    /// snapshots; the alarms and the hooks that come after it wait. While 64 alarms wait, the oldest streaks are left
+    /// snapshots; the alarms and the hooks that come after it wait. While 4,096 alarms wait, the oldest streaks are left
     /// out, raised and cleared together, and [`Snapshot::alarms_left_out`] counts them: what a hook hears alternates,
     /// and its last says how things are.
     ///
@@ -152,11 +152,11 @@ impl ErrorStats {
     #[cfg(feature = "metrics")]
     #[must_use]
     pub fn with_metrics(self, side: crate::metrics::Side) -> Self {
+        self.shared.metrics.set(side);
         self.shared.bell.set_gauge(|| {
             let share = crate::metrics::Share::default();
-            Arc::new(move |alarm| share.tell(alarm))
+            Box::new(move |failures| share.tell(failures))
         });
-        self.shared.metrics.set(side);
         self
     }
 

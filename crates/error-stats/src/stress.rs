@@ -35,17 +35,22 @@ impl Rig {
         Self { watch, wall: Wall::system(), bell, heard }
     }
 
-    fn fail(&self) {
+    /// Whether it crossed.
+    fn fail(&self) -> bool {
         let failure = || Failure { reason: DOWN, at: self.wall.now(), call: None, query_id: None };
-        if self.watch.fail(failure, &self.bell) {
+        let crossed = self.watch.fail(failure, &self.bell).is_some();
+        if crossed {
             self.bell.ring();
         }
+        crossed
     }
 
-    fn succeed(&self) {
-        if self.watch.succeed(|| self.wall.now(), &self.bell) {
+    fn succeed(&self) -> bool {
+        let crossed = self.watch.succeed(|| self.wall.now(), &self.bell).is_some();
+        if crossed {
             self.bell.ring();
         }
+        crossed
     }
 }
 
@@ -63,7 +68,7 @@ fn under_stress_raised_and_cleared_alternate_and_agree_with_the_state() {
                     state ^= state << 13;
                     state ^= state >> 7;
                     state ^= state << 17;
-                    if state % 8 == 0 { rig.succeed() } else { rig.fail() }
+                    _ = if state % 8 == 0 { rig.succeed() } else { rig.fail() };
                 }
             });
         }
@@ -94,6 +99,49 @@ fn under_stress_raised_and_cleared_alternate_and_agree_with_the_state() {
     assert_eq!(streak.raised > 0, heard.len() % 2 == 1);
     assert_eq!(streak.raised > 0, streak.current >= 5);
     assert_eq!(streak.began.is_some(), streak.current > 0);
+}
+
+/// The same in a runtime, where the hook is run beside the calls: what it is told alternates, and what it is not told is
+/// counted. How much that is depends on the processors; a hook this quick is told of all on most.
+#[test]
+fn in_a_runtime_each_crossing_is_told_or_counted() {
+    let rig = Arc::new(Rig::new(5));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS as usize).build();
+    let runtime = runtime.unwrap();
+    let crossings: u64 = runtime.block_on(async {
+        let task = |thread| {
+            let rig = rig.clone();
+            tokio::spawn(async move {
+                let mut state = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
+                let mut crossings = 0;
+                for _ in 0..250_000 / THREADS {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    crossings += u64::from(if state % 8 == 0 { rig.succeed() } else { rig.fail() });
+                }
+                crossings
+            })
+        };
+        let tasks: Vec<_> = (0..THREADS).map(task).collect();
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.unwrap();
+        }
+        sum
+    });
+    // Waits for the hook that is at it.
+    drop(runtime);
+    // Here, what the runtime did not come to.
+    rig.bell.ring();
+    let heard = lock(&rig.heard);
+    assert_eq!(heard.len() as u64 + rig.bell.left_out(), crossings);
+    for (place, alarm) in heard.iter().enumerate() {
+        assert_eq!(matches!(alarm, Alarm::Raised { .. }), place % 2 == 0, "{place} of {}", heard.len());
+    }
+    assert_eq!(rig.watch.read().raised > 0, heard.len() % 2 == 1);
+    // One that waited for a thread with room for 64 was told of a tenth.
+    assert!(rig.bell.left_out() <= crossings / 2, "{} of {crossings}", rig.bell.left_out());
 }
 
 /// The crossing itself, raced: all threads fail at once, the last of them crosses; then all succeed at

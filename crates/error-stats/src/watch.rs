@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 
+use crate::alarm::Alarm;
 use crate::bell::Bell;
 use crate::failure::Failure;
 use crate::guard::lock;
@@ -27,34 +28,34 @@ impl Watch {
         lock(&self.streak).thresholds = thresholds;
     }
 
-    /// A failure, made under the lock, so that the streak's times are in its order. Tells whether it has crossed a
-    /// threshold: then there is an alarm to be told.
-    pub(crate) fn fail(&self, failure: impl FnOnce() -> Failure, bell: &Bell) -> bool {
+    /// A failure, made under the lock, so that the streak's times are in its order. Gives the alarm
+    /// to be told, if it has crossed a threshold.
+    pub(crate) fn fail(&self, failure: impl FnOnce() -> Failure, bell: &Bell) -> Option<Alarm> {
         let mut streak = lock(&self.streak);
         let alarm = streak.fail(failure());
         self.failing.store(true, Ordering::Release);
         if let Some(alarm) = alarm {
             bell.push(alarm);
         }
-        alarm.is_some()
+        alarm
     }
 
-    /// A success. Tells whether it has cleared an alarm: then there is an alarm to be told.
+    /// A success. Gives the alarm to be told, if it has cleared one.
     #[inline]
-    pub(crate) fn succeed(&self, now: impl FnOnce() -> Moment, bell: &Bell) -> bool {
-        self.failing.load(Ordering::Acquire) && self.end(now, bell)
+    pub(crate) fn succeed(&self, now: impl FnOnce() -> Moment, bell: &Bell) -> Option<Alarm> {
+        if self.failing.load(Ordering::Acquire) { self.end(now, bell) } else { None }
     }
 
     /// The time is asked for once it is its turn, so that a streak does not end before its last failure.
     #[cold]
-    fn end(&self, now: impl FnOnce() -> Moment, bell: &Bell) -> bool {
+    fn end(&self, now: impl FnOnce() -> Moment, bell: &Bell) -> Option<Alarm> {
         let mut streak = lock(&self.streak);
         let alarm = streak.succeed(now());
         self.failing.store(false, Ordering::Release);
         if let Some(alarm) = alarm {
             bell.push(alarm);
         }
-        alarm.is_some()
+        alarm
     }
 
     pub(crate) fn read(&self) -> Streak {

@@ -74,13 +74,14 @@ impl Rig {
 
     fn fail(&self) {
         let reason = Reason::Status(StatusCode::BAD_GATEWAY);
-        if self.watch.fail(|| Failure { reason, at: self.now, call: None, query_id: None }, &self.bell) {
+        let failure = || Failure { reason, at: self.now, call: None, query_id: None };
+        if self.watch.fail(failure, &self.bell).is_some() {
             self.bell.ring();
         }
     }
 
     fn succeed(&self) {
-        if self.watch.succeed(|| self.now, &self.bell) {
+        if self.watch.succeed(|| self.now, &self.bell).is_some() {
             self.bell.ring();
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -99,6 +100,7 @@ fn a_clients_requests_go_under_the_names_of_the_conventions() {
             }
         }
         expected.insert("h error_stats.wait.duration ".to_owned(), 1.0);
+        expected.insert("c error_stats.healed_attempts ".to_owned(), 0.0);
         // Two in a row.
         expected.insert("g error_stats.alarm ".to_owned(), 2.0);
         assert_eq!(told, expected);
@@ -121,6 +123,7 @@ fn a_servers_requests_go_under_the_servers_names_and_its_404_is_no_error() {
     });
     let told: Vec<_> = series(&snapshotter).into_iter().collect();
     let expected = [
+        ("g error_stats.alarm ", 0.0),
         ("g http.server.active_requests http.request.method=GET", 0.0),
         (
             "h http.server.request.duration error.type=500 http.request.method=GET http.response.status_code=500",
@@ -161,7 +164,11 @@ fn a_grpc_call_goes_by_its_code() {
             duration("", "OK"),
             duration(not_found, "NOT_FOUND"),
             duration("error.type=UNAVAILABLE ", "UNAVAILABLE"),
+            ("g error_stats.alarm ".to_owned(), 0.0),
         ];
+        if side == Side::Client {
+            expected.push(("c error_stats.healed_attempts ".to_owned(), 0.0));
+        }
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         assert_eq!(told, expected);
     }
@@ -189,7 +196,7 @@ fn a_label_is_an_attribute_whatever_is_in_it() {
         labelled.extensions_mut().insert(Label::from_static("a \"b\"\n{c}"));
         tokio_test::block_on(service.call(labelled)).unwrap();
     });
-    let told: Vec<_> = series(&snapshotter).into_keys().collect();
+    let told: Vec<_> = series(&snapshotter).into_keys().filter(|series| series.contains("http.")).collect();
     let label = "error_stats.label=a \"b\"\n{c} http.request.method=GET";
     let expected = [
         format!("g http.client.active_requests {label}"),
@@ -327,6 +334,65 @@ fn handles_share_the_alarms_gauge_and_none_hides_anothers_alarm() {
         }
         drop(one);
         assert_eq!(gauge + change(), 0.0);
+    });
+}
+
+/// A gauge whose recorder can be broken for a while.
+#[derive(Default)]
+struct Fuse {
+    level: Mutex<f64>,
+    broken: AtomicBool,
+}
+
+impl Fuse {
+    fn add(&self, by: f64) {
+        assert!(!self.broken.load(Ordering::Relaxed), "broken");
+        *self.level.lock().unwrap() += by;
+    }
+}
+
+impl GaugeFn for Fuse {
+    fn increment(&self, by: f64) {
+        self.add(by);
+    }
+    fn decrement(&self, by: f64) {
+        self.add(-by);
+    }
+    fn set(&self, _: f64) {}
+}
+
+struct Fused(Arc<Fuse>);
+
+impl Recorder for Fused {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        if key.name() == "error_stats.alarm" { self.0.clone().into() } else { Gauge::noop() }
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+/// What the recorder was not told it is not told to take back.
+#[test]
+fn a_recorder_that_fails_for_a_while_leaves_no_trace_in_the_alarms_gauge() {
+    let fuse = Arc::new(Fuse::default());
+    metrics::with_local_recorder(&Fused(fuse.clone()), || {
+        let stats = ErrorStats::new().with_threshold(1).unwrap().with_metrics(Side::Client);
+        let mut service = stats.calls().layer(service_fn(act));
+        // At which of the calls it is broken.
+        for broken in [[true, false, false, false], [false, true, false, false], [true, true, true, true]] {
+            for (status, broken) in [503, 200, 503, 200].into_iter().zip(broken) {
+                fuse.broken.store(broken, Ordering::Relaxed);
+                tokio_test::block_on(service.call(request("GET", status))).unwrap();
+            }
+            assert_eq!(*fuse.level.lock().unwrap(), 0.0);
+        }
     });
 }
 

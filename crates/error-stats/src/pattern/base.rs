@@ -28,14 +28,26 @@ pub(crate) fn base(all: Ratio) -> Finding {
     Finding { kind: Kind::Sporadic { all }, confidence: 1.0 - all.chance_of_more(HEALTHY) }
 }
 
-/// Whether most calls had no chance to fail.
+/// Whether most calls had no chance to fail, from some minute on until the last: hours of answers before hide it no more
+/// than they hide an outage.
 pub(crate) fn cancelled(minutes: &[Span]) -> Option<Finding> {
-    let mut cancelled = Ratio::default();
-    for minute in minutes {
-        cancelled.failed += u64::from(minute.cancelled);
-        cancelled.of += u64::from(minute.cancelled) + minute.ended;
+    let mut run = Ratio::default();
+    let mut longest = None;
+    for minute in minutes.iter().rev() {
+        let cancelled = u64::from(minute.cancelled);
+        let of = cancelled + minute.ended;
+        run.failed += cancelled;
+        run.of += of;
+        // It has ended: so many of the last calls had an outcome.
+        if run.chance_of_fewer(MANY) <= LUCK {
+            break;
+        }
+        if 2 * cancelled >= of {
+            longest = Some(run);
+        }
     }
-    let luck = cancelled.chance_of_more(MANY);
-    (cancelled.of >= FEWEST && luck <= LUCK)
-        .then_some(Finding { kind: Kind::Cancelled { cancelled }, confidence: 1.0 - luck })
+    let cancelled = longest.filter(|run| run.of >= FEWEST)?;
+    // It could have begun at any of the minutes.
+    let luck = cancelled.chance_of_more(MANY) * minutes.len() as f64;
+    (luck <= LUCK).then_some(Finding { kind: Kind::Cancelled { cancelled }, confidence: 1.0 - luck })
 }

@@ -46,9 +46,12 @@ impl Evidence {
             found.extend(phase(&self.history));
         }
         let unexplained = found.is_empty();
-        found.extend(cancelled(&minutes));
-        // That calls fail at all is no news beside what they have in common; that few do is.
-        if healthy || unexplained {
+        let cancelled = cancelled(&minutes);
+        // That calls fail at all is no news beside what they have in common; that few do is. But few do where most are
+        // given up, and that is not health.
+        let tells = if healthy { cancelled.is_none() } else { unexplained };
+        found.extend(cancelled);
+        if tells {
             found.push(base);
         }
         let main = found.remove(0);

@@ -15,12 +15,14 @@ const TIMES: f64 = 2.0;
 const LUCK: f64 = 1e-3;
 
 pub(crate) fn host(history: &History, names: &[String]) -> Option<Finding> {
-    let (started, failed) = (history.hosts.recent(), history.failed_hosts.recent());
+    let (answered, failed) = (history.hosts.recent(), history.failed_hosts.recent());
+    // Calls under way and cancelled ones are not among them: it is not known how they end.
+    let ended: Vec<u64> = answered.iter().zip(failed).map(|(answered, failed)| answered + failed).collect();
     let (at, worst) = failed.iter().copied().enumerate().max_by_key(|(_, failed)| *failed)?;
     // All names beyond the table are no host.
     let host = names.get(at)?.clone();
-    let there = Ratio::new(worst, started[at].max(worst));
-    let all = Ratio::new(failed.iter().sum(), started.iter().sum::<u64>().max(there.of));
+    let there = Ratio::new(worst, ended[at]);
+    let all = Ratio::new(failed.iter().sum(), ended.iter().sum());
     let elsewhere = Ratio::new(all.failed - there.failed, all.of - there.of);
     let of_failures = Ratio::new(there.failed, all.failed);
 

@@ -51,7 +51,7 @@ pub struct Finding {
 /// What may hold of the failures.
 ///
 /// The figures are of the last six hours where nothing else is said, and of calls that have ended: those under way are not
-/// among them, nor are cancelled ones. An attempt that was dropped while its call went on, by a time limit between the two
+/// among them, nor are cancelled ones. A service that fails before it takes a call counts as a call that failed. An attempt that was dropped while its call went on, by a time limit between the two
 /// layers say, is taken for failed.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +75,8 @@ pub enum Kind {
         /// All there were.
         all: Ratio,
     },
-    /// More than half of the calls were dropped before their outcome: of these it is not known how they would have ended.
+    /// More than half of the calls were dropped before their outcome, from some time on until now: of these it is not known
+    /// how they would have ended.
     #[non_exhaustive]
     Cancelled {
         /// The cancelled, of these and the others that have ended.

@@ -80,9 +80,9 @@ impl World {
         let mut failed = 0;
         for request in 0..requests {
             let host = self.random.within(0, 2) as usize;
-            self.hosts[host] += 1;
             let spared = self.host.is_some_and(|bad| bad != host);
             if spared || !fails(&mut self.random, request) {
+                self.hosts[host] += 1;
                 continue;
             }
             failed += 1;

@@ -394,7 +394,7 @@ async fn attempts_that_a_time_limit_above_them_ends_are_failures_of_the_pattern(
         Kind::Cancelled { cancelled, .. } => Some((cancelled.failed, cancelled.of)),
         _ => None,
     });
-    assert_eq!(cancelled, Some((2000, 3200)), "{pattern}");
+    assert_eq!(cancelled, Some((2000, 2000)), "{pattern}");
 }
 
 /// The clock of a machine that has just been started is wrong until it has asked for the time.

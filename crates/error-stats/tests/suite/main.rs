@@ -6,6 +6,7 @@ mod counting;
 mod depth;
 mod grpc;
 mod inference;
+mod pattern;
 mod server;
 mod snapshot;
 mod truth;

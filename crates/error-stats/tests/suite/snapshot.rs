@@ -1,5 +1,6 @@
 //! The report that people read, and the clocks in it.
 
+use std::convert::Infallible;
 use std::future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use error_stats::{ErrorStats, Label};
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
-use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict};
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Plain, Verdict};
 
 const CUT: Fault = Fault::new(Phase::TlsHandshake, Delivery::NeverSent, Cause::Eof, Healing::Transient);
 
@@ -133,4 +134,19 @@ async fn a_wall_clock_that_panics_harms_no_call() {
     assert_eq!(snapshot.at.wall, UNIX_EPOCH + Duration::from_secs(93_601));
     tokio::time::advance(Duration::from_secs(3600)).await;
     assert_eq!(stats.snapshot().at.wall, UNIX_EPOCH + Duration::from_secs(90_000));
+}
+
+/// It ends in logs: not with each counter of each thread.
+#[tokio::test]
+async fn the_debug_output_of_a_handle_a_service_and_a_future_is_short() {
+    let stats = ErrorStats::new();
+    let mut service = stats
+        .calls()
+        .layer(service_fn(|_: Request<()>| future::ready(Ok::<_, Infallible>(Response::new(())))));
+    service.call(Request::new(())).await.unwrap();
+    let future = service.call(Request::new(()));
+    let layer = stats.calls::<Plain>();
+    for text in [format!("{stats:?}"), format!("{layer:?}"), format!("{future:?}")] {
+        assert!((100..4096).contains(&text.len()), "{} bytes: {text}", text.len());
+    }
 }

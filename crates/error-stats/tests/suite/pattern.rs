@@ -1,0 +1,108 @@
+//! What the pattern makes of calls that do not simply fail.
+
+use std::convert::Infallible;
+use std::future::{self, Future};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use error_stats::{ErrorStats, Kind};
+use http::{Request, Response};
+use tokio_test::{assert_ready_err, task};
+use tower::{Layer, Service, service_fn};
+use wire_fault::{Delivery, Plain};
+
+const HANG: u16 = 0;
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<()>, Infallible>> + Send>>;
+
+/// Answers with the status in the body, or never.
+fn act(request: Request<u16>) -> Answer {
+    match request.into_body() {
+        HANG => Box::pin(future::pending()),
+        status => Box::pin(future::ready(Ok(Response::builder().status(status).body(()).unwrap()))),
+    }
+}
+
+/// Makes a call, which is given up if it is not answered at once; then a second goes by.
+async fn call(stats: &ErrorStats, host: &str, status: u16) {
+    let request = Request::get(format!("https://{host}/")).body(status).unwrap();
+    _ = task::spawn(stats.calls().layer(service_fn(act)).call(request)).poll();
+    tokio::time::advance(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_black_hole_is_not_healthy_whatever_was_before() {
+    let stats = ErrorStats::new();
+    for _ in 0..4000 {
+        call(&stats, "a", 200).await;
+    }
+    assert!(matches!(stats.snapshot().pattern().main.kind, Kind::Healthy { .. }));
+    for _ in 0..2000 {
+        call(&stats, "a", HANG).await;
+    }
+    let pattern = stats.snapshot().pattern();
+    let Kind::Cancelled { cancelled, .. } = pattern.main.kind else { panic!("{pattern}") };
+    assert!((1940..=2000).contains(&cancelled.failed) && cancelled.share() > 0.98, "{pattern}");
+    assert!(pattern.also.is_empty(), "{pattern}");
+    // Over, and told so.
+    for _ in 0..600 {
+        call(&stats, "a", 200).await;
+    }
+    let pattern = stats.snapshot().pattern();
+    assert!(matches!(pattern.main.kind, Kind::Healthy { .. }) && pattern.also.is_empty(), "{pattern}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_without_an_outcome_at_other_hosts_make_none_look_bad() {
+    let stats = ErrorStats::new();
+    let mut under_way = Vec::new();
+    for n in 0..200 {
+        call(&stats, "given-up", HANG).await;
+        let request = Request::get("https://slow/").body(HANG).unwrap();
+        under_way.push(stats.calls().layer(service_fn(act)).call(request));
+        if n % 5 == 0 {
+            call(&stats, "a", 502).await;
+        }
+    }
+    let pattern = stats.snapshot().pattern();
+    let one_host = |kind: &Kind| matches!(kind, Kind::OneHost { .. });
+    assert!(!one_host(&pattern.main.kind) && !pattern.also.iter().any(|finding| one_host(&finding.kind)));
+}
+
+/// A service whose worker is gone.
+struct Dead;
+
+impl Service<Request<u16>> for Dead {
+    type Response = Response<()>;
+    type Error = io::Error;
+    type Future = future::Ready<Result<Response<()>, io::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        Poll::Ready(Err(io::Error::other("closed")))
+    }
+
+    fn call(&mut self, _: Request<u16>) -> Self::Future {
+        unreachable!("it was never ready")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_never_ready_is_not_healthy_and_has_sent_nothing() {
+    let stats = ErrorStats::new();
+    for _ in 0..500 {
+        call(&stats, "a", 200).await;
+    }
+    let mut service = stats.calls::<Plain>().layer(Dead);
+    for _ in 0..600 {
+        assert_ready_err!(task::spawn(()).enter(|cx, _| service.poll_ready(cx)));
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    let snapshot = stats.snapshot();
+    assert!(matches!(snapshot.pattern().main.kind, Kind::Constant { .. }), "{snapshot}");
+    assert_eq!((snapshot.calls.not_ready, snapshot.calls.failed), (600, 0));
+    let reason = snapshot.calls.last_failure.unwrap().reason;
+    assert_eq!(reason.fault().unwrap().delivery, Delivery::NeverSent);
+    assert!(!reason.to_string().contains("may have received"), "{reason}");
+}
