@@ -102,7 +102,7 @@ fn under_stress_raised_and_cleared_alternate_and_agree_with_the_state() {
 }
 
 /// The same in a runtime, where the hook is run beside the calls: what it is told alternates, and what it is not told is
-/// counted. How much that is depends on the processors; a hook this quick is told of all on most.
+/// counted. How much that is depends on the processors.
 #[test]
 fn in_a_runtime_each_crossing_is_told_or_counted() {
     let rig = Arc::new(Rig::new(5));
@@ -140,8 +140,6 @@ fn in_a_runtime_each_crossing_is_told_or_counted() {
         assert_eq!(matches!(alarm, Alarm::Raised { .. }), place % 2 == 0, "{place} of {}", heard.len());
     }
     assert_eq!(rig.watch.read().raised > 0, heard.len() % 2 == 1);
-    // One that waited for a thread with room for 64 was told of a tenth.
-    assert!(rig.bell.left_out() <= crossings / 2, "{} of {crossings}", rig.bell.left_out());
 }
 
 /// The crossing itself, raced: all threads fail at once, the last of them crosses; then all succeed at
