@@ -7,6 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::error::AuthError;
 use crate::failure::Failure;
 use crate::kept::{Held, Lookup};
+use crate::unsigned::Treatment;
 
 /// Puts what was fetched, a `T`, on requests.
 pub(crate) trait Authenticate<B, T> {
@@ -20,6 +21,15 @@ pub(crate) trait Authenticate<B, T> {
     /// Whether [`authenticate`](Self::authenticate) will do, so that nothing is fetched for a request that can't be sent.
     fn check(&self, _: &Request<B>) -> Result<(), AuthError> {
         Ok(())
+    }
+
+    /// Whether the request would be authenticated, pass as it is, or be refused before anything is fetched.
+    fn judge(&self, request: &Request<B>) -> Result<bool, AuthError> {
+        if Treatment::of(request, self.endpoint())? != Treatment::Authenticate {
+            return Ok(false);
+        }
+        self.check(request)?;
+        Ok(true)
     }
 
     fn authenticate(&self, request: &mut Request<B>, held: &Held<T>) -> Result<(), AuthError>;

@@ -18,7 +18,9 @@ use crate::known::{MAX_LEN, TABLE};
 /// | `kimsufi-eu`, `kimsufi-ca` | `https://eu.api.kimsufi.com/1.0`, `https://ca.api.kimsufi.com/1.0` |
 /// | `soyoustart-eu`, `soyoustart-ca` | `https://eu.api.soyoustart.com/1.0`, `https://ca.api.soyoustart.com/1.0` |
 ///
-/// The table is that of the official clients (python-ovh, go-ovh). Whatever has a `/` is taken as a base URL.
+/// The table is that of the official clients (python-ovh, go-ovh). Whatever has a `/` is taken as a base URL. What is signed is the URL
+/// as it is sent, so a base that clients would write anew is refused: a host with capitals, its scheme's own port, a port that begins
+/// with a zero.
 ///
 /// ```
 /// use ovh_auth::Endpoint;
@@ -170,6 +172,12 @@ fn from_url(text: &str) -> Result<Endpoint, InvalidEndpoint> {
     }
     if matches!((base.scheme_str(), base.port_u16()), (Some("http"), Some(80)) | (Some("https"), Some(443))) {
         return refuse(EndpointFlaw::DefaultPort);
+    }
+    if base.host().is_some_and(|host| host.contains(|c: char| c.is_ascii_uppercase())) {
+        return refuse(EndpointFlaw::Capitals);
+    }
+    if base.port().is_some_and(|port| port.as_str().starts_with('0')) {
+        return refuse(EndpointFlaw::LeadingZero);
     }
     if text.contains(['?', '#']) {
         return refuse(EndpointFlaw::Query);

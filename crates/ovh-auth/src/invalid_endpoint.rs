@@ -11,6 +11,8 @@ use crate::known::{MAX_LEN, TABLE};
 pub struct InvalidEndpoint {
     text: String,
     flaw: EndpointFlaw,
+    /// In the manner of a comment, which INI files don't have there.
+    comment: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(crate) enum EndpointFlaw {
     NotAUrl,
     UserInformation,
     DefaultPort,
+    LeadingZero,
+    Capitals,
     Query,
     TrailingSlash,
     TooLong,
@@ -26,16 +30,26 @@ pub(crate) enum EndpointFlaw {
 
 impl InvalidEndpoint {
     pub(crate) fn new(text: &str, flaw: EndpointFlaw) -> Self {
-        Self { text: without_user_information(text), flaw }
+        let comment = text.contains([' ', '\t']) && text.contains(['#', ';']);
+        Self { text: shown(text), flaw, comment }
     }
 }
 
-/// A password may stand before the last `@`, and a token in a query.
-fn without_user_information(text: &str) -> String {
-    let text = text.split_once(['?', '#']).map_or(text, |(before, _)| before);
-    match text.rsplit_once('@') {
-        Some((_, rest)) => format!("…@{rest}"),
-        None => text.to_owned(),
+/// A password may stand before the last `@`, and a token in a query; what is cut off is marked.
+fn shown(text: &str) -> String {
+    let (kept, rest) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
+    let shown = match kept.rsplit_once('@') {
+        // The mark may be of a password.
+        _ if rest.contains('@') => return "…".to_owned(),
+        Some((_, host)) => format!("…@{host}"),
+        None => kept.to_owned(),
+    };
+    if rest.is_empty() { shown } else { shown + "…" }
+}
+
+impl InvalidEndpoint {
+    fn hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.comment { f.write_str("; a comment takes a line of its own") } else { Ok(()) }
     }
 }
 
@@ -48,13 +62,15 @@ impl fmt::Display for InvalidEndpoint {
                 for known in &TABLE {
                     write!(f, "{}, ", known.name)?;
                 }
-                f.write_str("or a base URL")
+                f.write_str("or a base URL")?;
+                self.hint(f)
             }
             EndpointFlaw::NotAUrl => {
                 write!(
                     f,
                     "endpoint `{text}` has a slash but is no URL: accepted is http(s)://host[:port][/path]"
-                )
+                )?;
+                self.hint(f)
             }
             EndpointFlaw::UserInformation => {
                 write!(f, "endpoint `{text}` has user information before its host: it can't have any")
@@ -63,6 +79,16 @@ impl fmt::Display for InvalidEndpoint {
                 f,
                 "endpoint `{text}` names its scheme's own port: leave it out, for clients don't send it and the \
                  signature would not fit"
+            ),
+            EndpointFlaw::LeadingZero => write!(
+                f,
+                "endpoint `{text}` has a port that begins with a zero: leave the zero out, for clients don't send it and \
+                 the signature would not fit"
+            ),
+            EndpointFlaw::Capitals => write!(
+                f,
+                "endpoint `{text}` has capitals in its host: write it in small letters, for some clients send it so and \
+                 the signature would not fit"
             ),
             EndpointFlaw::TooLong => {
                 write!(

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::uri::Authority;
 use http::{Request, Response, Uri};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -70,13 +71,18 @@ where
         let url = request.uri().clone();
         let state = match reqwest::Request::try_from(request.map(reqwest::Body::wrap)) {
             Err(error) => State::Refused { error: Some(error.without_url().into()) },
-            Ok(request) if url != *request.url().as_str() => {
+            Ok(request) if !same(&url, request.url()) => {
                 State::Refused { error: Some(UrlChanged::new(&url).into()) }
             }
             Ok(request) => State::Sent { future: self.client.call(request) },
         };
         ReqwestFuture { state }
     }
+}
+
+/// To the letter, as a signature is: `Uri` compares hosts without regard to case.
+fn same(ours: &Uri, theirs: &reqwest::Url) -> bool {
+    *ours == *theirs.as_str() && ours.authority().map(Authority::as_str) == Some(theirs.authority())
 }
 
 pin_project! {
@@ -119,7 +125,7 @@ impl fmt::Debug for ReqwestFuture {
     }
 }
 
-/// reqwest would send another URL than the request's: its URLs are normalised (`/a/../b`, `:443`, a quote in a query), and one
+/// reqwest would send another URL than the request's: its URLs are normalised (`/a/../b`, `:443`, capitals in a host, a quote in a query), and one
 /// that is changed after it was signed is not what was signed. Nothing was sent.
 #[derive(Debug)]
 pub struct UrlChanged {

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use http::Request;
 use tower_layer::Layer;
 
 use super::service::Sign;
+use super::signable::SignableBody;
 use super::signer::Signer;
+use crate::authenticate::Authenticate as _;
 use crate::clock::ServerClock;
 use crate::credentials::ApplicationKeys;
 use crate::endpoint::Endpoint;
+use crate::error::AuthError;
 
 /// Signs requests: applies [`Sign`].
 ///
@@ -28,6 +32,16 @@ impl SignLayer {
     #[must_use]
     pub fn new(endpoint: Endpoint, keys: ApplicationKeys, clock: ServerClock) -> Self {
         Self { signer: Arc::new(Signer { endpoint, keys, clock }) }
+    }
+
+    /// Whether a request would be signed (`true`) or pass as it is (`false`), for layers above: what is refused here need not wait
+    /// for a rate limit, nor have anything fetched for it.
+    ///
+    /// # Errors
+    ///
+    /// The one that the service would end with, if the request leads out of the endpoint, or can't be signed.
+    pub fn check<B: SignableBody>(&self, request: &Request<B>) -> Result<bool, AuthError> {
+        self.signer.judge(request)
     }
 }
 

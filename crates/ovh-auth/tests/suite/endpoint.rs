@@ -85,16 +85,44 @@ fn what_is_no_endpoint_is_told_by_name() {
     }
     assert!(refused("https://host:443/1.0").contains("names its scheme's own port"));
     assert!(refused("http://host:80/1.0").contains("names its scheme's own port"));
+    assert_eq!(
+        refused("https://host:08443/1.0"),
+        "endpoint `https://host:08443/1.0` has a port that begins with a zero: leave the zero out, for clients don't \
+         send it and the signature would not fit"
+    );
+    assert!(refused("https://[::1]:0443/1.0").contains("names its scheme's own port"));
+    for text in ["https://LocalHost/1.0", "http://LOCALHOST:8080", "https://[2001:DB8::1]:8443/1.0"] {
+        assert!(refused(text).starts_with(&format!("endpoint `{text}` has capitals in its host")), "{text}");
+    }
+    // Only the host's: a path is sent as it is written.
+    assert_eq!(endpoint("http://localhost:8080/API").url("/Me").unwrap(), "http://localhost:8080/API/Me");
     assert!(refused("https://host/1.0?x=1").contains("has a query or a fragment"));
     assert!(refused("https://host/1.0#x").contains("has a query or a fragment"));
     assert!(
         refused(&format!("https://host/{}", "x".repeat(2048))).contains("2061 bytes is too long: up to 2048")
     );
 
+    // What is cut off is marked, and a comment recognised.
+    let error = refused("ovh-eu # prod");
+    assert!(error.starts_with("unknown endpoint `ovh-eu …`: accepted are ovh-eu"), "{error}");
+    assert!(error.ends_with("; a comment takes a line of its own"), "{error}");
+    let error = refused("ovh-eu\t; prod");
+    assert!(error.starts_with("unknown endpoint `ovh-eu\t; prod`"), "{error}");
+    assert!(error.ends_with("; a comment takes a line of its own"), "{error}");
+    let error = refused("https://host/1.0 # prod");
+    assert!(error.starts_with("endpoint `https://host/1.0 …` has a slash but is no URL"), "{error}");
+    assert!(error.ends_with("; a comment takes a line of its own"), "{error}");
+    assert!(refused("ovh-eu#x").starts_with("unknown endpoint `ovh-eu…`"));
+    assert!(!refused("ovh-eu#x").contains("comment"));
+
     // Neither a password nor a token is repeated.
     let error = refused("https://user:hunter2@host/1.0");
     assert_eq!(error, "endpoint `…@host/1.0` has user information before its host: it can't have any");
-    assert!(!refused("https://host/1.0?token=hunter2").contains("hunter2"));
+    for text in
+        ["https://host/1.0?token=hunter2", "https://user:hunter#2@host/1.0", "https://host/1.0?at=x@hunter2"]
+    {
+        assert!(!refused(text).contains("hunter"), "{text}: {}", refused(text));
+    }
 }
 
 #[test]

@@ -16,7 +16,8 @@ use crate::stack::BodyTooLong;
 /// The API answered with success, and the body is not the type that was asked for, or longer than the stack reads
 /// ([`BodyTooLong`](crate::BodyTooLong)). By its status the call has been carried out.
 ///
-/// Texts of the body are not quoted, since it may hold a key.
+/// Nothing of the body is quoted, since it may hold a key: the text has the line and the column, and what is wrong where that can be
+/// told by the type alone, such as the name of a field that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerError {
     status: StatusCode,
@@ -69,14 +70,31 @@ impl AnswerError {
     }
 }
 
-/// serde's own words, unless they quote a text of the body.
+/// What is wrong, in words of which none is the body's: those of an error of the type itself (`Error::custom`, or a field that is not
+/// known) may be, so nothing passes but what serde_json says of the syntax, kinds of values, and a missing field's name.
 fn reason(error: &serde_json::Error) -> String {
-    let words = error.to_string();
-    if words.contains('"') || words.contains("unknown variant") {
-        format!("a text where none is expected, at line {} column {}", error.line(), error.column())
-    } else {
-        words
+    if !error.is_data() {
+        return error.to_string();
     }
+    let place = format!("at line {} column {}", error.line(), error.column());
+    let words = error.to_string();
+    if let Some(field) = missing_field(&words, &place) {
+        return format!("missing field `{field}` {place}");
+    }
+    let found = words.strip_prefix("invalid type: ");
+    match found.and_then(|found| KINDS.into_iter().find(|kind| found.starts_with(kind))) {
+        Some(kind) => format!("{kind} where another type is expected, {place}"),
+        None => format!("a value that does not fit the type, {place}"),
+    }
+}
+
+/// As serde names what it has found.
+const KINDS: [&str; 7] = ["null", "boolean", "integer", "floating point", "string", "sequence", "map"];
+
+/// The name of a field of the caller's type.
+fn missing_field<'w>(words: &'w str, place: &str) -> Option<&'w str> {
+    let name = words.strip_prefix("missing field `")?.strip_suffix(place)?.strip_suffix("` ")?;
+    (!name.contains(['`', ' '])).then_some(name)
 }
 
 impl fmt::Display for AnswerError {
@@ -126,5 +144,41 @@ mod tests {
             assert!(!read::<Order>(body).unwrap_err().contains("s3cret"), "{body}");
         }
         assert!(!read::<Kind>("\"s3cret\"").unwrap_err().contains("s3cret"));
+        assert!(read::<Order>("{").unwrap_err().contains("EOF while parsing an object at line 1 column 1"));
+        let null = read::<Order>("{\"orderId\":null}").unwrap_err();
+        assert!(null.ends_with("null where another type is expected, at line 1 column 15"), "{null}");
+    }
+
+    #[test]
+    fn words_of_the_type_itself_are_not_passed_on() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Strict {
+            a: Option<u8>,
+        }
+        /// Quotes what it does not take.
+        #[derive(Debug, PartialEq)]
+        struct Quoting;
+        impl<'de> serde::Deserialize<'de> for Quoting {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(from)?;
+                Err(serde::de::Error::custom(text))
+            }
+        }
+        let error = read::<Strict>("{\"s3cret\":1}").unwrap_err();
+        assert!(error.ends_with("a value that does not fit the type, at line 1 column 9"), "{error}");
+        for body in ["\"bad id s3cret\"", "\"missing field `a`: s3cret`\"", "\"invalid type: map s3cret\""] {
+            let error = read::<Quoting>(body).unwrap_err();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        for body in ["[12345678]", "{\"a\":12345678}", "{\"a\":1234.5678}", "12345678"] {
+            for error in [
+                read::<Strict>(body).unwrap_err(),
+                read::<Vec<String>>(body).unwrap_err(),
+                read::<std::collections::HashMap<String, bool>>(body).unwrap_err(),
+            ] {
+                assert!(!error.contains("1234") && !error.contains("5678"), "{error}");
+            }
+        }
     }
 }

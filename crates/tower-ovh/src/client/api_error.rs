@@ -9,6 +9,7 @@ use http::{HeaderMap, Response, StatusCode};
 use ovh_auth::query_id;
 use retry_on_tls_eof::RetrySafety;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::escaped::Escaped;
 use crate::stack::BodyTooLong;
@@ -16,7 +17,7 @@ use crate::stack::BodyTooLong;
 /// The API answered with an error's status: 4xx or 5xx (or, as it follows no redirects, 3xx).
 ///
 /// OVHcloud writes errors in two shapes, `{"errorCode", "httpCode", "message"}` and `{"class", "message"}`, and its gateways in
-/// HTML; what a shape does not have is `None`.
+/// HTML; what a shape does not have is `None`. A field that is there and is no text, such as a number for a code, is given as its JSON.
 ///
 /// `Display` escapes control characters of the server's texts; the getters give them as they came.
 ///
@@ -46,9 +47,9 @@ pub struct ApiError {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Shape {
-    class: Option<String>,
-    error_code: Option<String>,
-    message: Option<String>,
+    class: Value,
+    error_code: Value,
+    message: Value,
 }
 
 impl ApiError {
@@ -64,9 +65,9 @@ impl ApiError {
         let title = || is_html(response.headers()).then(|| title(response.body())).flatten();
         Self {
             status: response.status(),
-            class: shape.class,
-            error_code: shape.error_code,
-            message: shape.message.or_else(title),
+            class: text(shape.class),
+            error_code: text(shape.error_code),
+            message: text(shape.message).or_else(title),
             query_id: query_id(response.headers()).map(str::to_owned),
             safety,
         }
@@ -138,6 +139,14 @@ impl ApiError {
     }
 }
 
+fn text(field: Value) -> Option<String> {
+    match field {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
 pub(super) fn is_html(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     kind.get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html"))
@@ -148,7 +157,12 @@ fn title(page: &[u8]) -> Option<String> {
     const LONGEST: usize = 200;
     let page = String::from_utf8_lossy(&page[..page.len().min(4096)]);
     let lower = page.to_ascii_lowercase();
-    let start = lower.find("<title>")? + "<title>".len();
+    let tag = lower.find("<title")? + "<title".len();
+    // It may have attributes, and another element's name may begin as its own does.
+    if !lower[tag..].starts_with(|c: char| c == '>' || c.is_ascii_whitespace()) {
+        return None;
+    }
+    let start = tag + lower[tag..].find('>')? + 1;
     let end = start + lower[start..].find("</title>")?;
     let words: Vec<_> = page[start..end].split_whitespace().collect();
     let title: String = words.join(" ").chars().take(LONGEST).collect();
@@ -195,6 +209,20 @@ mod tests {
     }
 
     #[test]
+    fn a_field_of_another_type_costs_no_other_field() {
+        let shown = |body| error(400, "application/json", body).to_string();
+        assert_eq!(
+            shown(r#"{"class":"Client::BadRequest","message":"no such plan","errorCode":4001}"#),
+            "400 Bad Request, Client::BadRequest, 4001: no such plan"
+        );
+        assert_eq!(
+            shown(r#"{"class":"Client::BadRequest","message":["a","b"],"errorCode":null}"#),
+            r#"400 Bad Request, Client::BadRequest: ["a","b"]"#
+        );
+        assert_eq!(shown(r#"{"class":{},"message":false}"#), "400 Bad Request, {}: false");
+    }
+
+    #[test]
     fn a_terminal_is_told_nothing() {
         let body = r#"{"errorCode":"X\u001b[2J","message":"a\u001b[31m\nERROR forged"}"#;
         let error = error(400, "application/json", body);
@@ -225,6 +253,9 @@ mod tests {
         let page = "<html>\n<head><TITLE>503\n Service Unavailable</TITLE></head></html>";
         assert_eq!(error(503, "text/html; charset=utf-8", page).message(), Some("503 Service Unavailable"));
         assert_eq!(error(503, "text/plain", page).message(), None);
+        let page = "<title\nlang=\"en\" data-x>Bad Gateway</title>";
+        assert_eq!(error(502, "text/html", page).message(), Some("Bad Gateway"));
+        assert_eq!(error(502, "text/html", "<titles>x</title>").message(), None);
         for body in ["", "<title>", "<title>x", "null", "[]", "{\"message\":{}}", "\u{fffd}<title>é</title>"]
         {
             let error = error(500, "text/html", body);

@@ -1,4 +1,4 @@
-//! Which limits a call waits at, and what an authenticated one waits for first: the server's time, or a token.
+//! Which calls are refused, which limits the others wait at, and what an authenticated one waits for first: the server's time, or a token.
 //!
 //! The layer that authenticates would fetch it itself, but below the rate limit and within the attempt's time: the fetch would stand
 //! behind the very calls that wait for it, and these would all be sent at once when it has come.
@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use error_stats::Record;
 use http::{Request, Response};
-use ovh_auth::{Endpoint, ServerClock};
+use ovh_auth::{AuthError, BearerLayer, ServerClock, SignLayer, SignableBody};
 use pin_project_lite::pin_project;
 use rate_limit::{Limiter, RateLimit};
 use tower::BoxError;
@@ -39,9 +39,26 @@ pub(crate) struct Gate<T> {
 /// Which calls are authenticated, and what they need.
 #[derive(Debug)]
 pub(super) struct Toll {
-    pub(super) endpoint: Endpoint,
+    pub(super) by: Authenticator,
     /// `None`: without a consumer key nothing is signed.
     pub(super) needed: Option<Needed>,
+}
+
+#[derive(Debug)]
+pub(super) enum Authenticator {
+    Sign(SignLayer),
+    Bearer(BearerLayer),
+}
+
+impl Authenticator {
+    /// Whether it will authenticate the request. What it would refuse is refused here: below, it would have cost permits, a fetch
+    /// perhaps, and be counted as an attempt.
+    fn check<B: SignableBody>(&self, request: &Request<B>) -> Result<bool, AuthError> {
+        match self {
+            Self::Sign(layer) => layer.check(request),
+            Self::Bearer(layer) => layer.check(request),
+        }
+    }
 }
 
 impl<T> Gate<T> {
@@ -60,6 +77,7 @@ impl<T> Gate<T> {
 impl<T, B> Service<Request<B>> for Gate<T>
 where
     T: Service<Request<B>, Response = Response<Bytes>, Error = BoxError> + Clone,
+    B: SignableBody,
 {
     type Response = Response<Bytes>;
     type Error = BoxError;
@@ -72,15 +90,17 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let state = match &mut self.signed {
-            Some((toll, signed)) if toll.endpoint.authenticates(&request) => match &toll.needed {
-                Some(needed) if needed.there().is_none() => State::Fetching {
+            None => State::Plain { future: self.plain.call(request) },
+            Some((toll, signed)) => match (toll.by.check(&request), &toll.needed) {
+                (Err(error), _) => State::Refused { error: Some(error.into()) },
+                (Ok(false), _) => State::Plain { future: self.plain.call(request) },
+                (Ok(true), Some(needed)) if needed.there().is_none() => State::Fetching {
                     fetching: needed.fetch(),
                     signed: signed.clone(),
                     request: Some(request),
                 },
-                _ => State::Signed { future: signed.call(request) },
+                (Ok(true), _) => State::Signed { future: signed.call(request) },
             },
-            _ => State::Plain { future: self.plain.call(request) },
         };
         GateFuture { state }
     }
@@ -102,6 +122,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, Req, F, G> {
+        Refused { error: Option<BoxError> },
         Fetching { fetching: Fetching, signed: S, request: Option<Req> },
         Signed { #[pin] future: G },
         Plain { #[pin] future: F },
@@ -118,6 +139,10 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
+                StateProj::Refused { error } => match error.take() {
+                    Some(error) => return Poll::Ready(Err(error)),
+                    None => return Poll::Pending, // Polled after it was done.
+                },
                 StateProj::Fetching { fetching, signed, request } => {
                     ready!(fetching.as_mut().poll(cx))?;
                     ready!(signed.poll_ready(cx))?;

@@ -16,7 +16,7 @@ use tower_service::Service;
 use wire_fault::Boxed;
 
 use super::attempt::{Authenticated, OvhAttempt};
-use super::gate::{Gate, Toll};
+use super::gate::{Authenticator, Gate, Toll};
 use super::identity::Identity;
 use super::needed::Needed;
 use super::pausing::Pausing;
@@ -80,7 +80,7 @@ where
         + Send
         + 'static,
 {
-    type Service = Ovh<L::Service, H>;
+    type Service = Ovh<L::Service, H, B>;
 
     fn layer(&self, transport: S) -> Self::Service {
         let OvhStack { stats, retry, limiter, signed_limiter, pauses, attempt_layer, collect, .. } =
@@ -108,14 +108,16 @@ where
             Some((endpoint, identity)) => {
                 // The fetch's body is within the time limit, too: everybody waits for it.
                 let fetch = paced.layer(attempt(open())).map_response(into_body as IntoBody);
-                let (needed, authenticated) = match Auth::new(endpoint, identity, fetch) {
+                let (needed, by, authenticated) = match Auth::new(endpoint, identity, fetch) {
                     Auth::Sign { layer, clock } => (
                         // Without a consumer key nothing is signed, and no time is needed.
                         identity.can_sign().then_some(Needed::Time(clock)),
+                        Authenticator::Sign(layer.clone()),
                         Either::Left(collect.layer(layer.layer(transport))),
                     ),
                     Auth::Bearer { layer, tokens } => (
                         Some(Needed::Token(tokens)),
+                        Authenticator::Bearer(layer.clone()),
                         Either::Right(Either::Left(collect.layer(layer.layer(transport)))),
                     ),
                 };
@@ -123,7 +125,7 @@ where
                 let common = (!limiter.same_limiter(signed_limiter)).then(|| limiter.clone());
                 let twice_paced = limit(signed_limiter, Some(limiter.clone()))
                     .layer(Permitted::new(Prepared::new(attempted.clone(), needed.clone()), common));
-                let toll = Toll { endpoint: endpoint.clone(), needed };
+                let toll = Toll { by, needed };
                 Gate::new(paced.layer(attempted), Some((toll, twice_paced)))
             }
         };

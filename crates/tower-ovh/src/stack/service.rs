@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use error_stats::Record;
 use http::{Request, Response};
+use http_body_util::Full;
 use jittered_backoff::Replay;
-use ovh_auth::ServerClock;
+use ovh_auth::{ServerClock, SignableBody};
 use pin_project_lite::pin_project;
 use retry_on_tls_eof::{Look, NoReconcile, RetryOnTlsEof};
 use tower::BoxError;
@@ -23,7 +25,7 @@ type Inner<T, H> = Record<RetryOnTlsEof<Gate<T>, Boxed, H>, Boxed>;
 /// A transport under the recommended stack: made by [`OvhLayer`](crate::OvhLayer).
 ///
 /// `T` makes one attempt: an [`OvhAttempt`](crate::OvhAttempt), in the caller's own layer if there is one. `H` says whether a hook
-/// looks at the server ([`with_reconcile`](retry_on_tls_eof::RetryOnTlsEofLayer::with_reconcile)).
+/// looks at the server ([`with_reconcile`](retry_on_tls_eof::RetryOnTlsEofLayer::with_reconcile)). `B` is the body of the requests.
 ///
 /// # Errors
 ///
@@ -39,14 +41,16 @@ type Inner<T, H> = Record<RetryOnTlsEof<Gate<T>, Boxed, H>, Boxed>;
 /// # Clone
 ///
 /// A clone shares everything, and is never ready.
-pub struct Ovh<T, H = NoReconcile> {
+pub struct Ovh<T, H = NoReconcile, B = Full<Bytes>> {
     inner: Inner<T, H>,
     clock: Option<ServerClock>,
+    /// Named, so that `ready()` needs not be told which requests it is for.
+    body: PhantomData<fn(B)>,
 }
 
-impl<T, H> Ovh<T, H> {
+impl<T, H, B> Ovh<T, H, B> {
     pub(super) fn new(inner: Inner<T, H>, clock: Option<ServerClock>) -> Self {
-        Self { inner, clock }
+        Self { inner, clock, body: PhantomData }
     }
 
     /// The server's clock by which calls are signed, if they are.
@@ -56,11 +60,11 @@ impl<T, H> Ovh<T, H> {
     }
 }
 
-impl<T, H, B> Service<Request<B>> for Ovh<T, H>
+impl<T, H, B> Service<Request<B>> for Ovh<T, H, B>
 where
     T: Service<Request<B>, Response = Response<Bytes>, Error = BoxError> + Clone,
     H: Look<Response<Bytes>>,
-    B: Replay,
+    B: Replay + SignableBody,
 {
     type Response = Response<Bytes>;
     type Error = BoxError;
@@ -75,13 +79,13 @@ where
     }
 }
 
-impl<T: Clone, H: Clone> Clone for Ovh<T, H> {
+impl<T: Clone, H: Clone, B> Clone for Ovh<T, H, B> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), clock: self.clock.clone() }
+        Self { inner: self.inner.clone(), clock: self.clock.clone(), body: PhantomData }
     }
 }
 
-impl<T, H> fmt::Debug for Ovh<T, H> {
+impl<T, H, B> fmt::Debug for Ovh<T, H, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ovh").field("clock", &self.clock).finish_non_exhaustive()
     }

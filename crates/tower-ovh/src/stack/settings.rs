@@ -22,7 +22,7 @@ use crate::setup_error::UnknownCredentials;
 ///             request ↓                      ↑ response or a typed error
 ///  error-stats (calls)      counts what the caller sees
 ///  retry-on-tls-eof         repeats what may be repeated; OutcomeUnknown when nobody can know
-///  gate                     authenticated calls: waits for the server's time, or a token
+///  gate                     refuses what can't be authenticated; waits for the server's time, or a token
 ///  rate-limit               every attempt is paced, in order of arrival; pauses on 429; signed ones by their consumer's quota, too
 ///  error-stats (attempts)   counts what the wire does
 ///  your attempt layer       if you have one
@@ -41,7 +41,7 @@ use crate::setup_error::UnknownCredentials;
 /// | attempts, and until when the last may start | 3, 90 s | 3, 30 s | 6, 5 min |
 /// | time for an attempt, body included | 30 s | 10 s | 60 s |
 /// | every attempt | 10/s, guard 50 ms | the same, spaced evenly | as `new` |
-/// | wait in a limiter's queue | any | at most 10 s, then refused | any |
+/// | wait in a limiter's queue | until the deadline above | at most 10 s, then refused | until the deadline above |
 /// | signed calls | 60/min, guard 50 ms | the same | the same |
 /// | alarm after failed calls in a row | 5 | 5 | 1 |
 /// | longest body | 16 MiB | the same | the same |
