@@ -135,12 +135,12 @@ fn a_question_that_nobody_came_back_to_is_no_outage() {
     // A question is over after twice this.
     let make = || fleet(&server).with_notice(ms(100)).unwrap().with_fallback(Fallback::Allow);
     let (other, limiter) = (make().limiter("a", quota(2, 60_000)), make().limiter("a", quota(2, 60_000)));
-    let (first, second) = (runtime(), runtime());
+    let (first, second, clock) = (runtime(), runtime(), runtime());
     acquire_in(&first, &limiter);
     acquire_in(&second, &other);
     for runtime in [&first, &second] {
         ask_in(&first, &limiter);
-        std::thread::sleep(ms(350));
+        clock.block_on(async { sleep(ms(350)).await });
         let more = runtime.block_on(async { timeout(ms(50), limiter.acquire()).await });
         assert!(more.is_err(), "a third in a minute, at 2");
         assert_eq!(limiter.snapshot().fleet, Some(FleetState::Connected));
