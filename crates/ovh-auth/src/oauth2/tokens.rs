@@ -2,14 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::token::{ANSWER, Token, read};
@@ -27,9 +25,6 @@ use crate::secret::Secret;
 /// A token is used until 10 s before its end, as the official clients do, or until the API answers 401 to it. One that lasts
 /// less than 20 s is used for half of its time, and for a second at least.
 ///
-/// A 401 may be about the caller's rights, and then no other token helps: within 30 s of the last token that was dropped for one,
-/// none is.
-///
 /// # Cancellation, Clone
 ///
 /// As with [`ServerClock`](crate::ServerClock).
@@ -41,17 +36,8 @@ pub struct Tokens {
 #[derive(Clone)]
 enum Origin {
     Given(Token),
-    Fetched(Arc<Fetched>),
+    Fetched(Arc<Kept<Token>>),
 }
-
-struct Fetched {
-    kept: Kept<Token>,
-    /// When the last token was dropped that was not accepted.
-    dropped: Mutex<Option<Instant>>,
-}
-
-/// How soon after one token that was not accepted the next may be dropped: a choice.
-const DROPS_APART: Duration = Duration::from_secs(30);
 
 impl Tokens {
     /// A token from elsewhere. It is used for ever: nothing can replace it.
@@ -99,7 +85,7 @@ impl Tokens {
                 Ok(token)
             })
         });
-        Ok(Self { origin: Origin::Fetched(Arc::new(Fetched { kept, dropped: Mutex::new(None) })) })
+        Ok(Self { origin: Origin::Fetched(Arc::new(kept)) })
     }
 
     /// A token, fetched first if none is kept, or the one that is ends soon.
@@ -121,7 +107,7 @@ impl Tokens {
     pub fn try_ready(&self) -> Option<Basis> {
         let held = match &self.origin {
             Origin::Given(token) => Some(Held { value: token.clone(), generation: 0 }),
-            Origin::Fetched(fetched) => fetched.kept.held().filter(|held| held.value.is_good()),
+            Origin::Fetched(kept) => kept.held().filter(|held| held.value.is_good()),
         };
         held.map(Basis::token)
     }
@@ -129,32 +115,17 @@ impl Tokens {
     pub(super) fn look_up(&self) -> Lookup<Token> {
         match &self.origin {
             Origin::Given(token) => Lookup::Held(Held { value: token.clone(), generation: 0 }),
-            Origin::Fetched(fetched) => fetched.kept.look_up(Token::is_good),
+            Origin::Fetched(kept) => kept.look_up(Token::is_good),
         }
     }
 
-    /// Drops a token that was not accepted, unless a newer one is there, or another was dropped lately.
+    /// Drops a token that was not accepted, unless a newer one is there.
     pub(super) fn invalidate(&self, generation: u64) {
-        if let Origin::Fetched(fetched) = &self.origin {
-            if fetched.invalidate(generation) {
+        if let Origin::Fetched(kept) = &self.origin {
+            if kept.invalidate(generation) {
                 tracing::debug!(target: "ovh_auth", "the access token was not accepted");
             }
         }
-    }
-}
-
-impl Fetched {
-    fn invalidate(&self, generation: u64) -> bool {
-        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if dropped.is_some_and(|at| now.duration_since(at) < DROPS_APART) {
-            return false;
-        }
-        let hit = self.kept.invalidate(generation);
-        if hit {
-            *dropped = Some(now);
-        }
-        hit
     }
 }
 

@@ -148,25 +148,6 @@ async fn a_refused_token_is_dropped_once_however_many_calls_it_failed() {
     assert_eq!(grants.given(), 2);
 }
 
-/// A 401 that is about the caller's rights comes to each token.
-#[tokio::test(start_paused = true)]
-async fn tokens_that_are_all_refused_are_fetched_rarely() {
-    let (grants, revoked) = (Grants::lasting(3_600), Arc::new(Mutex::new(vec!["t1", "t2", "t3"])));
-    let service = grants.service(&revoked);
-    let mut given = Vec::new();
-    for _ in 0..3 {
-        for _ in 0..20 {
-            assert_eq!(service.clone().oneshot(get("/me")).await.unwrap().status(), 401);
-        }
-        given.push(grants.given());
-        tokio::time::advance(Duration::from_secs(29)).await;
-    }
-    // The first is dropped at once, since it may have been revoked; each 30 s after that one more.
-    assert_eq!(given, [2, 3, 4]);
-    revoked.lock().unwrap().clear();
-    assert_eq!(service.clone().oneshot(get("/me")).await.unwrap().status(), 200);
-}
-
 /// For who waits above a rate limit: one fetch for all, and none for a call that follows.
 #[tokio::test(start_paused = true)]
 async fn a_token_can_be_waited_for_before_a_call() {
