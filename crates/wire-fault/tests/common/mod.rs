@@ -167,3 +167,10 @@ impl http_body::Body for Failing {
         self.first.is_none() && self.error.is_none() && !self.stays
     }
 }
+
+/// An address of loopback where nobody listens, nor will: it stays bound until the process ends.
+pub fn nobody() -> std::net::SocketAddr {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
+    Box::leak(Box::new(socket)).local_addr().expect("an address")
+}

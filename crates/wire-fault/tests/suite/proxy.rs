@@ -103,9 +103,7 @@ async fn a_tunnel_refused() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
+    let address = crate::common::nobody();
     let expected =
         Fault::new(Phase::Proxy, Delivery::NeverSent, Cause::ConnectionRefused, Healing::Transient);
     let error = error_of!(Tunnel::new(uri(address), HttpConnector::new()));

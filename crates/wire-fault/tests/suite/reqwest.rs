@@ -1,5 +1,6 @@
 //! reqwest 0.12 and 0.13: its errors, its timeouts, and what its `connector_layer` lets be known.
 
+use crate::common::nobody;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +26,6 @@ async fn server(answer: &'static [u8], close: bool) -> String {
         }
     });
     address.to_string()
-}
-
-async fn nobody() -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    listener.local_addr().expect("an address").to_string()
 }
 
 fn tls() -> rustls::ClientConfig {
@@ -148,8 +144,8 @@ macro_rules! tests {
             async fn the_connector_layer_takes_a_stamp() {
                 let stamped = builder().connector_layer(StampLayer::connector()).build().expect("a client");
                 let urls = [
-                    format!("http://{}/", nobody().await),
-                    format!("https://{}/", nobody().await),
+                    format!("http://{}/", nobody()),
+                    format!("https://{}/", nobody()),
                     format!("https://{}/", server(b"", true).await),
                     format!("https://{}/", server(b"HTTP/1.1 400 plain\r\n\r\n", true).await),
                     "http://stock.invalid/".to_owned(),
@@ -174,7 +170,7 @@ macro_rules! tests {
             async fn an_error_after_a_redirect_is_of_another_request() {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
                 let here = listener.local_addr().expect("an address");
-                let there = nobody().await;
+                let there = nobody();
                 let answer = format!("HTTP/1.1 303 See Other\r\nlocation: http://{there}/\r\n\r\n");
                 tokio::spawn(async move {
                     let (mut stream, _) = listener.accept().await.expect("a connection");

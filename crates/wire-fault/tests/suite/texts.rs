@@ -124,9 +124,7 @@ async fn tokio_rustls_handshake_eof() {
 
 #[tokio::test]
 async fn hyper_util_places() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
+    let port = crate::common::nobody().port();
     let error = client().request(get(&format!("http://127.0.0.1:{port}/"))).await.expect_err("refused");
     let fault = Fault::of(&error);
     assert_eq!((fault.phase, fault.cause), (Phase::Tcp, Cause::ConnectionRefused), "{:?}", texts(&error));
@@ -155,10 +153,7 @@ async fn hyper_util_refuses_misuse_itself() {
 /// `connect(2)`'s own word has a number of the system's; of a kind alone any program makes an error.
 #[tokio::test]
 async fn a_refusal_is_the_systems() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    drop(listener);
-    let refused = tokio::net::TcpStream::connect(address).await.expect_err("nobody listens");
+    let refused = tokio::net::TcpStream::connect(crate::common::nobody()).await.expect_err("nobody listens");
     let no_address = TcpListener::bind("192.0.2.1:0").await.expect_err("not an address of this host");
     for error in [refused, no_address] {
         assert!(error.raw_os_error().is_some(), "{error:?}");

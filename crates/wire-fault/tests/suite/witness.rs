@@ -297,9 +297,7 @@ async fn the_recommended_composition_over_loopback() {
     assert!(response.extensions().get::<Witness>().is_some_and(|witness| witness.writes() == 1));
     response.into_body().collect().await.expect("whole");
 
-    let gone = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    let port = gone.local_addr().expect("an address").port();
-    drop(gone);
+    let port = crate::common::nobody().port();
     let error = client.get(format!("http://127.0.0.1:{port}/").parse().expect("a uri")).await;
     let fault = Fault::of(&error.expect_err("refused"));
     let expected = Fault::new(Phase::Tcp, Delivery::NeverSent, Cause::ConnectionRefused, Healing::Transient);
