@@ -124,6 +124,8 @@ fn of_request(fault: RequestFault, reused: bool, client: Client) -> Expect {
             ..
         } => Permanent,
         RequestFault::Reset(Http2Error::RefusedStream) => Transient(Reach::Refused),
+        // A reset may keep the client from reading what came before it.
+        RequestFault::GoAway { covers: false, by: CutBy::Rst, .. } => Transient(Reach::Perhaps),
         RequestFault::GoAway { covers: false, .. } => Transient(Reach::GoneAway),
         RequestFault::Reset(_) | RequestFault::GoAway { covers: true, .. } => Transient(Reach::Received),
         other => panic!("no expectation for {other:?}"),

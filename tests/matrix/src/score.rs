@@ -21,14 +21,14 @@ pub struct Score {
 }
 
 impl Score {
-    pub fn add(&mut self, cell: &Cell, verdict: &Result<(), Wrong>) {
+    pub fn add(&mut self, cell: &Cell, wrong: Option<&Wrong>) {
         let row = self.rows.entry((format!("{:?}", cell.client), cell.method.to_string())).or_default();
         row.cells += 1;
-        match verdict {
-            Ok(()) => row.right += 1,
-            Err(Wrong::Twice) => row.twice += 1,
-            Err(Wrong::Futile) => row.futile += 1,
-            Err(Wrong::Not(_)) => {}
+        match wrong {
+            None => row.right += 1,
+            Some(Wrong::Twice) => row.twice += 1,
+            Some(Wrong::Futile) => row.futile += 1,
+            Some(Wrong::Not(_)) => {}
         }
     }
 

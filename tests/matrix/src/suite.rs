@@ -22,6 +22,9 @@ const BUSY: usize = 16;
 const WAITING: usize = 64;
 /// A cell that takes longer is told of: it waits for something.
 const SLOW: Duration = Duration::from_secs(30);
+/// So many cells may be wrong once and then right twice: which of two ends of a connection acts first is a matter of
+/// microseconds. Of a request that was sent twice, none.
+const RACES: usize = 5;
 
 /// Every cell of these clients: scenario by client by method, with a fault that passes and with one that stays.
 #[must_use]
@@ -86,6 +89,42 @@ fn known(cell: &Cell, seen: &Seen, wrong: &Wrong) -> Option<&'static str> {
     )
 }
 
+/// What came of a cell that is run with the layers of this project.
+#[derive(Debug)]
+enum Verdict {
+    Right,
+    Known { what: Wrong, reason: &'static str },
+    Wrong { what: Wrong, told: String },
+}
+
+impl Verdict {
+    fn wrong(&self) -> Option<&Wrong> {
+        match self {
+            Self::Right => None,
+            Self::Known { what, .. } | Self::Wrong { what, .. } => Some(what),
+        }
+    }
+}
+
+fn verdict(cell: &Cell, seen: &Seen) -> Verdict {
+    let expect = expected(&cell.case, cell.client);
+    let Err(what) = judge(cell, expect, seen) else { return Verdict::Right };
+    match known(cell, seen, &what) {
+        Some(reason) => Verdict::Known { what, reason },
+        None => Verdict::Wrong { told: format!("{cell}: expected {expect:?}: {what:?}\n    {seen:?}"), what },
+    }
+}
+
+/// Whether it is right twice, with nothing else running.
+async fn right_twice(cell: &Cell) -> bool {
+    for _ in 0..2 {
+        if matches!(verdict(cell, &run(cell, ours).await), Verdict::Wrong { .. }) {
+            return false;
+        }
+    }
+    true
+}
+
 /// Runs these cells with the layers of this project, and demands that each is right.
 ///
 /// # Panics
@@ -95,13 +134,12 @@ pub async fn demand(cells: Vec<Cell>) {
     let (mut score, mut wrong) = (Score::default(), Vec::new());
     let mut excused: BTreeMap<&str, usize> = BTreeMap::new();
     run_all(cells, ours, |cell, seen| {
-        let expect = expected(&cell.case, cell.client);
-        let verdict = judge(cell, expect, seen);
-        score.add(cell, &verdict);
-        let Err(what) = verdict else { return };
-        match known(cell, seen, &what) {
-            Some(reason) => *excused.entry(reason).or_default() += 1,
-            None => wrong.push(format!("{cell}: expected {expect:?}: {what:?}\n    {seen:?}")),
+        let verdict = verdict(cell, seen);
+        score.add(cell, verdict.wrong());
+        match verdict {
+            Verdict::Right => {}
+            Verdict::Known { reason, .. } => *excused.entry(reason).or_default() += 1,
+            Verdict::Wrong { what, told } => wrong.push((cell.clone(), what, told)),
         }
     })
     .await;
@@ -109,6 +147,15 @@ pub async fn demand(cells: Vec<Cell>) {
     for (reason, cells) in excused {
         println!("{cells} cells not right, for a known reason: {reason}");
     }
-    wrong.sort();
-    assert!(wrong.is_empty(), "{} cells are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    let (mut raced, mut stays) = (Vec::new(), Vec::new());
+    for (cell, what, told) in wrong {
+        let race = what != Wrong::Twice && right_twice(&cell).await;
+        (if race { &mut raced } else { &mut stays }).push(told);
+    }
+    for told in &raced {
+        println!("wrong once, then right twice: {told}");
+    }
+    stays.sort();
+    assert!(stays.is_empty(), "{} cells are wrong:\n{}", stays.len(), stays.join("\n"));
+    assert!(raced.len() <= RACES, "{} cells were wrong once, more than {RACES}", raced.len());
 }
