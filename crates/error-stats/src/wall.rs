@@ -22,8 +22,8 @@ const REANCHOR_AFTER: u64 = Duration::from_secs(3600).as_nanos() as u64;
 pub struct Moment {
     /// On tokio's clock: for differences.
     pub instant: Instant,
-    /// On the wall: for people. Up to a second or so off where the system's clock was stepped within the
-    /// last hour, and by the time asleep where the machine was suspended within it.
+    /// On the wall: for people. Where the system's clock was stepped within the last hour it is off by that
+    /// step, and by the time asleep where the machine was suspended within it.
     pub wall: SystemTime,
 }
 

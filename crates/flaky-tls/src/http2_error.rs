@@ -3,6 +3,7 @@
 use std::fmt;
 
 /// An error code of HTTP/2 (RFC 9113, section 7).
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Http2Error {

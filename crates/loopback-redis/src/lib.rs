@@ -55,7 +55,7 @@ impl LoopbackRedis {
     }
 
     /// Starts one for the test of this name. Without the program the test is left out: that is said on stderr past the
-    /// capture of output, so that it can't be overlooked, and counted.
+    /// capture of output, so that it can't be overlooked; CI takes it for a failure.
     ///
     /// # Panics
     ///
@@ -169,12 +169,10 @@ fn spawn(port: u16, password: Option<&str>) -> io::Result<Child> {
 /// Waits for the line that says so; what it writes later is read and dropped, lest it block.
 fn accepting(mut child: Child) -> io::Result<Child> {
     let Some(stdout) = child.stdout.take() else { return Ok(child) };
-    let mut lines = BufReader::new(stdout).lines();
-    for line in lines.by_ref() {
-        if line?.contains("Ready to accept connections") {
-            thread::spawn(move || lines.for_each(drop));
-            return Ok(child);
-        }
+    let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    if lines.any(|line| line.contains("Ready to accept connections")) {
+        thread::spawn(move || lines.for_each(drop));
+        return Ok(child);
     }
     child.kill()?;
     child.wait()?;

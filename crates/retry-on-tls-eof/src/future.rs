@@ -25,6 +25,9 @@ const GRACE: Duration = Duration::from_millis(1);
 
 pin_project! {
     /// The future of a call through [`RetryOnTlsEof`](crate::RetryOnTlsEof).
+    ///
+    /// Cancellation and panics: see there.
+    #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S, B, M, H>
     where
         S: Service<Request<B>>,

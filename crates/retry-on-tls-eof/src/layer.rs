@@ -21,6 +21,11 @@ use crate::settings::{NoRefusal, Settings};
 ///
 /// `M` says how the error of the service below is read ([`AsFault`](wire_fault::AsFault)); it is inferred. `H` says whether
 /// a hook looks at the server ([`with_reconcile`](Self::with_reconcile)); nobody does by default.
+///
+/// # Clone
+///
+/// Clones of the layer, and all services they make, share the budget and the randomness of the waits. A setting changed on one
+/// changes no other.
 pub struct RetryOnTlsEofLayer<M, H = NoReconcile> {
     settings: Arc<Settings>,
     hook: H,

@@ -20,6 +20,7 @@ use http::{Extensions, Method};
 /// ```
 ///
 /// [RFC 9110, 9.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RetrySafety {
     /// Sent once, whatever happens: no status, no idempotency key, no hook and no setting of the layer lifts this. For calls

@@ -34,6 +34,18 @@ use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, Verdict};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Errors
+///
+/// [`UrlChanged`] if reqwest would send another URL; else reqwest's own, less the URL, whose query may be secret.
+///
+/// # Cancellation
+///
+/// Dropping the future drops reqwest's: whether the request landed nobody can know.
+///
+/// # Clone
+///
+/// Clones share reqwest's pool of connections.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
@@ -87,6 +99,7 @@ fn same(ours: &Uri, theirs: &reqwest::Url) -> bool {
 
 pin_project! {
     /// The future of a call through [`ReqwestTransport`].
+    #[must_use = "futures do nothing unless polled"]
     pub struct ReqwestFuture {
         #[pin]
         state: State,
@@ -125,8 +138,8 @@ impl fmt::Debug for ReqwestFuture {
     }
 }
 
-/// reqwest would send another URL than the request's: its URLs are normalised (`/a/../b`, `:443`, capitals in a host, a quote in a query), and one
-/// that is changed after it was signed is not what was signed. Nothing was sent.
+/// reqwest would send another URL than the request's: its URLs are normalised (`/a/../b`, `:443`, capitals in a host, a quote
+/// in a query), and one that is changed after it was signed is not what was signed. Nothing was sent.
 #[derive(Debug)]
 pub struct UrlChanged {
     path: String,

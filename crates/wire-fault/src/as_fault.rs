@@ -16,7 +16,8 @@ pub enum Boxed {}
 ///
 /// `Box<dyn Error + Send + Sync>` does not implement [`Error`], so one blanket implementation can't serve both it and
 /// every other error. The parameter `M` tells the two apart ([`Plain`] or [`Boxed`]); a layer carries it, and the
-/// compiler infers it where the layer is used.
+/// compiler infers it where the layer is used. For a type that neither serves, `anyhow::Error` say, implement it with a
+/// marker of your own.
 ///
 /// ```
 /// use wire_fault::{AsFault, Fault};

@@ -1,4 +1,4 @@
-//! The three answers about a failed call: where, whether it arrived, and whether a repeat can heal it.
+//! The four answers about a failed call: where, whether it arrived, what happened, and whether a repeat can heal it.
 
 /// What is known about a failed call.
 ///

@@ -8,7 +8,7 @@
 //! ([`Mark::of_request`](crate::Mark::of_request)).
 //!
 //! A stream that was reset is told so itself: h2 ends no connection with a `RST_STREAM`. A `GOAWAY` with the reason
-//! `REFUSED_STREAM` is a `GOAWAY`. `tests/http2.rs` holds all of this against a peer that writes its frames by hand.
+//! `REFUSED_STREAM` is a `GOAWAY`. `tests/suite/http2.rs` holds all of this against a peer that writes its frames by hand.
 
 use std::error::Error;
 

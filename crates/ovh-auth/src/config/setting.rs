@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// Something that can be configured, under the names that the official clients use.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Setting {
     /// `endpoint`, in section `[default]`.

@@ -16,6 +16,9 @@ use super::length::announced;
 
 pin_project! {
     /// The future of a call through [`CollectBody`](crate::CollectBody).
+    ///
+    /// Cancellation and panics: see there.
+    #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, B> {
         #[pin]
         state: State<F, B>,

@@ -27,7 +27,8 @@ use super::length::can_have_body;
 ///
 /// # Errors
 ///
-/// [`BodyCut`](crate::BodyCut) if the body ends in an error within the limit, or too soon; else the error of the service below, untouched.
+/// [`BodyCut`](crate::BodyCut) if the body ends in an error within the limit, or too soon; else the error of the service
+/// below, untouched.
 ///
 /// # Memory
 ///
@@ -38,6 +39,10 @@ use super::length::can_have_body;
 /// # Cancellation
 ///
 /// Dropping the future drops what was read, and the response.
+///
+/// # Clone
+///
+/// As the service below: nothing is shared but what that shares.
 #[derive(Clone, Debug)]
 pub struct CollectBody<S> {
     inner: S,

@@ -13,6 +13,9 @@ use super::note::Note;
 
 pin_project! {
     /// The future of an attempt through [`AttemptTimeout`](crate::AttemptTimeout).
+    ///
+    /// Cancellation and panics: see there.
+    #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
         // `None` once its time was up, or if it came too late.
         #[pin]

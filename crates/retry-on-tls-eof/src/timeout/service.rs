@@ -25,6 +25,10 @@ use crate::deadline::Deadline;
 /// # Panics
 ///
 /// A call needs a tokio runtime with its timer enabled, as [`tokio::time::sleep`] does.
+///
+/// # Clone
+///
+/// As the service below: each attempt has a limit of its own.
 #[derive(Clone, Debug)]
 pub struct AttemptTimeout<S> {
     inner: S,

@@ -43,9 +43,9 @@ pub type HyperClient<B> = Client<Connector, B>;
 ///
 /// The last four are choices of this crate or of hyper-util's, not measurements.
 ///
-/// HTTP/2 is off (feature `http2` and `with_http2` turn it on) because OVHcloud's API is paced at ten calls a second, which one connection of HTTP/1.1 carries, and
-/// because with HTTP/2 a single cut ends every call on the connection at once, and takes the proof that some were never
-/// sent with it.
+/// HTTP/2 is off (feature `http2` and `with_http2` turn it on) because OVHcloud's API is paced at ten calls a second, which one
+/// connection of HTTP/1.1 carries, and because with HTTP/2 a single cut ends every call on the connection at once, and takes
+/// the proof that some were never sent with it.
 ///
 /// `TCP_NODELAY` is on: without it, each new connection waits some 40 ms for an acknowledgement.
 ///
@@ -69,6 +69,10 @@ pub type HyperClient<B> = Client<Connector, B>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Cancellation
+///
+/// Dropping the future of a connection drops the connection that it was making.
 ///
 /// # Clone
 ///
@@ -163,8 +167,8 @@ impl Connector {
         self
     }
 
-    /// Tells of each TCP connection that stands, to the server or to a proxy, before TLS: its addresses, say. Or sets an option of its
-    /// socket.
+    /// Tells of each TCP connection that stands, to the server or to a proxy, before TLS: its addresses, say. Or sets an option
+    /// of its socket.
     ///
     /// The hook runs in the task that connects, which is that of the call where the client keeps no idle connections, and must not
     /// block. Its panics are caught and logged. A second hook replaces the first.

@@ -18,6 +18,7 @@ use super::route::Route;
 use super::stream::Stream;
 
 /// The future of a connection that a [`Connector`](crate::Connector) makes.
+#[must_use = "futures do nothing unless polled"]
 pub struct Connecting {
     state: State,
     after: Duration,

@@ -83,6 +83,7 @@ impl<S> fmt::Debug for OvhAttempt<S> {
 
 pin_project! {
     /// The future of an attempt through [`OvhAttempt`].
+    #[must_use = "futures do nothing unless polled"]
     pub struct OvhAttemptFuture<S, B>
     where
         Timed<S>: Service<Request<B>>,

@@ -93,6 +93,7 @@ impl<T, H, B> fmt::Debug for Ovh<T, H, B> {
 
 pin_project! {
     /// The future of a call through [`Ovh`].
+    #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<T, H, B>
     where
         Inner<T, H>: Service<Request<B>>,

@@ -9,6 +9,7 @@ use super::stamp::{BoxError, Stamp};
 
 pin_project! {
     /// The future of a connect through [`Witnessed`](crate::Witnessed) or [`Stamped`](crate::Stamped).
+    #[must_use = "futures do nothing unless polled"]
     pub struct Connecting<F, M> {
         #[pin]
         inner: F,

@@ -117,6 +117,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, TunnelError>> + Send>>;
 type TunnelError = <Tunnel<hyper_util::client::legacy::connect::HttpConnector> as Service<Uri>>::Error;
 
 /// The future of a connect through a [`ProxyTunnel`].
+#[must_use = "futures do nothing unless polled"]
 pub struct Tunneling<T> {
     heard: Heard,
     // hyper-util boxes its own as well and does not name it; a connect allocates far more than this.
