@@ -263,16 +263,20 @@ async fn a_given_token_is_kept() {
         let got = header(request.headers(), "authorization").unwrap_or("nothing").to_owned();
         Ok::<_, io::Error>(Response::builder().status(401).body(Body::from(got)).unwrap())
     });
-    let service = BearerLayer::new(endpoint(), tokens).layer(inner);
+    let layer = BearerLayer::new(endpoint(), tokens);
+    let service = layer.layer(inner);
+    assert!(layer.check(&get("/me")).unwrap());
     for _ in 0..2 {
         assert_eq!(text(service.clone().oneshot(get("/me")).await.unwrap()).await, "Bearer given.one");
     }
     let mut unsigned = get("/order/cart/1/eco");
     unsigned.extensions_mut().insert(Unsigned);
     for request in [unsigned, get("/auth/time"), get("/order/catalog/public/eco")] {
+        assert!(!layer.check(&request).unwrap());
         assert_eq!(text(service.clone().oneshot(request).await.unwrap()).await, "nothing");
     }
     let foreign = Request::get("https://example.com/1.0/me").body(Body::default()).unwrap();
+    assert_eq!(layer.check(&foreign).unwrap_err().kind(), AuthErrorKind::Foreign);
     let error = service.oneshot(foreign).await.unwrap_err();
     assert_eq!(error.downcast_ref::<AuthError>().unwrap().kind(), AuthErrorKind::Foreign);
 }
