@@ -32,8 +32,9 @@ Usage: cargo run --example watch -- [FLAGS]
 On a terminal it draws a table in place, a row for each plan and a column for each datacenter: the best availability, and
 how many configurations can be had. Elsewhere each change is a line. NO_COLOR (not empty) takes the colours out.
 
-Ctrl-C (or SIGTERM) ends it with the summary, and a reader of its output that has gone (head, say) without. RUST_LOG (such as
-warn, or error_stats=debug) says what is logged to stderr: by default errors, and over a real endpoint also repeats.
+Ctrl-C or SIGTERM ends it with the summary, on a terminal also Ctrl-\\ and SIGHUP; a reader of its output that has gone (head,
+say) without. RUST_LOG (such as warn, or error_stats=debug) says what is logged to stderr: by default errors, and over a
+real endpoint also repeats.
 
 Exit codes:
   0  at least one call succeeded, each that did not (of many the last 1000) is listed with its reason, every attempt is

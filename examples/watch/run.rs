@@ -54,11 +54,12 @@ pub fn main() -> ExitCode {
     if let Err(message) = log(default, screen.as_ref()) {
         return refuse(&message);
     }
+    let draws = screen.is_some();
     match run(&args, screen) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         // Whoever read the output (`head`, say) has seen enough.
-        Err(error) if error.downcast_ref().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(|error| has_gone(error, draws)) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "watch: {error}");
             ExitCode::FAILURE
@@ -69,13 +70,17 @@ pub fn main() -> ExitCode {
 fn say(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if has_gone(&error, io::stdout().is_terminal()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn is_broken_pipe(error: &io::Error) -> bool {
+/// Whether nobody is there any more to read the output.
+fn has_gone(error: &io::Error, terminal: bool) -> bool {
+    // What a terminal whose window was closed answers: EIO, on every Unix.
+    const CLOSED: Option<i32> = if cfg!(unix) { Some(5) } else { None };
     error.kind() == io::ErrorKind::BrokenPipe
+        || (terminal && error.raw_os_error().is_some() && error.raw_os_error() == CLOSED)
 }
 
 fn refuse(message: &str) -> ExitCode {
@@ -97,7 +102,8 @@ fn log(default: &str, screen: Option<&Screen>) -> Result<(), String> {
 }
 
 fn lines(ansi: bool, screen: Option<Screen>) -> impl tracing_subscriber::Layer<Registry> {
-    fmt::layer().with_ansi(ansi).with_writer(move || Log::above(screen.as_ref()))
+    // Its own failures would go to stderr by a macro that panics where stderr has gone, too.
+    fmt::layer().with_ansi(ansi).log_internal_errors(false).with_writer(move || Log::above(screen.as_ref()))
 }
 
 /// Answers whether all is well, as the help defines it.
@@ -127,7 +133,7 @@ async fn run(args: &Args, screen: Option<Screen>) -> Result<bool, Box<dyn Error>
     };
     let seconds = args.seconds.or_else(|| server.is_some().then_some(DEMO));
     // Before the first word, so that whoever has read that can end it.
-    let interrupted = interrupt::listen()?;
+    let interrupted = interrupt::listen(screen.is_some())?;
     introduce(args.seed, &plans, interval, seconds, &endpoint, server.as_ref())?;
 
     let (quotas, clock) = (settings.quotas(), Clock::new(start));

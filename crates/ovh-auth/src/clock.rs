@@ -177,7 +177,7 @@ impl ServerClock {
 
     /// Forgets the time that this fetch brought.
     pub(crate) fn forget(&self, generation: u64) {
-        if self.kept.invalidate(generation) {
+        if self.kept.invalidate(generation, |_| true) {
             tracing::debug!(target: "ovh_auth", "the server's time is stale");
         }
     }

@@ -81,12 +81,13 @@ impl<T: Clone + Send + Sync + 'static> Kept<T> {
         Lookup::Fetching(flight)
     }
 
-    /// Drops the value if it is that fetch's. A newer one stays: many who failed by one value cause one fetch.
+    /// Drops the value if it is that fetch's and `useless`. A newer one stays: many who failed by one value cause one fetch.
     ///
     /// Answers whether it did.
-    pub(crate) fn invalidate(&self, generation: u64) -> bool {
+    pub(crate) fn invalidate(&self, generation: u64, useless: impl FnOnce(&T) -> bool) -> bool {
         let mut state = lock(&self.state);
-        let hit = state.held.as_ref().is_some_and(|held| held.generation == generation);
+        let hit =
+            state.held.as_ref().is_some_and(|held| held.generation == generation && useless(&held.value));
         if hit {
             state.held = None;
         }

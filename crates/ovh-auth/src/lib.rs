@@ -42,7 +42,8 @@
 //! statistics, a timeout and a retry can stand over the same transport there.
 //!
 //! A call that waits there for the time or a token has been released already. A layer above the limit that waits for it first
-//! puts it into the request: [`Basis`].
+//! puts it into the request: [`Basis`]. Which calls need it, and which will be refused, it learns by [`SignLayer::check`] and
+//! [`BearerLayer::check`].
 //!
 //! # What layers above are told
 //!

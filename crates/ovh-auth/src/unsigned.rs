@@ -51,16 +51,6 @@ impl Treatment {
     }
 }
 
-impl Endpoint {
-    /// Whether [`SignLayer`](crate::SignLayer) or [`BearerLayer`](crate::BearerLayer) would authenticate this request:
-    /// it is inside the endpoint, not marked [`Unsigned`], and none of the calls that go out unsigned. For layers above
-    /// that pace such calls apart.
-    #[must_use]
-    pub fn authenticates<B>(&self, request: &Request<B>) -> bool {
-        matches!(Treatment::of(request, self), Ok(Treatment::Authenticate))
-    }
-}
-
 fn public(method: &Method, path: &str) -> Option<Treatment> {
     let plain = match path {
         "/auth/time" | "/dedicated/server/datacenter/availabilities" => true,

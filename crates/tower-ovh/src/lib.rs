@@ -1,7 +1,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 //! Calls to the OVHcloud API, safe, paced and observable.
 //!
-//! - [`OvhClient`]: paths in, types out; [`Call`], [`CallError`], [`ApiError`].
+//! - [`OvhClient`]: paths in, types out; [`Call`], [`CallError`], [`ApiError`], [`AnswerError`].
 //! - [`OvhStack`]: the recommended stack of layers, for any transport.
 //! - [`Connector`]: connections for hyper-util's client; [`Roots`], [`Proxy`].
 //! - [`ReqwestTransport`], with feature `reqwest`.

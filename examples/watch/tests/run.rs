@@ -90,27 +90,79 @@ fn the_demo_heals_and_adds_up() {
     assert!(pace.contains("arrivals at the server: "), "{pace}");
 }
 
-/// By `script` of util-linux, which gives it a terminal.
+/// Under `script` of util-linux, which gives it a terminal.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(args: &str) -> Command {
+    let mut script = as_by_users(Command::new("script"));
+    script.args(["-qec", &format!("exec '{}' {args}", binary().display()), "/dev/null"]);
+    script.env("TERM", "xterm").env_remove("NO_COLOR").stdout(Stdio::piped());
+    script
+}
+
+/// `None` if there is no such program.
+#[cfg(target_os = "linux")]
+fn started(script: &mut Command) -> Option<std::process::Child> {
+    match script.spawn() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("left out: there is no `script` on this machine");
+            None
+        }
+        child => Some(child.expect("it starts")),
+    }
+}
+
+/// The screen up to where the cursor is given back, and what follows.
+#[cfg(target_os = "linux")]
+fn drawn(text: &str) -> (&str, &str) {
+    let (before, after) = text.split_once("\x1b[?25h").expect("it shows the cursor again");
+    assert!(before.contains("\x1b[?25l") && before.contains("24adv01-v3"), "{text}");
+    assert!(after.ends_with("result: every attempt is accounted for\r\n"), "{text}");
+    (before, after)
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn on_a_terminal_it_draws_and_gives_the_terminal_back() {
     for colour in [true, false] {
-        let mut script = as_by_users(Command::new("script"));
-        script.args(["-qec", &format!("'{}' --seconds 0.6 --interval 0.1", binary().display()), "/dev/null"]);
-        script.env("TERM", "xterm").env("NO_COLOR", if colour { "" } else { "1" });
-        let output = match script.output() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("left out: there is no `script` on this machine");
-                return;
-            }
-            output => output.expect("it starts"),
-        };
-        let (text, _, code) = ended(&output);
+        let mut script = on_a_terminal("--seconds 0.6 --interval 0.1");
+        script.env("NO_COLOR", if colour { "" } else { "1" });
+        let Some(child) = started(&mut script) else { return };
+        let (text, _, code) = ended(&child.wait_with_output().expect("it ends"));
         assert_eq!(code, Some(0), "{text}");
-        let (before, after) = text.split_once("\x1b[?25h").expect("it shows the cursor again");
-        assert!(before.contains("\x1b[?25l") && before.contains("24adv01-v3"), "{text}");
-        assert!(after.ends_with("result: every attempt is accounted for\r\n"), "{text}");
-        assert_eq!(before.contains("\x1b[1m"), colour, "{text}");
+        assert_eq!(drawn(&text).0.contains("\x1b[1m"), colour, "{text}");
+    }
+}
+
+/// Ctrl-C and Ctrl-\ as they are typed: the terminal makes signals of them. SIGHUP as a terminal sends it that is closed.
+#[cfg(target_os = "linux")]
+#[test]
+fn whatever_ends_it_the_terminal_is_given_back() {
+    use std::io::{Read as _, Write as _};
+
+    for ends in ["\x03", "\x1c", "HUP"] {
+        let mut script = on_a_terminal("--seconds 60 --interval 0.1");
+        let Some(mut child) = started(script.stdin(Stdio::piped())) else { return };
+        let mut stdout = child.stdout.take().expect("piped");
+        let mut text = Vec::new();
+        // Once the table has a column for a datacenter, a call has succeeded.
+        while !text.ends_with(b" gra") {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).expect("it draws");
+            text.extend(byte);
+        }
+        let mut stdin = child.stdin.take().expect("piped");
+        match ends {
+            "HUP" => {
+                // `script` has one child, which has become the program.
+                let kill = format!("kill -HUP $(cat /proc/{0}/task/{0}/children)", child.id());
+                assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell is there").success());
+            }
+            key => stdin.write_all(key.as_bytes()).expect("typed"),
+        }
+        stdout.read_to_end(&mut text).expect("readable");
+        let text = String::from_utf8(text).expect("UTF-8");
+        assert_eq!(child.wait().expect("it ends").code(), Some(0), "{ends:?}: {text}");
+        assert!(!drawn(&text).1.contains("\x1b[?25l"), "{text}");
     }
 }
 

@@ -18,8 +18,9 @@ use crate::sending::Sending;
 ///
 /// A call that waits here for a token has passed what stands above; one with a [`Basis`](crate::Basis) does not wait.
 ///
-/// After a 401 the token is dropped, and the next attempt fetches another. The response is handed on: whether a 401 was
-/// about the token or about the caller's rights it does not say, so it is not marked as repeatable.
+/// After a 401 the token is dropped, and the next attempt fetches another; one that is refused again is kept for a while
+/// ([`Tokens`](crate::Tokens)). The response is handed on: whether a 401 was about the token or about the caller's rights it does
+/// not say, so it is not marked as repeatable.
 ///
 /// # Errors
 ///

@@ -18,6 +18,10 @@ const EARLY: Duration = Duration::from_secs(10);
 /// comes, and fetch for ever.
 const LEAST: Duration = Duration::from_secs(1);
 
+/// How long a token is kept for which one was dropped that the API refused: a choice. Where the refusals are about the caller's
+/// rights, each further one would cost another fetch.
+const FRESH: Duration = Duration::from_secs(30);
+
 /// The longest answer read. Tokens have some 1 to 2 KiB.
 pub(super) const ANSWER: usize = 16 * 1024;
 
@@ -27,6 +31,8 @@ pub(crate) struct Token {
     header: HeaderValue,
     /// None: it says of none.
     good_until: Option<Instant>,
+    /// Until then no refusal is about the token itself.
+    fresh_until: Option<Instant>,
 }
 
 impl Token {
@@ -35,11 +41,20 @@ impl Token {
         let mut header = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
             .unwrap_or_else(|_| HeaderValue::from_static(""));
         header.set_sensitive(true);
-        Self { header, good_until: None }
+        Self { header, good_until: None, fresh_until: None }
     }
 
     pub(super) fn authorise<B>(&self, request: &mut Request<B>) {
         request.headers_mut().insert(AUTHORIZATION, self.header.clone());
+    }
+
+    /// One that was fetched in place of a token which the API refused.
+    pub(super) fn replacing_refused(self) -> Self {
+        Self { fresh_until: Instant::now().checked_add(FRESH), ..self }
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh_until.is_some_and(|until| Instant::now() < until)
     }
 
     pub(super) fn is_good(&self) -> bool {

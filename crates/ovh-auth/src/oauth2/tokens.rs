@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -25,6 +26,9 @@ use crate::secret::Secret;
 /// A token is used until 10 s before its end, as the official clients do, or until the API answers 401 to it. One that lasts
 /// less than 20 s is used for half of its time, and for a second at least.
 ///
+/// A 401 may be about the caller's rights, and then no other token helps: one that was fetched in place of a refused one is kept for
+/// 30 s, whatever is answered to it. So calls that are all refused cost two fetches at first, and one each 30 s after that.
+///
 /// # Cancellation, Clone
 ///
 /// As with [`ServerClock`](crate::ServerClock).
@@ -36,7 +40,13 @@ pub struct Tokens {
 #[derive(Clone)]
 enum Origin {
     Given(Token),
-    Fetched(Arc<Kept<Token>>),
+    Fetched(Arc<Fetched>),
+}
+
+struct Fetched {
+    kept: Kept<Token>,
+    /// Whether the next token replaces one that was refused.
+    refused: Arc<AtomicBool>,
 }
 
 impl Tokens {
@@ -72,6 +82,8 @@ impl Tokens {
     {
         let url = endpoint.token_url().cloned().ok_or_else(|| NoTokenUrl(endpoint.to_string()))?;
         let (form, source) = (form(client), Source::new(service));
+        let refused = Arc::<AtomicBool>::default();
+        let replaces = refused.clone();
         let kept = Kept::new(move || {
             let (service, mut request) = (source.get(), Request::new(B::from(form.clone())));
             *request.method_mut() = Method::POST;
@@ -79,13 +91,14 @@ impl Tokens {
             let headers = request.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            let replaces = replaces.clone();
             Box::pin(async move {
                 let token = read(&exchange(service, request, ANSWER).await?)?;
                 tracing::debug!(target: "ovh_auth", "an access token was fetched");
-                Ok(token)
+                Ok(if replaces.swap(false, Ordering::Relaxed) { token.replacing_refused() } else { token })
             })
         });
-        Ok(Self { origin: Origin::Fetched(Arc::new(kept)) })
+        Ok(Self { origin: Origin::Fetched(Arc::new(Fetched { kept, refused })) })
     }
 
     /// A token, fetched first if none is kept, or the one that is ends soon.
@@ -107,7 +120,7 @@ impl Tokens {
     pub fn try_ready(&self) -> Option<Basis> {
         let held = match &self.origin {
             Origin::Given(token) => Some(Held { value: token.clone(), generation: 0 }),
-            Origin::Fetched(kept) => kept.held().filter(|held| held.value.is_good()),
+            Origin::Fetched(fetched) => fetched.kept.held().filter(|held| held.value.is_good()),
         };
         held.map(Basis::token)
     }
@@ -115,16 +128,22 @@ impl Tokens {
     pub(super) fn look_up(&self) -> Lookup<Token> {
         match &self.origin {
             Origin::Given(token) => Lookup::Held(Held { value: token.clone(), generation: 0 }),
-            Origin::Fetched(kept) => kept.look_up(Token::is_good),
+            Origin::Fetched(fetched) => fetched.kept.look_up(Token::is_good),
         }
     }
 
-    /// Drops a token that was not accepted, unless a newer one is there.
+    /// Drops a token that was refused, unless a newer one is there, or it is itself a fresh one in place of a refused one.
     pub(super) fn invalidate(&self, generation: u64) {
-        if let Origin::Fetched(kept) = &self.origin {
-            if kept.invalidate(generation) {
-                tracing::debug!(target: "ovh_auth", "the access token was not accepted");
-            }
+        let Origin::Fetched(fetched) = &self.origin else { return };
+        let Fetched { kept, refused } = &**fetched;
+        let dropped = kept.invalidate(generation, |token| {
+            let useless = !token.is_fresh();
+            // Under the lock, so that the fetch which follows finds it.
+            refused.fetch_or(useless, Ordering::Relaxed);
+            useless
+        });
+        if dropped {
+            tracing::debug!(target: "ovh_auth", "the access token was not accepted");
         }
     }
 }

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use ovh_auth::{AuthError, AuthErrorKind, Bearer, BearerLayer, OAuth2Client, Secret, Tokens, Unsigned};
 use tokio::time::Instant;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
-use wire_fault::{AsFault, Delivery, Healing};
+use wire_fault::{AsFault, Delivery, Healing, Unprocessed};
 
 /// Gives tokens `t1`, `t2`, … that last so long, and notes the requests.
 #[derive(Clone, Default)]
@@ -138,13 +138,67 @@ async fn a_refused_token_is_dropped_once_however_many_calls_it_failed() {
     let call = || service.clone().oneshot(get("/me"));
     assert_eq!(call().await.unwrap().status(), 200);
     revoked.lock().unwrap().push("t1");
-    let (a, b) = tokio::join!(call(), call());
-    assert_eq!((a.unwrap().status().as_u16(), b.unwrap().status().as_u16()), (401, 401));
-    let (a, b) = tokio::join!(call(), call());
-    assert_eq!(
-        (text(a.unwrap()).await.as_str(), text(b.unwrap()).await.as_str()),
-        ("Bearer t2", "Bearer t2")
-    );
+    let calls = || futures_util::future::join_all((0..20).map(|_| call()));
+    for refused in calls().await {
+        let refused = refused.unwrap();
+        assert_eq!(refused.status(), 401);
+        assert!(refused.extensions().get::<Unprocessed>().is_none(), "nothing is known of what was done");
+    }
+    for answer in calls().await {
+        assert_eq!(text(answer.unwrap()).await, "Bearer t2");
+    }
+    assert_eq!(grants.given(), 2);
+}
+
+/// Where no token is accepted, it is the caller's rights that are wanting. A fetch takes 1 s and a call 1 ms.
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_all_refused_are_fetched_rarely() {
+    let (grants, revoked) = (Grants::lasting(3_600), Arc::new(Mutex::new(vec!["t1", "t2", "t3"])));
+    let service = grants.service(&revoked);
+    let call = || async {
+        let response = service.clone().oneshot(get("/me")).await.unwrap();
+        (response.status().as_u16(), text(response).await)
+    };
+    let refused = |token: &str| (401, format!("Bearer {token}"));
+    // The first is dropped at once, since it may have been revoked; the second is kept.
+    assert_eq!(call().await, refused("t1"));
+    let calls: Vec<_> = (0..20).map(|_| call()).collect();
+    for answer in futures_util::future::join_all(calls).await {
+        assert_eq!(answer, refused("t2"));
+    }
+    // The last was answered 1 ms after the second token came.
+    tokio::time::advance(Duration::from_millis(29_997)).await;
+    assert_eq!((call().await, grants.given()), (refused("t2"), 2));
+    assert_eq!((call().await, call().await), (refused("t2"), refused("t3")));
+    assert_eq!((call().await, grants.given()), (refused("t3"), 3));
+
+    // One that is accepted lasts, and is dropped like the first when it is not: the call that was refused it is told so.
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert_eq!(call().await, refused("t3"));
+    assert_eq!(call().await, (200, "Bearer t4".to_owned()));
+    tokio::time::advance(Duration::from_secs(30)).await;
+    revoked.lock().unwrap().push("t4");
+    assert_eq!(call().await, refused("t4"));
+    assert_eq!((call().await, grants.given()), ((200, "Bearer t5".to_owned()), 5));
+}
+
+/// A refusal that comes late is of the token it was answered to.
+#[tokio::test(start_paused = true)]
+async fn a_newer_token_outlives_the_refusals_of_an_older() {
+    let grants = Grants::lasting(20);
+    let tokens = grants.tokens();
+    let layer = BearerLayer::new(endpoint(), tokens.clone());
+    let slow = layer.layer(service_fn(async |request: Request<Body>| {
+        let wait = if header(request.headers(), "authorization") == Some("Bearer t1") { 15 } else { 0 };
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let status = if wait == 0 { 200 } else { 401 };
+        Ok::<_, io::Error>(Response::builder().status(status).body(Body::default()).unwrap())
+    }));
+    let late = tokio::spawn(slow.clone().oneshot(get("/me")));
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(slow.clone().oneshot(get("/me")).await.unwrap().status(), 200);
+    assert_eq!(late.await.unwrap().unwrap().status(), 401);
+    assert!(tokens.try_ready().is_some());
     assert_eq!(grants.given(), 2);
 }
 
@@ -209,16 +263,20 @@ async fn a_given_token_is_kept() {
         let got = header(request.headers(), "authorization").unwrap_or("nothing").to_owned();
         Ok::<_, io::Error>(Response::builder().status(401).body(Body::from(got)).unwrap())
     });
-    let service = BearerLayer::new(endpoint(), tokens).layer(inner);
+    let layer = BearerLayer::new(endpoint(), tokens);
+    let service = layer.layer(inner);
+    assert!(layer.check(&get("/me")).unwrap());
     for _ in 0..2 {
         assert_eq!(text(service.clone().oneshot(get("/me")).await.unwrap()).await, "Bearer given.one");
     }
     let mut unsigned = get("/order/cart/1/eco");
     unsigned.extensions_mut().insert(Unsigned);
     for request in [unsigned, get("/auth/time"), get("/order/catalog/public/eco")] {
+        assert!(!layer.check(&request).unwrap());
         assert_eq!(text(service.clone().oneshot(request).await.unwrap()).await, "nothing");
     }
     let foreign = Request::get("https://example.com/1.0/me").body(Body::default()).unwrap();
+    assert_eq!(layer.check(&foreign).unwrap_err().kind(), AuthErrorKind::Foreign);
     let error = service.oneshot(foreign).await.unwrap_err();
     assert_eq!(error.downcast_ref::<AuthError>().unwrap().kind(), AuthErrorKind::Foreign);
 }

@@ -242,7 +242,8 @@ async fn a_body_that_was_looked_into_is_handed_on_frame_by_frame() {
 #[tokio::test(start_paused = true)]
 async fn public_calls_and_unsigned_ones_pass_as_they_are() {
     let api = Api::new(1_000_000);
-    let service = api.signed();
+    let layer = SignLayer::new(endpoint(), keys(), api.clock());
+    let service = layer.layer(api.clone());
     let plain = [
         get("/auth/time"),
         get("/v1/auth/time"),
@@ -257,13 +258,15 @@ async fn public_calls_and_unsigned_ones_pass_as_they_are() {
         Request::get("/relative").extension(Unsigned).body(Body::default()).unwrap(),
     ];
     for (n, request) in plain.into_iter().enumerate() {
-        assert!(!endpoint().authenticates(&request));
+        assert!(!layer.check(&request).unwrap());
         service.clone().oneshot(request).await.unwrap();
         let seen = api.seen();
         assert_eq!(seen.len(), n + 1);
         assert!(seen[n].headers.is_empty(), "{:?}", seen[n]);
     }
-    service.clone().oneshot(post("/auth/credential", "{}")).await.unwrap();
+    let named = post("/auth/credential", "{}");
+    assert!(!layer.check(&named).unwrap());
+    service.clone().oneshot(named).await.unwrap();
     let seen = api.seen().pop().unwrap();
     assert_eq!((seen.headers.len(), header(&seen.headers, "x-ovh-application")), (1, Some(AK)));
     assert!(seen.headers["x-ovh-application"].is_sensitive());
@@ -281,7 +284,7 @@ async fn public_calls_and_unsigned_ones_pass_as_they_are() {
         get("/me/order/catalog/public/eco"),
     ] {
         let url = request.uri().clone();
-        assert!(endpoint().authenticates(&request), "{url}");
+        assert!(layer.check(&request).unwrap(), "{url}");
         let response = service.clone().oneshot(request).await.unwrap();
         let posted_time = url.path().ends_with("/auth/time");
         assert!(posted_time || text(response).await == "signed", "{url}");
@@ -304,7 +307,8 @@ fn kind(error: &BoxError) -> AuthErrorKind {
 #[tokio::test(start_paused = true)]
 async fn nothing_leaves_the_endpoint() {
     let api = Api::new(1_000_000);
-    let service = api.signed();
+    let layer = SignLayer::new(endpoint(), keys(), api.clock());
+    let service = layer.layer(api.clone());
     for url in [
         "https://example.com/1.0/me",
         "http://eu.api.ovh.com/1.0/me",
@@ -322,6 +326,7 @@ async fn nothing_leaves_the_endpoint() {
         "/auth/time",
     ] {
         let request = Request::get(format!("{url}?token=hunter2")).body(Body::default()).unwrap();
+        assert_eq!(layer.check(&request).unwrap_err().kind(), AuthErrorKind::Foreign);
         let error = service.clone().oneshot(request).await.unwrap_err();
         assert_eq!(kind(&error), AuthErrorKind::Foreign);
         let shown = url.replace("user:hunter2@", "");
@@ -340,6 +345,7 @@ async fn nothing_leaves_the_endpoint() {
 async fn what_cant_be_signed_is_refused_before_anything_is_fetched() {
     let api = Api::new(1_000_000);
     let lone = SignLayer::new(endpoint(), ApplicationKeys::new("a", "b").unwrap(), api.clock());
+    assert_eq!(lone.check(&get("/me")).unwrap_err().kind(), AuthErrorKind::NoConsumerKey);
     let error = lone.layer(api.clone()).oneshot(get("/me?x=1")).await.unwrap_err();
     assert_eq!(kind(&error), AuthErrorKind::NoConsumerKey);
     assert_eq!(
@@ -351,7 +357,8 @@ async fn what_cant_be_signed_is_refused_before_anything_is_fetched() {
     let inner = service_fn(|_: Request<BoxBody<Bytes, io::Error>>| async {
         Ok::<_, io::Error>(Response::new(Body::from("sent")))
     });
-    let service = SignLayer::new(endpoint(), keys(), clock.clone()).layer(inner);
+    let layer = SignLayer::new(endpoint(), keys(), clock.clone());
+    let service = layer.layer(inner);
     let streaming = |request: Request<Body>| {
         request.map(|body| {
             let frames = [Ok(Frame::data(Bytes::from(text_of(&body))))];
@@ -360,6 +367,8 @@ async fn what_cant_be_signed_is_refused_before_anything_is_fetched() {
     };
     for fetched in [false, true] {
         assert_eq!(clock.try_now().is_some(), fetched);
+        let refused = layer.check(&streaming(post("/me", "{}"))).unwrap_err();
+        assert_eq!(refused.kind(), AuthErrorKind::StreamingBody);
         let error = service.clone().oneshot(streaming(post("/me", "{}"))).await.unwrap_err();
         assert_eq!(kind(&error), AuthErrorKind::StreamingBody);
         assert_eq!(

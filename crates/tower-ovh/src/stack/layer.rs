@@ -43,6 +43,36 @@ impl<H: Clone, L: Clone> OvhStack<H, L> {
     ///
     /// Over hyper-util's client say [`OvhLayer::over_hyper_util`], and an attempt that ran out of time before it had a
     /// connection is known to be unsent.
+    ///
+    /// # Spawning
+    ///
+    /// Its services and futures are `Send` if the transport is. rustc can't see that of one kind of transport, which tests have: a
+    /// closure whose error is a [`BoxError`]. In an async block that is spawned it fails with "implementation of `From` is not
+    /// general enough" ([rust#110338](https://github.com/rust-lang/rust/issues/110338)); a bound that spares the question there is
+    /// not. An `async fn` in place of the closure, or an error with a type of its own, will do; else box the service, as
+    /// programs do anyway to give it a name:
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use tower::util::BoxCloneSyncService;
+    /// use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
+    /// use tower_ovh::OvhStack;
+    ///
+    /// type Api = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let mock = service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, BoxError>(Response::new(Full::from("1"))) });
+    /// let mut api = Api::new(OvhStack::new().layer().layer(mock));
+    ///
+    /// let request = Request::get("https://eu.api.ovh.com/1.0/auth/time").body(Full::default())?;
+    /// let call = tokio::spawn(async move { api.ready().await?.call(request).await });
+    /// assert_eq!(call.await??.body(), "1");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn layer(&self) -> OvhLayer<Full<Bytes>, H, L> {
         self.layer_for()

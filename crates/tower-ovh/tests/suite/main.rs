@@ -10,5 +10,6 @@ mod knobs;
 mod pacing;
 mod proxy;
 mod signing_http2;
+mod spawned;
 mod stack;
 mod transports;
