@@ -313,8 +313,7 @@ async fn a_body_that_is_too_long_is_not_asked_for_again() {
         match result {
             Ok(response) => assert!(fits && response.body() == "abcdef", "{limit}"),
             Err(error) => {
-                let found = wire_fault::chain(&*error).find_map(|error| error.downcast_ref::<BodyTooLong>());
-                assert_eq!((found.unwrap().limit(), fits), (limit, false));
+                assert_eq!((BodyTooLong::of(&*error).unwrap().limit(), fits), (limit, false));
                 assert_eq!(error.to_string(), format!("the response's body is longer than {limit} bytes"));
             }
         }
