@@ -77,10 +77,9 @@ fn say(text: &str) -> ExitCode {
 
 /// Whether nobody is there any more to read the output.
 fn has_gone(error: &io::Error, terminal: bool) -> bool {
-    // What a terminal whose window was closed answers: EIO, on every Unix.
-    const CLOSED: Option<i32> = if cfg!(unix) { Some(5) } else { None };
-    error.kind() == io::ErrorKind::BrokenPipe
-        || (terminal && error.raw_os_error().is_some() && error.raw_os_error() == CLOSED)
+    // What a terminal whose window was closed answers, on every Unix: EIO.
+    let closed = cfg!(unix) && terminal && error.raw_os_error() == Some(5);
+    closed || error.kind() == io::ErrorKind::BrokenPipe
 }
 
 fn refuse(message: &str) -> ExitCode {

@@ -155,6 +155,14 @@ fn files_are_read_as_the_official_clients_write_them() {
     let config = sources([], &[&file]).load().unwrap();
     assert_eq!(config.credentials(), Some(&Credentials::OAuth2(OAuth2Client::new("i", "s").unwrap())));
 
+    // Nothing in a value stands for anything else, a section may come twice, and a section may have a comment behind it.
+    let file = dir.file(
+        "odd.conf",
+        "[ovh-eu] ; Europe\napplication_key\t=\t%(x)s%%$HOME\\n\n[default]\nendpoint=ovh-eu\n[ovh-eu]\napplication_secret=as",
+    );
+    let config = sources([], &[&file]).load().unwrap();
+    assert_eq!(config.credentials().cloned(), application("%(x)s%%$HOME\\n", "as", None));
+
     // The exact key goes before one in another case.
     let file = dir.file("twice.conf", "[ovh-eu]\nACCESS_TOKEN=b\naccess_token=a\nAccess_Token=c\n");
     let config = sources([], &[&file]).load().unwrap();

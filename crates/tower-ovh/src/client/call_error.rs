@@ -35,7 +35,8 @@ pub enum CallError {
 impl CallError {
     /// A call of this kind has failed.
     pub(super) fn failed(error: BoxError, safety: RetrySafety) -> Self {
-        if let Some(answered) = error.downcast_ref::<BodyTooLong>() {
+        // Found, for the caller's own attempt layer may have wrapped it.
+        if let Some(answered) = BodyTooLong::of(&*error) {
             return match answered.status().is_success() {
                 true => Self::Answer(AnswerError::without_body(answered, safety)),
                 false => Self::Api(ApiError::without_body(answered, safety)),

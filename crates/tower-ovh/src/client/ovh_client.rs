@@ -216,7 +216,7 @@ impl OvhClient {
         &self.limiter
     }
 
-    /// The server's clock, if calls are signed by it.
+    /// The server's clock, if calls are signed by an application's keys.
     #[must_use]
     pub const fn clock(&self) -> Option<&ServerClock> {
         self.clock.as_ref()

@@ -6,7 +6,7 @@ use std::fmt;
 use http::StatusCode;
 use http::response::Parts;
 use ovh_auth::query_id;
-use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase};
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, find};
 
 /// A response's body is longer than [`OvhStack::with_body_limit`](crate::OvhStack::with_body_limit) allows.
 ///
@@ -22,8 +22,17 @@ pub struct BodyTooLong {
 impl BodyTooLong {
     pub(super) fn new(limit: usize, head: &Parts) -> Self {
         let fault = Fault::new(Phase::Body, Delivery::Answered, Cause::Other, Healing::Permanent);
-        let query_id = query_id(&head.headers).map(str::to_owned);
-        Self { limit, status: head.status, query_id, mark: Mark::fault(fault) }
+        let bearing = |mark| {
+            let query_id = query_id(&head.headers).map(str::to_owned);
+            Self { limit, status: head.status, query_id, mark }
+        };
+        bearing(Mark::fault(fault).with_bearer(bearing(Mark::fault(fault))))
+    }
+
+    /// The first in an error's chain of causes, also where a wrapper (an `Arc`, say) hides its type.
+    #[must_use]
+    pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        find(error)
     }
 
     /// The most bytes it may have.

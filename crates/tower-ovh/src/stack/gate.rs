@@ -12,14 +12,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use error_stats::Record;
 use http::{Request, Response};
-use ovh_auth::{AuthError, BearerLayer, ServerClock, SignLayer, SignableBody};
+use ovh_auth::{ServerClock, SignableBody};
 use pin_project_lite::pin_project;
 use rate_limit::{Limiter, RateLimit};
 use tower::BoxError;
 use tower_service::Service;
 use wire_fault::Boxed;
 
-use super::needed::{Fetching, Needed};
+use super::auth::{Auth, Fetching};
 use super::pausing::Pausing;
 use super::permitted::Permitted;
 use super::prepared::Prepared;
@@ -33,43 +33,18 @@ pub(super) type TwicePaced<T> = RateLimit<Permitted<Prepared<Record<T, Boxed>>>,
 pub(crate) struct Gate<T> {
     plain: Paced<T>,
     /// `None`: nothing is authenticated.
-    signed: Option<(Arc<Toll>, TwicePaced<T>)>,
-}
-
-/// Which calls are authenticated, and what they need.
-#[derive(Debug)]
-pub(super) struct Toll {
-    pub(super) by: Authenticator,
-    /// `None`: without a consumer key nothing is signed.
-    pub(super) needed: Option<Needed>,
-}
-
-#[derive(Debug)]
-pub(super) enum Authenticator {
-    Sign(SignLayer),
-    Bearer(BearerLayer),
-}
-
-impl Authenticator {
-    /// Whether it will authenticate the request. What it would refuse is refused here: below, it would have cost permits, a fetch
-    /// perhaps, and be counted as an attempt.
-    fn check<B: SignableBody>(&self, request: &Request<B>) -> Result<bool, AuthError> {
-        match self {
-            Self::Sign(layer) => layer.check(request),
-            Self::Bearer(layer) => layer.check(request),
-        }
-    }
+    signed: Option<(Arc<Auth>, TwicePaced<T>)>,
 }
 
 impl<T> Gate<T> {
-    pub(super) fn new(plain: Paced<T>, signed: Option<(Toll, TwicePaced<T>)>) -> Self {
-        Self { plain, signed: signed.map(|(toll, signed)| (Arc::new(toll), signed)) }
+    pub(super) fn new(plain: Paced<T>, signed: Option<(Arc<Auth>, TwicePaced<T>)>) -> Self {
+        Self { plain, signed }
     }
 
     pub(super) fn clock(&self) -> Option<&ServerClock> {
-        match self.signed.as_ref()?.0.needed.as_ref()? {
-            Needed::Time(clock) => Some(clock),
-            Needed::Token(_) => None,
+        match &*self.signed.as_ref()?.0 {
+            Auth::Sign { clock, .. } => Some(clock),
+            Auth::Bearer { .. } => None,
         }
     }
 }
@@ -91,15 +66,13 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let state = match &mut self.signed {
             None => State::Plain { future: self.plain.call(request) },
-            Some((toll, signed)) => match (toll.by.check(&request), &toll.needed) {
-                (Err(error), _) => State::Refused { error: Some(error.into()) },
-                (Ok(false), _) => State::Plain { future: self.plain.call(request) },
-                (Ok(true), Some(needed)) if needed.there().is_none() => State::Fetching {
-                    fetching: needed.fetch(),
-                    signed: signed.clone(),
-                    request: Some(request),
-                },
-                (Ok(true), _) => State::Signed { future: signed.call(request) },
+            Some((auth, signed)) => match auth.check(&request) {
+                Err(error) => State::Refused { error: Some(error.into()) },
+                Ok(false) => State::Plain { future: self.plain.call(request) },
+                Ok(true) if auth.there().is_none() => {
+                    State::Fetching { fetching: auth.fetch(), signed: signed.clone(), request: Some(request) }
+                }
+                Ok(true) => State::Signed { future: signed.call(request) },
             },
         };
         GateFuture { state }

@@ -20,8 +20,4 @@ impl Identity {
             _ => Err(UnknownCredentials(())),
         }
     }
-
-    pub(super) fn can_sign(&self) -> bool {
-        matches!(self, Self::Application(keys) if keys.has_consumer_key())
-    }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use ovh_auth::{BearerLayer, Endpoint, ServerClock, SignLayer, Tokens};
 use rate_limit::{Limiter, RateLimitLayer};
 use retry_on_tls_eof::NoReconcile;
 use tower::util::Either;
@@ -16,9 +16,8 @@ use tower_service::Service;
 use wire_fault::Boxed;
 
 use super::attempt::{Authenticated, OvhAttempt};
-use super::gate::{Authenticator, Gate, Toll};
-use super::identity::Identity;
-use super::needed::Needed;
+use super::auth::Auth;
+use super::gate::Gate;
 use super::pausing::Pausing;
 use super::permitted::Permitted;
 use super::prepared::Prepared;
@@ -138,25 +137,18 @@ where
             Some((endpoint, identity)) => {
                 // The fetch's body is within the time limit, too: everybody waits for it.
                 let fetch = paced.layer(attempt(open())).map_response(into_body as IntoBody);
-                let (needed, by, authenticated) = match Auth::new(endpoint, identity, fetch) {
-                    Auth::Sign { layer, clock } => (
-                        // Without a consumer key nothing is signed, and no time is needed.
-                        identity.can_sign().then_some(Needed::Time(clock)),
-                        Authenticator::Sign(layer.clone()),
-                        Either::Left(collect.layer(layer.layer(transport))),
-                    ),
-                    Auth::Bearer { layer, tokens } => (
-                        Some(Needed::Token(tokens)),
-                        Authenticator::Bearer(layer.clone()),
-                        Either::Right(Either::Left(collect.layer(layer.layer(transport)))),
-                    ),
+                let auth = Arc::new(Auth::new(endpoint, identity, fetch));
+                let authenticated = match &*auth {
+                    Auth::Sign { layer, .. } => Either::Left(collect.layer(layer.layer(transport))),
+                    Auth::Bearer { layer, .. } => {
+                        Either::Right(Either::Left(collect.layer(layer.layer(transport))))
+                    }
                 };
                 let attempted = attempt(authenticated);
                 let common = (!limiter.same_limiter(signed_limiter)).then(|| limiter.clone());
                 let twice_paced = limit(signed_limiter, Some(limiter.clone()))
-                    .layer(Permitted::new(Prepared::new(attempted.clone(), needed.clone()), common));
-                let toll = Toll { by, needed };
-                Gate::new(paced.layer(attempted), Some((toll, twice_paced)))
+                    .layer(Permitted::new(Prepared::new(attempted.clone(), Arc::clone(&auth)), common));
+                Gate::new(paced.layer(attempted), Some((auth, twice_paced)))
             }
         };
         let clock = gate.clock().cloned();
@@ -169,35 +161,6 @@ type IntoBody = fn(Response<Bytes>) -> Response<Full<Bytes>>;
 
 fn into_body(response: Response<Bytes>) -> Response<Full<Bytes>> {
     response.map(Full::new)
-}
-
-/// By what calls are authenticated.
-enum Auth {
-    Sign { layer: SignLayer, clock: ServerClock },
-    Bearer { layer: BearerLayer, tokens: Tokens },
-}
-
-impl Auth {
-    fn new<S, B>(endpoint: &Endpoint, identity: &Identity, fetch: S) -> Self
-    where
-        S: Service<Request<B>, Response = Response<Full<Bytes>>, Error = BoxError> + Clone + Send + 'static,
-        S::Future: Send,
-        B: Default + From<Bytes> + Send + 'static,
-    {
-        let tokens = match identity {
-            Identity::Application(keys) => {
-                let clock = ServerClock::new::<_, B, _>(endpoint, fetch);
-                let layer = SignLayer::new(endpoint.clone(), keys.clone(), clock.clone());
-                return Self::Sign { layer, clock };
-            }
-            Identity::AccessToken(token) => Tokens::given(token),
-            #[expect(clippy::expect_used, reason = "a `Config` with an OAuth2 client has a token URL")]
-            Identity::OAuth2(client) => {
-                Tokens::fetched::<_, B, _>(endpoint, client, fetch).expect("a token URL")
-            }
-        };
-        Self::Bearer { layer: BearerLayer::new(endpoint.clone(), tokens.clone()), tokens }
-    }
 }
 
 // By hand, because `B` need not be `Clone` or `Debug`.

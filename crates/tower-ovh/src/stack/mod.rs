@@ -1,12 +1,12 @@
 //! The recommended stack of layers, as one.
 
 mod attempt;
+mod auth;
 mod body_too_long;
 mod collect;
 mod gate;
 mod identity;
 mod layer;
-mod needed;
 mod pausing;
 mod permitted;
 mod prepared;

@@ -2,7 +2,7 @@
 //! a permit. Else those that wait for one fetch would all be sent at once when it has come.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use http::Request;
@@ -10,15 +10,14 @@ use ovh_auth::Basis;
 use tower::BoxError;
 use tower_service::Service;
 
-use super::needed::{Fetching, Needed};
+use super::auth::{Auth, Fetching};
 
 /// # Clone
 ///
 /// A clone is never ready.
 pub(crate) struct Prepared<S> {
     inner: S,
-    /// `None`: nothing.
-    needed: Option<Needed>,
+    auth: Arc<Auth>,
     /// Never locked: the mutex makes it `Sync`.
     fetching: Option<Mutex<Fetching>>,
     /// For the next call, once it is ready.
@@ -26,8 +25,8 @@ pub(crate) struct Prepared<S> {
 }
 
 impl<S> Prepared<S> {
-    pub(super) fn new(inner: S, needed: Option<Needed>) -> Self {
-        Self { inner, needed, fetching: None, basis: None }
+    pub(super) fn new(inner: S, auth: Arc<Auth>) -> Self {
+        Self { inner, auth, fetching: None, basis: None }
     }
 }
 
@@ -40,10 +39,9 @@ where
     type Future = S::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let Some(needed) = &self.needed else { return self.inner.poll_ready(cx) };
-        self.basis = needed.there();
+        self.basis = self.auth.there();
         if self.basis.is_none() {
-            let fetching = self.fetching.get_or_insert_with(|| Mutex::new(needed.fetch()));
+            let fetching = self.fetching.get_or_insert_with(|| Mutex::new(self.auth.fetch()));
             let fetching = fetching.get_mut().unwrap_or_else(PoisonError::into_inner);
             match ready!(fetching.as_mut().poll(cx)) {
                 Ok(basis) => self.basis = Some(basis),
@@ -67,7 +65,7 @@ where
 
 impl<S: Clone> Clone for Prepared<S> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.needed.clone())
+        Self::new(self.inner.clone(), Arc::clone(&self.auth))
     }
 }
 
@@ -75,7 +73,7 @@ impl<S: fmt::Debug> fmt::Debug for Prepared<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared")
             .field("inner", &self.inner)
-            .field("needed", &self.needed)
+            .field("auth", &self.auth)
             .finish_non_exhaustive()
     }
 }

@@ -53,7 +53,7 @@ impl<T, H, B> Ovh<T, H, B> {
         Self { inner, clock, body: PhantomData }
     }
 
-    /// The server's clock by which calls are signed, if they are.
+    /// The server's clock, if calls are signed by an application's keys.
     #[must_use]
     pub fn clock(&self) -> Option<&ServerClock> {
         self.clock.as_ref()

@@ -1,19 +1,23 @@
 //! The client against the fake API: in this process, and over the wire.
 
 use crate::common;
-use crate::common::{Body, trusting};
+use std::time::Duration;
+
+use crate::common::{Body, Doing, trusting};
 use bytes::Bytes;
 use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY, ErrorShape, Failure, FakeOvh};
-use flaky_tls::{CutBy, CutPoint, FlakyTls, Scenario, Script};
+use flaky_tls::{BadCertificate, CutBy, CutPoint, FlakyTls, Scenario, Script};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use ovh_auth::{ApplicationKeys, Config, Credentials};
+use rate_limit::{Limiter, Quota};
 use retry_on_tls_eof::RetrySafety;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::{BoxError, service_fn};
-use tower_ovh::{CallError, Connector, OvhClient, OvhStack, Roots};
+use tower_ovh::{CallError, Connector, OvhClient, OvhStack, Proxy, Roots};
+use wire_fault::{Cause, Delivery, Fault, Verdict};
 
 fn config(endpoint: &str) -> Config {
     let keys = ApplicationKeys::new(APPLICATION_KEY, APPLICATION_SECRET).unwrap();
@@ -249,6 +253,63 @@ async fn an_outcome_nobody_can_know_reaches_the_caller_and_a_safe_call_heals() {
     call.retry_safety(RetrySafety::Idempotent).await.unwrap();
     assert_eq!(api.carts().len(), 3);
     assert_eq!(api.tally().bad_signatures, 0);
+}
+
+/// What is cut is never handed on: it is asked for again, or nobody can know.
+#[tokio::test]
+async fn a_body_that_is_cut() {
+    let api = FakeOvh::new();
+    let cut = Scenario::Cut { at: CutPoint::Body, by: CutBy::Fin };
+    // Stock; the time, and an account; a cart.
+    let script = Script::list([cut, Scenario::Healthy, Scenario::Healthy, cut, Scenario::Healthy, cut], cut);
+    let server = FlakyTls::new().with_script(script).serve(api.router()).await.unwrap();
+    let stack = OvhStack::new().with_retry(common::quick_retry());
+    let connector = trusting(&server).with_idle_per_host(0);
+    let ovh = OvhClient::connect(&config(&format!("{}/1.0", server.url())), stack, &connector).unwrap();
+
+    let stock = ovh.get::<Vec<Availability>>("/dedicated/server/datacenter/availabilities");
+    assert!(!stock.query("planCode", "24adv01-v3").await.unwrap().is_empty());
+    let _: Value = ovh.get("/me").await.unwrap();
+    assert_eq!(ovh.stats().snapshot().attempts.failed, 2);
+    let error = ovh.post::<Cart>("/order/cart").json(&json!({ "ovhSubsidiary": "FR" })).await.unwrap_err();
+    assert!(matches!(error, CallError::OutcomeUnknown(_)) && error.may_have_landed(), "{error:?}");
+    assert_eq!(api.carts().len(), 1);
+}
+
+/// Who has the client's error as a `dyn Error` reads the same in it as who asks it.
+#[tokio::test(start_paused = true)]
+async fn what_an_error_tells_is_in_its_chain() {
+    let api = FakeOvh::new();
+    let bad = Script::always(Scenario::Certificate(BadCertificate::UnknownIssuer));
+    let server = FlakyTls::new().with_script(bad).serve(api.router()).await.unwrap();
+    let proxy = common::Proxy::new(Doing::Say("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")).await;
+    let proxied = trusting(&server).with_proxy(Proxy::new(proxy.url()).unwrap());
+    let base = config(&format!("{}/1.0", server.url()));
+    let plain = config(&format!("{}/1.0", server.url().replace("https", "http")));
+    let nobody = Limiter::new(Quota::per_minute(1).unwrap()).with_max_wait(Duration::from_secs(1));
+    nobody.try_acquire().unwrap();
+    let keys = Credentials::Application(ApplicationKeys::new(APPLICATION_KEY, APPLICATION_SECRET).unwrap());
+    let keyless = Config::new("ovh-eu".parse().unwrap(), Some(keys)).unwrap();
+    let refused = |stack: OvhStack| OvhClient::with_stack(&config("ovh-eu"), stack, api.router()).unwrap();
+
+    for (ovh, cause, verdict) in [
+        (OvhClient::connect(&base, OvhStack::new(), &trusting(&server)).unwrap(), Cause::Certificate, None),
+        (OvhClient::connect(&base, OvhStack::new(), &proxied).unwrap(), Cause::Proxy, None),
+        (
+            OvhClient::connect(&plain, OvhStack::new(), &trusting(&server)).unwrap(),
+            Cause::Other,
+            Some(Verdict::RefusedLocally),
+        ),
+        (refused(OvhStack::new().with_limiter(nobody)), Cause::Other, Some(Verdict::RefusedLocally)),
+        (OvhClient::new(&keyless, api.router()).unwrap(), Cause::Other, Some(Verdict::RefusedLocally)),
+    ] {
+        let error = ovh.post::<Value>("/me").await.unwrap_err();
+        let CallError::Failed(failed) = &error else { panic!("{error:?}") };
+        let fault = Fault::of(&**failed);
+        assert_eq!((fault.cause, fault.delivery), (cause, Delivery::NeverSent), "{error}");
+        assert_eq!((error.fault(), Fault::of(&error)), (Some(fault), fault), "{error}");
+        assert_eq!((Verdict::of(&**failed), Verdict::of(&error)), (verdict, verdict), "{error}");
+    }
 }
 
 /// Behind plain HTTP on loopback, as an example would serve it.

@@ -17,7 +17,7 @@ use retry_on_tls_eof::{AttemptTimedOut, Exhausted, MayHaveLanded, OutcomeUnknown
 use tokio::time::Instant;
 use tower::util::MapRequestLayer;
 use tower::{BoxError, Layer, Service, ServiceBuilder, ServiceExt as _, service_fn};
-use tower_ovh::{OvhAttempt, OvhClient, OvhStack};
+use tower_ovh::{BodyTooLong, CallError, OvhAttempt, OvhClient, OvhStack};
 use wire_fault::Fault;
 
 type Log = Arc<Mutex<Vec<(String, Instant, Result<StatusCode, String>)>>>;
@@ -105,6 +105,22 @@ async fn an_attempt_layer_stands_above_the_time_limit_and_below_the_statistics()
     assert_eq!(Exhausted::of(&*error).unwrap().attempts(), 3);
     let attempts = stack.stats().snapshot().attempts;
     assert_eq!((attempts.failed, attempts.faults[0].cause), (3, wire_fault::Cause::ConnectionRefused));
+}
+
+/// An answer too long to be read is one, also where the caller's layer hides what it is: the order has been made.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_layer_that_wraps_errors_hides_no_success() {
+    let config = ovh_auth::Config::new("ovh-eu".parse().unwrap(), None).unwrap();
+    let long =
+        service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from("\"order 7\""))));
+    let wrap = tower::util::MapErrLayer::new(|error: BoxError| -> BoxError {
+        Arc::new(io::Error::other(Arc::new(*error.downcast::<BodyTooLong>().unwrap()))).into()
+    });
+    let stack = OvhStack::new().with_body_limit(3).unwrap().with_attempt_layer(wrap);
+    let ovh = OvhClient::with_stack(&config, stack, long).unwrap();
+    let error = ovh.post::<String>("/order/cart/1/checkout").await.unwrap_err();
+    assert!(matches!(error, CallError::Answer(_)) && error.may_have_landed(), "{error:?}");
+    assert_eq!(ovh.stats().snapshot().attempts.started, 1);
 }
 
 /// A client's, too; several go in as a `ServiceBuilder`.

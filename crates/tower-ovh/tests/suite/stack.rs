@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::common::{BASE, Body, connect_refused, get, ok, post, quick_retry, signed, trusting};
+use crate::common::{BASE, Body, connect_refused, get, oauth2, ok, post, quick_retry, signed, trusting};
 use bytes::Bytes;
 use fake_ovh::{APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY, FakeOvh};
 use flaky_tls::{CutBy, CutPoint, FlakyTls, Scenario, Script};
@@ -229,6 +229,27 @@ async fn oauth2_and_access_tokens() {
     }
 }
 
+/// Where every token is refused, the token endpoint is not asked with each call, and no call is repeated.
+#[tokio::test(start_paused = true)]
+async fn calls_that_are_all_refused_fetch_two_tokens() {
+    let tokens = Arc::new(AtomicU32::new(0));
+    let granted = Arc::clone(&tokens);
+    let api = service_fn(move |request: Request<Body>| {
+        let token = request.uri().path() == "/auth/oauth2/token";
+        let granted = if token { granted.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        let body = format!(r#"{{"access_token":"t{granted}","token_type":"Bearer","expires_in":3599}}"#);
+        let response = Response::builder().status(if token { 200 } else { 401 });
+        std::future::ready(Ok::<_, Infallible>(response.body(Body::from(body)).unwrap()))
+    });
+    let stack = oauth2(OvhStack::new());
+    let ovh = stack.layer().layer(api);
+    for _ in 0..3 {
+        let calls = (0..5).map(|_| status(ovh.clone(), cart()));
+        assert!(futures_util::future::join_all(calls).await.iter().all(|status| *status == 401));
+    }
+    assert_eq!((tokens.load(Ordering::Relaxed), stack.stats().snapshot().attempts.started), (2, 15 + 2));
+}
+
 /// A transport whose bodies are cut the first `cuts` times.
 fn cut_bodies(
     cuts: u32,
@@ -292,8 +313,7 @@ async fn a_body_that_is_too_long_is_not_asked_for_again() {
         match result {
             Ok(response) => assert!(fits && response.body() == "abcdef", "{limit}"),
             Err(error) => {
-                let found = wire_fault::chain(&*error).find_map(|error| error.downcast_ref::<BodyTooLong>());
-                assert_eq!((found.unwrap().limit(), fits), (limit, false));
+                assert_eq!((BodyTooLong::of(&*error).unwrap().limit(), fits), (limit, false));
                 assert_eq!(error.to_string(), format!("the response's body is longer than {limit} bytes"));
             }
         }
