@@ -80,8 +80,8 @@ pub(crate) async fn look(api: Client, call: MayHaveLanded) -> Result<Answer, Box
     }
 }
 
-/// Whether the server has done with the call (it has answered, or ended the connection): see above. The last failure speaks for those before it, because none of
-/// them was followed by a repeat without this proof.
+/// Whether the server has done with the call (it has answered, or ended the connection): see above. The last failure
+/// speaks for those before it, because none of them was followed by a repeat without this proof.
 fn is_settled(fault: Fault) -> bool {
     fault.delivery == Delivery::Answered
         || matches!(fault.cause, Cause::Eof | Cause::CleanClose | Cause::Reset)

@@ -11,8 +11,8 @@
 //! on stdout. At the end every attempt is accounted for: what the client made of it is joined, by client port, with what the
 //! server knows it did to that connection, and the two must agree. Over a real endpoint it goes on until Ctrl-C.
 //!
-//! Where to read on: `stack.rs` has the recommended stack with a layer of this program's own, `watch.rs` the loop that calls them, `join.rs` the
-//! comparison with the server's truth. Flags and exit codes: `--help`.
+//! Where to read on: `stack.rs` has the recommended stack with a layer of this program's own, `watch.rs` the loop that
+//! calls them, `join.rs` the comparison with the server's truth. Flags and exit codes: `--help`.
 
 use std::process::ExitCode;
 

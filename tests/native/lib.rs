@@ -9,7 +9,8 @@ use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod};
 use tower::Layer;
 use wire_fault::{ProxyTunnel, StampLayer, WitnessLayer};
 
-/// Over HTTP/1.1 unless it says otherwise. A body that the end of the connection ends is whole to them, with `close_notify` or without.
+/// Over HTTP/1.1 unless it says otherwise. A body that the end of the connection ends is whole to them, with
+/// `close_notify` or without.
 pub const ALL: &[Client] = &[
     HYPER_TLS,
     HYPER_TLS_WITNESS,

@@ -86,9 +86,9 @@
 //! # Cost
 //!
 //! A success reads the clock twice, which is most of its cost. It takes no lock, but once a second, and allocates
-//! nothing, whoever listens to events down to INFO; the README has figures. Each thread counts in a shard of its own, by plain loads and stores; the 65th
-//! thread and those after it share one, by atomic additions. A failure also takes short locks that nobody holds across
-//! a hook or an await.
+//! nothing, whoever listens to events down to INFO; the README has figures. Each thread counts in a shard of its own, by
+//! plain loads and stores; the 65th thread and those after it share one, by atomic additions. A failure also takes short
+//! locks that nobody holds across a hook or an await.
 //!
 //! What allocates: a thread's first call (its shard); a new host or label; a new call's `CallId`, a request extension,
 //! given where the handle has made a layer of attempts or somebody listens to the DEBUG events; an alarm. Where somebody
@@ -98,17 +98,17 @@
 //! # Memory
 //!
 //! A handle takes some 91 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
-//! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 4,096 and as many that are being told, take up to 2.5 MiB more. Hosts and labels
-//! are told apart up to [32 of each](Groups); a snapshot is plain data of some 60 KiB.
+//! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 4,096 and as many that are being told, take up to
+//! 2.5 MiB more. Hosts and labels are told apart up to [32 of each](Groups); a snapshot is plain data of some 60 KiB.
 //!
 //! # Events
 //!
 //! All have the target `error_stats`. A failed call is an ERROR, once, and so is one that a panic ended; an alarm is an
-//! ERROR when raised and an INFO when cleared, by the call that
-//! crossed (of two calls that cross at the same moment the events may come in either order; hooks hear them in order); a hook, a wall clock or a recorder that panics is an ERROR. Attempts and everything else are
-//! DEBUG. Events carry the method, the path, the [`CallId`](wire_fault::CallId), the status or the fault, and the
-//! server's id of a failed query; never the URI's query, other headers, the body or the error's own text (which may
-//! quote the URL).
+//! ERROR when raised and an INFO when cleared, by the call that crossed (of two calls that cross at the same moment the
+//! events may come in either order; hooks hear them in order); a hook, a wall clock or a recorder that panics is an
+//! ERROR. Attempts and everything else are DEBUG. Events carry the method, the path, the [`CallId`](wire_fault::CallId),
+//! the status or the fault, and the server's id of a failed query; never the URI's query, other headers, the body or the
+//! error's own text (which may quote the URL).
 //!
 //! # Metrics
 //!

@@ -1,4 +1,3 @@
-#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 //! A loopback TLS server that cuts connections where it is told to, and counts what it received.
 //!
 //! [`FlakyTls`] holds the settings and starts the server; [`Running`] is its handle. A [`Script`] gives each connection a
@@ -42,6 +41,12 @@
 //!
 //! Nothing grows without bound: bodies and records have limits ([`FlakyTls::with_body_limit`],
 //! [`FlakyTls::with_record_limit`]), and connections are bounded by the process's file descriptors.
+//!
+//! # Features
+//!
+//! - `cli` (default): the `flaky-tls` binary. The library needs none of it.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod accept;
 mod authority;

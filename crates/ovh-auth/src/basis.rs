@@ -9,12 +9,12 @@ use crate::oauth2::Token;
 /// What a call is authenticated by: the server's time, or a token. A request extension.
 ///
 /// A layer above a rate limit waits for it ([`ServerClock::ready`](crate::ServerClock::ready),
-/// [`Tokens::ready`](crate::Tokens::ready)) and puts it into the request that is released; then
-/// [`Sign`](crate::Sign) or [`Bearer`](crate::Bearer) uses it, and such a call waits for nothing below the limit. Without it they look
-/// up their own, and fetch it if need be: a call that waits there has been released already, and the time of its attempt runs.
+/// [`Tokens::ready`](crate::Tokens::ready)) and puts it into the request that is released; then [`Sign`](crate::Sign) or
+/// [`Bearer`](crate::Bearer) uses it, and such a call waits for nothing below the limit. Without it they look up their
+/// own, and fetch it if need be: a call that waits there has been released already, and the time of its attempt runs.
 ///
-/// It is a time to reckon from, not a timestamp, so a request that is held back is signed by the time at which it is let go. A token
-/// that has ended by then is not used, nor is one where a time is needed.
+/// It is a time to reckon from, not a timestamp, so a request that is held back is signed by the time at which it is let
+/// go. A token that has ended by then is not used, nor is one where a time is needed.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -18,9 +18,9 @@ use crate::known::{MAX_LEN, TABLE};
 /// | `kimsufi-eu`, `kimsufi-ca` | `https://eu.api.kimsufi.com/1.0`, `https://ca.api.kimsufi.com/1.0` |
 /// | `soyoustart-eu`, `soyoustart-ca` | `https://eu.api.soyoustart.com/1.0`, `https://ca.api.soyoustart.com/1.0` |
 ///
-/// The table is that of the official clients (python-ovh, go-ovh). Whatever has a `/` is taken as a base URL. What is signed is the URL
-/// as it is sent, so a base that clients would write anew is refused: a host with capitals, its scheme's own port, a port that begins
-/// with a zero.
+/// The table is that of the official clients (python-ovh, go-ovh). Whatever has a `/` is taken as a base URL. What is
+/// signed is the URL as it is sent, so a base that clients would write anew is refused: a host with capitals, its
+/// scheme's own port, a port that begins with a zero.
 ///
 /// ```
 /// use ovh_auth::Endpoint;

@@ -17,6 +17,13 @@
 //! - `redis` (off): fleets.
 //! - `redis-tls` (off): fleets over TLS, by rustls with ring.
 //!
+//! # Events
+//!
+//! A hook that panics is an ERROR, a fleet's Redis that goes away a WARN; refusals, pauses and changes of quotas are DEBUG.
+//! Targets begin with `rate_limit`.
+//!
+//! # Example
+//!
 //! ```
 //! use std::time::Duration;
 //!

@@ -86,8 +86,9 @@ impl<M, H> RetryOnTlsEofLayer<M, H> {
         self.set(|settings| settings.never = Some(Arc::new(rule)))
     }
 
-    /// Declares that a server which answers with this status has not acted on the request, so that even a POST is repeated
-    /// after it, all of the answer having come or only its head: 421, 425, 429 or 503. Not [`RetrySafety::Never`](crate::RetrySafety::Never), which nothing lifts.
+    /// Declares that a server which answers with this status has not acted on the request, so that even a POST is
+    /// repeated after it, all of the answer having come or only its head: 421, 425, 429 or 503. Not
+    /// [`RetrySafety::Never`](crate::RetrySafety::Never), which nothing lifts.
     ///
     /// Whether OVHcloud's API keeps to that with a 429 is unverified.
     ///

@@ -62,6 +62,13 @@
 //! hyper-util repeats requests on its own that a reused connection handed back unwritten
 //! (`Builder::retry_canceled_requests`, on by default): harmless, but nobody counts them. reqwest repeats protocol
 //! refusals, twice, without a wait.
+//!
+//! # Events
+//!
+//! Each repeat is a WARN, with the call's id, the method, the path, the attempt, the wait, and the fault or the status. Each call
+//! is a span of level INFO, `call`, with the same fields. A reconcile hook that fails or is late is a WARN, a hook that panics an
+//! ERROR, and a repeat that the budget does not pay for is DEBUG. The URI's query, headers and bodies are in none of them.
+//! Targets begin with `retry_on_tls_eof`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

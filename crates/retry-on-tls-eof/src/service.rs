@@ -38,8 +38,9 @@ use crate::settings::Settings;
 /// - [`OutcomeUnknown`](crate::OutcomeUnknown) if the call may have landed;
 /// - [`Exhausted`](crate::Exhausted) if it could have been repeated, but the limits were used up, or if its deadline passed;
 /// - [`DeadlinePassed`](crate::DeadlinePassed) if it passed before the call began: nothing was sent;
-/// - else the error of the service below, untouched. One from its `poll_ready` between two attempts ends the call, attempts
-///   left or not: by tower's contract such a service is to be discarded. After a last answer of the kinds above, that answer is handed on.
+/// - else the error of the service below, untouched. One from its `poll_ready` between two attempts ends the call,
+///   attempts left or not: by tower's contract such a service is to be discarded. After a last answer of the kinds above,
+///   that answer is handed on.
 ///
 /// # Cancellation
 ///

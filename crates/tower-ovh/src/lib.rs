@@ -1,10 +1,9 @@
-#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 //! Calls to the OVHcloud API, safe, paced and observable.
 //!
 //! - [`OvhClient`]: paths in, types out; [`Call`], [`CallError`], [`ApiError`], [`AnswerError`].
 //! - [`OvhStack`]: the recommended stack of layers, for any transport.
 //! - [`Connector`]: connections for hyper-util's client; [`Roots`], [`Proxy`].
-//! - [`ReqwestTransport`], with feature `reqwest`.
+//! - `ReqwestTransport` (feature `reqwest`): a `reqwest::Client` as a transport.
 //!
 //! What the layers do is told by their own crates: `retry-on-tls-eof`, `jittered-backoff`, `rate-limit-layer`, `error-stats`,
 //! `ovh-auth`.
@@ -26,6 +25,24 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! Both are off by default, and change nothing until they are used.
+//!
+//! - `http2`: `Connector::with_http2`.
+//! - `reqwest`: `ReqwestTransport`. Which TLS it speaks is for the caller's own features of reqwest to say.
+//!
+//! # Events
+//!
+//! Those of the layers, under their crates' names. Of this crate's own, a hook that panics is an ERROR, and what is read of the
+//! platform's certificates is DEBUG. Targets begin with `tower_ovh`.
+//!
+//! # Unverified
+//!
+//! Nothing of this was run against OVHcloud's own servers; the tests run against a fake of them.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod client;
 mod connector;

@@ -12,8 +12,8 @@ pub(crate) fn read(_: &(dyn Error + 'static), _: &mut Reading) -> bool {
 
 /// Reads an error that tower 0.5.3 makes in place of a call to the service below. Answers whether it was one.
 ///
-/// `LoadShed` refuses a call since that service was not ready: load passes. `Buffer`'s service broke before it was this call's turn:
-/// the next ones fail in the same way, for ever.
+/// `LoadShed` refuses a call since that service was not ready: load passes. `Buffer`'s service broke before it was this
+/// call's turn: the next ones fail in the same way, for ever.
 #[cfg(feature = "tower")]
 pub(crate) fn read(error: &(dyn Error + 'static), reading: &mut Reading) -> bool {
     use crate::fault::Healing;

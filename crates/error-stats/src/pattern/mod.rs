@@ -50,9 +50,9 @@ pub struct Finding {
 
 /// What may hold of the failures.
 ///
-/// The figures are of the last six hours where nothing else is said, and of calls that have ended: those under way are not
-/// among them, nor are cancelled ones. A service that fails before it takes a call counts as a call that failed. An attempt that was dropped while its call went on, by a time limit between the two
-/// layers say, is taken for failed.
+/// The figures are of the last six hours where nothing else is said, and of calls that have ended: those under way are
+/// not among them, nor are cancelled ones. A service that fails before it takes a call counts as a call that failed. An
+/// attempt that was dropped while its call went on, by a time limit between the two layers say, is taken for failed.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -31,8 +31,8 @@ impl BearerLayer {
         Self { holder: Arc::new(Holder { endpoint, tokens }) }
     }
 
-    /// Whether a request would be given a token (`true`) or pass as it is (`false`), for layers above: what is refused here need not wait
-    /// for a rate limit, nor have anything fetched for it.
+    /// Whether a request would be given a token (`true`) or pass as it is (`false`), for layers above: what is refused
+    /// here need not wait for a rate limit, nor have anything fetched for it.
     ///
     /// # Errors
     ///

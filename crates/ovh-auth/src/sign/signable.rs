@@ -15,8 +15,8 @@ use http_body_util::{Either, Empty, Full};
 /// - The answer MUST be exactly the bytes that will be sent, to the last; the server computes the same hash.
 /// - `None` MUST be the answer if they are not known: a stream. Such a request is refused with
 ///   [`AuthErrorKind::StreamingBody`](crate::AuthErrorKind::StreamingBody), unless it need not be signed.
-/// - It is called for each signed attempt, once by [`SignLayer::check`](crate::SignLayer::check) too, and SHOULD be cheap: share bytes, don't copy them. ([`Bytes`] are
-///   shared; `String` and `Vec<u8>` are copied.)
+/// - It is called for each signed attempt, once by [`SignLayer::check`](crate::SignLayer::check) too, and SHOULD be
+///   cheap: share bytes, don't copy them. ([`Bytes`] are shared; `String` and `Vec<u8>` are copied.)
 ///
 /// # For your own body
 ///

@@ -45,10 +45,11 @@ impl Note {
     /// somebody who had taken the extensions off it would have lost the note before, and somebody who had taken the request
     /// elsewhere (a spawned task) would hold the note still.
     ///
-    /// Afterwards (the connection is busy elsewhere, or has ended just then, hyper#4122) its [`Witness`] must show that nothing was ever written to it, and forbid that anything is.
-    /// A connection that was used before has been written to, and so has one of HTTP/2, which begins with a preface: these
-    /// prove nothing, whatever else they carry. And the request must lie in the connection's queue with the only copy of
-    /// its extensions: another copy is somebody's who may have sent it before, over another connection.
+    /// Afterwards (the connection is busy elsewhere, or has ended just then, hyper#4122) its [`Witness`] must show that
+    /// nothing was ever written to it, and forbid that anything is. A connection that was used before has been written
+    /// to, and so has one of HTTP/2, which begins with a preface: these prove nothing, whatever else they carry. And the
+    /// request must lie in the connection's queue with the only copy of its extensions: another copy is somebody's who
+    /// may have sent it before, over another connection.
     ///
     /// A connection over which time ran out gets no further request: it may have stalled, and one of HTTP/2 would be handed
     /// to the very repeat. Calls that it carries beside this one go on.

@@ -16,8 +16,8 @@ use crate::stack::BodyTooLong;
 /// The API answered with success, and the body is not the type that was asked for, or longer than the stack reads
 /// ([`BodyTooLong`](crate::BodyTooLong)). By its status the call has been carried out.
 ///
-/// Nothing of the body is quoted, since it may hold a key: the text has the line and the column, and what is wrong where that can be
-/// told by the type alone, such as the name of a field that is missing.
+/// Nothing of the body is quoted, since it may hold a key: the text has the line and the column, and what is wrong where
+/// that can be told by the type alone, such as the name of a field that is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerError {
     status: StatusCode,
@@ -70,8 +70,9 @@ impl AnswerError {
     }
 }
 
-/// What is wrong, in words of which none is the body's: those of an error of the type itself (`Error::custom`, or a field that is not
-/// known) may be, so nothing passes but what serde_json says of the syntax, kinds of values, and a missing field's name.
+/// What is wrong, in words of which none is the body's: those of an error of the type itself (`Error::custom`, or a field
+/// that is not known) may be, so nothing passes but what serde_json says of the syntax, kinds of values, and a missing
+/// field's name.
 fn reason(error: &serde_json::Error) -> String {
     if !error.is_data() {
         return error.to_string();

@@ -16,8 +16,9 @@ use crate::stack::BodyTooLong;
 
 /// The API answered with an error's status: 4xx or 5xx (or, as it follows no redirects, 3xx).
 ///
-/// OVHcloud writes errors in two shapes, `{"errorCode", "httpCode", "message"}` and `{"class", "message"}`, and its gateways in
-/// HTML; what a shape does not have is `None`. A field that is there and is no text, such as a number for a code, is given as its JSON.
+/// OVHcloud writes errors in two shapes, `{"errorCode", "httpCode", "message"}` and `{"class", "message"}`, and its
+/// gateways in HTML; what a shape does not have is `None`. A field that is there and is no text, such as a number for a
+/// code, is given as its JSON.
 ///
 /// `Display` escapes control characters of the server's texts; the getters give them as they came.
 ///

@@ -33,8 +33,8 @@ impl InvalidProxy {
     }
 }
 
-/// A proxy's URL, less its credentials. Where it can't be told what they are, all up to the last `@` is left out; and where there is
-/// none, what stands in the place of a port and is no number may be a password.
+/// A proxy's URL, less its credentials. Where it can't be told what they are, all up to the last `@` is left out; and
+/// where there is none, what stands in the place of a port and is no number may be a password.
 pub(super) fn without_credentials(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => (Some(scheme), rest),

@@ -8,8 +8,8 @@ use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 /// Whom a proxy is for: everybody but those that the rules except.
 ///
-/// hyper-util's matcher compares names, addresses and networks. What it has no notion of is done here: ports, blanks between rules, and
-/// a star that means addresses, too.
+/// hyper-util's matcher compares names, addresses and networks. What it has no notion of is done here: ports, blanks
+/// between rules, and a star that means addresses, too.
 pub(super) struct Exceptions {
     everywhere: Matcher,
     /// The rules that name a port.

@@ -54,8 +54,8 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// If it is no such URL. One in whose password a `#`, `/`, `?`, `@` or `%` is not percent-encoded is refused, too: by a URL's rules
-    /// the proxy would be another host.
+    /// If it is no such URL. One in whose password a `#`, `/`, `?`, `@` or `%` is not percent-encoded is refused, too: by
+    /// a URL's rules the proxy would be another host.
     ///
     /// ```
     /// let error = tower_ovh::Proxy::new("http://user:12#34@proxy.example:3128").unwrap_err();

@@ -1,7 +1,8 @@
 //! A proxy's URL, read to the letter.
 //!
-//! Of `http://user:1234#x@proxy` a URL's rules make the host `user`, the port 1234 and a fragment, and a program that went there would
-//! hand a piece of a password to a name server. So what is special must be percent-encoded, and the rest is an error.
+//! Of `http://user:1234#x@proxy` a URL's rules make the host `user`, the port 1234 and a fragment, and a program that
+//! went there would hand a piece of a password to a name server. So what is special must be percent-encoded, and the rest
+//! is an error.
 
 use http::uri::Authority;
 

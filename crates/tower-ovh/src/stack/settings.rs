@@ -32,8 +32,8 @@ use crate::setup_error::UnknownCredentials;
 ///  your transport           any Service<http::Request<_>>
 /// ```
 ///
-/// The fetch of the server's time, and that of a token, go through the limiter, the attempts' statistics, your attempt layer and the
-/// time limit like everything else that is sent.
+/// The fetch of the server's time, and that of a token, go through the limiter, the attempts' statistics, your attempt
+/// layer and the time limit like everything else that is sent.
 ///
 /// | | [`new`](Self::new) | [`watcher`](Self::watcher) | [`buyer`](Self::buyer) |
 /// |---|---|---|---|
@@ -182,8 +182,9 @@ impl<H, L> OvhStack<H, L> {
     /// It is put around an [`OvhAttempt`](crate::OvhAttempt). Its services answer `Response<Bytes>` or a
     /// [`BoxError`](tower::BoxError), and are `Clone`; [`OvhStack::layer`] asks for that. Several go in as a
     /// [`ServiceBuilder`](tower::ServiceBuilder). It must not send a request in any way but through the service it is put
-    /// around, or the time limit's proof that nothing was sent would be none. Nor may one attempt wait for another, as with a
-    /// `GlobalConcurrencyLimitLayer`: a call whose token ends while it is held back there keeps its place while the next is fetched.
+    /// around, or the time limit's proof that nothing was sent would be none. Nor may one attempt wait for another, as
+    /// with a `GlobalConcurrencyLimitLayer`: a call whose token ends while it is held back there keeps its place while
+    /// the next is fetched.
     ///
     /// ```
     /// use bytes::Bytes;

@@ -228,8 +228,8 @@ async fn no_burst_behind_a_clock_that_has_jumped() {
     }
 }
 
-/// The token, or the time, does not come: by the end of their time the calls that waited for it have provably not been sent, whatever
-/// is below.
+/// The token, or the time, does not come: by the end of their time the calls that waited for it have provably not been
+/// sent, whatever is below.
 #[tokio::test(start_paused = true)]
 async fn a_post_that_waits_for_a_fetch_was_never_sent() {
     for (stack, path, number) in [

@@ -54,8 +54,8 @@ where
     }
 }
 
-/// Signed calls that wait in the common queue for half a minute still count from when they are sent, and the unsigned ones that make
-/// them wait never count as theirs.
+/// Signed calls that wait in the common queue for half a minute still count from when they are sent, and the unsigned
+/// ones that make them wait never count as theirs.
 #[tokio::test(start_paused = true)]
 async fn both_quotas_hold_on_the_wire_whatever_queues_before_either() {
     let api = FakeOvh::new();
