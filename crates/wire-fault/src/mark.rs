@@ -216,12 +216,6 @@ impl Mark {
     pub(crate) fn bearer<T: Error + 'static>(&self) -> Option<&T> {
         self.bearer.as_ref()?.0.downcast_ref()
     }
-
-    /// The error that the statement is about.
-    #[must_use]
-    pub fn into_source(self) -> Option<BoxError> {
-        self.source
-    }
 }
 
 impl fmt::Display for Mark {
