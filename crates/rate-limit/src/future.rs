@@ -3,14 +3,16 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::error::{BoxError, RateLimited};
+use crate::error::BoxError;
 use crate::listen::{Deaf, Listen};
 use crate::rooms::Room;
+use crate::shared::Shared;
 use crate::told::Told;
 use crate::waiter::Waiter;
 
@@ -27,10 +29,7 @@ pin_project! {
     {
         #[pin]
         state: State<S, Req, S::Future>,
-        // Kept until the response is there, for that may pause its limiter. None, if there is no limiter for the call.
-        waiter: Option<Waiter>,
         listen: L,
-        told: Told,
     }
 }
 
@@ -39,29 +38,34 @@ pin_project! {
     enum State<S, Req, F> {
         // `unready`: its turn had come, but the inner service was not ready. It waits for that one now. `room`: what
         // it waits in, if there is only so much.
-        Waiting { room: Option<Room>, inner: S, request: Option<Req>, unready: bool },
-        Released { #[pin] response: F },
-        Refused { refused: Option<BoxError> },
-        Failed,
+        Waiting { waiter: Waiter, room: Option<Room>, inner: S, request: Option<Req>, unready: bool, told: Told },
+        // `limiter`: what the response may pause, if anybody listens.
+        Released { #[pin] response: F, limiter: Option<Arc<Shared>> },
+        // Nothing: it was told so.
+        Failed { error: Option<BoxError> },
     }
 }
 
 impl<S: Service<Req>, Req, L> ResponseFuture<S, Req, L> {
-    pub(crate) fn new(
-        inner: S,
-        request: Req,
+    pub(crate) fn waiting(
         waiter: Waiter,
         room: Option<Room>,
+        inner: S,
+        request: Req,
         listen: L,
         told: Told,
     ) -> Self {
-        let state = State::Waiting { room, inner, request: Some(request), unready: false };
-        Self { state, waiter: Some(waiter), listen, told }
+        let state = State::Waiting { waiter, room, inner, request: Some(request), unready: false, told };
+        Self { state, listen }
     }
 
-    pub(crate) fn refused(refused: RateLimited, listen: L) -> Self {
-        let state = State::Refused { refused: Some(refused.into()) };
-        Self { state, waiter: None, listen, told: Told::default() }
+    #[inline]
+    pub(crate) fn released(response: S::Future, limiter: Option<Arc<Shared>>, listen: L) -> Self {
+        Self { state: State::Released { response, limiter }, listen }
+    }
+
+    pub(crate) fn failed(error: BoxError, listen: L) -> Self {
+        Self { state: State::Failed { error: Some(error) }, listen }
     }
 }
 
@@ -73,33 +77,37 @@ where
 {
     type Output = Result<S::Response, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut state = this.state;
         loop {
-            match (state.as_mut().project(), &mut *this.waiter) {
-                (StateProj::Waiting { inner, request, unready, .. }, Some(waiter)) => {
-                    match ready!(poll_release(waiter, inner, request, unready, this.told, cx)) {
-                        Ok(response) => state.set(State::Released { response }),
+            match state.as_mut().project() {
+                StateProj::Released { response, limiter } => {
+                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    if let (true, Some(limiter)) = (L::LISTENS, limiter) {
+                        if let Some(asked) = this.listen.heard(&response) {
+                            limiter.pause(asked, this.listen.most());
+                        }
+                    }
+                    return Poll::Ready(Ok(response));
+                }
+                StateProj::Waiting { waiter, inner, request, unready, told, .. } => {
+                    match ready!(poll_release(waiter, inner, request, unready, told, cx)) {
+                        Ok(response) => {
+                            let limiter = Some(Arc::clone(waiter.shared()));
+                            state.set(State::Released { response, limiter });
+                        }
                         Err(error) => {
-                            *this.waiter = None;
-                            state.set(State::Failed);
+                            state.set(State::Failed { error: None });
                             return Poll::Ready(Err(error));
                         }
                     }
                 }
-                (StateProj::Released { response }, waiter) => {
-                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    if let (Some(asked), Some(waiter)) = (this.listen.heard(&response), waiter) {
-                        waiter.shared().pause(asked, this.listen.most());
-                    }
-                    return Poll::Ready(Ok(response));
+                StateProj::Failed { error } => {
+                    let Some(error) = error.take() else { broken("it had failed") };
+                    return Poll::Ready(Err(error));
                 }
-                (StateProj::Refused { refused }, _) => {
-                    let Some(refused) = refused.take() else { broken("it had failed") };
-                    return Poll::Ready(Err(refused));
-                }
-                (StateProj::Waiting { .. } | StateProj::Failed, _) => broken("it had failed"),
             }
         }
     }

@@ -51,6 +51,7 @@ mod error;
 mod future;
 mod gate;
 mod keyed;
+mod lane;
 mod layer;
 mod limiter;
 mod line;

@@ -1,10 +1,11 @@
 //! The service.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tower_service::Service;
 
-use crate::assign::{Assign, Assigned};
+use crate::assign::Assign;
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::limiter::Limiter;
@@ -102,26 +103,39 @@ where
         }
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let room = self.rooms.as_mut().and_then(Rooms::take);
-        match self.assign.assign(&request) {
-            Ok(Assigned { mut limiter, cost }) => {
-                if room.is_some() {
-                    // Who has a room need not ask whether there is one.
-                    limiter.forget_max_queue();
+        let assigned = match self.assign.assign(&request) {
+            Ok(assigned) => assigned,
+            Err(refused) => return ResponseFuture::failed(refused.into(), self.listen.clone()),
+        };
+        let (limiter, cost) = (assigned.limiter(), assigned.cost());
+        if limiter.seems_free(cost) {
+            match self.inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(())) => {
+                    if limiter.take_free(cost).is_some() {
+                        let response = self.inner.call(request);
+                        self.told.tell(|| Duration::ZERO);
+                        let kept = assigned.kept(L::LISTENS);
+                        return ResponseFuture::released(response, kept, self.listen.clone());
+                    }
                 }
-                let waiter = limiter.into_waiter(cost);
-                // `self.inner` is never made ready, so its clone misses nothing.
-                ResponseFuture::new(
-                    self.inner.clone(),
-                    request,
-                    waiter,
-                    room,
-                    self.listen.clone(),
-                    self.told.clone(),
-                )
+                Poll::Ready(Err(error)) => {
+                    self.inner = self.inner.clone();
+                    return ResponseFuture::failed(error.into(), self.listen.clone());
+                }
+                Poll::Pending => {}
             }
-            Err(refused) => ResponseFuture::refused(refused, self.listen.clone()),
+            // It is not to keep a readiness, or a place in a queue for it, that nobody uses.
+            self.inner = self.inner.clone();
         }
+        let mut limiter = assigned.into_limiter();
+        if room.is_some() {
+            // Who has a room need not ask whether there is one.
+            limiter.forget_max_queue();
+        }
+        let (waiter, inner) = (limiter.into_waiter(cost), self.inner.clone());
+        ResponseFuture::waiting(waiter, room, inner, request, self.listen.clone(), self.told.clone())
     }
 }

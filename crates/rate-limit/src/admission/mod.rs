@@ -155,6 +155,7 @@ impl Admission {
     pub(crate) fn known(&mut self, now: Instant) -> u64 {
         match self {
             Self::Window(window) => window.free(now),
+            Self::Other(other) if other.foresees() => other.free(now),
             Self::Other(_) => 0,
         }
     }

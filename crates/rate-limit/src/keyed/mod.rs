@@ -93,7 +93,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         if keys == 0 || each.checked_mul(keys).is_none_or(|needed| needed > bytes) {
             return Err(InvalidKeys::new(keys, each, bytes));
         }
-        let make = Box::new(|_: &K, quotas: &Quotas| Shared::new(quotas.clone()));
+        let make = Box::new(|_: &K, quotas: &Quotas| Shared::small(quotas.clone()));
         Ok(Self { store: Arc::new(Store::new(quotas, keys, make)), bounds: Bounds::default() })
     }
 

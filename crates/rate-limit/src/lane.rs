@@ -1,0 +1,213 @@
+//! The lane: permits that are taken without the lock, while nobody waits.
+//!
+//! Whoever leaves the lock and knows of free permits *opens* the lane: it puts as many into slots. A newcomer takes the
+//! first that is left by one exchange, which writes the instant into the slot. Whoever has the lock next *closes* the lane
+//! first, and records what was taken of it. So while the lock is held the lane is closed, and all that is done under the lock
+//! need not know of it.
+//!
+//! # What makes it safe
+//!
+//! A slot holds `FREE` with the number of its opening, or the instant at which it was taken (its highest bit is 0), or
+//! `CLOSED`. The head holds the number of the opening, and from which slot on to look.
+//!
+//! - *No permit is had twice.* It is had by whoever changes its slot from `FREE` to an instant. An opening's number is never used
+//!   again, so no exchange that was prepared in an earlier opening succeeds in a later one.
+//! - *None is had while the lane is closed.* Takers go from slot to slot, and past one only if it is taken: the head never names
+//!   a slot behind one that is not, for it is moved by whoever has taken the one before. So those taken are
+//!   always the first ones. The lane is closed by changing the first that is not from `FREE` to `CLOSED`, and nobody gets past that:
+//!   if it is opened later, in another opening, whoever reads that it was taken then knows what was written by that opening.
+//! - *None is lost.* Whoever closes the lane reads all that are taken, before anybody opens it anew.
+//! - *Instants only go forward*, from the lane's opening on, if the clock does: a taker reads the clock when it knows
+//!   of the opening and that the slots before its own were taken.
+//!
+//! A head that is written late, after the lane was closed, names an opening that is over: who believes it finds no such slot, and
+//! goes for the lock.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// How many permits a lane has at most: 512 bytes of slots.
+const SLOTS: usize = 64;
+
+/// How many it is opened with for a newcomer who found it closed.
+const FEW: usize = 4;
+
+/// In a slot, or a head: not an instant, or not closed.
+const FREE: u64 = 1 << 63;
+const CLOSED: u64 = u64::MAX;
+
+/// The part of a head that tells the slot; the rest is what a free slot holds.
+const CURSOR: u64 = 0xff;
+
+/// In a head: closed, and why.
+const ASK: u64 = 0;
+const SPENT: u64 = 1;
+const CROWDED: u64 = 2;
+
+#[derive(Debug)]
+pub(crate) struct Lane {
+    head: AtomicU64,
+    slots: Box<[AtomicU64]>,
+    /// What instants are counted from.
+    epoch: Instant,
+}
+
+/// What only the holder of the lock knows of the lane.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    /// What a free slot held since the last opening.
+    free: u64,
+    open: bool,
+    /// How many permits it is to be opened with, if there are as many: twice what was taken the last time.
+    room: usize,
+}
+
+/// How a newcomer will fare, as far as can be told without the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// Permits are known to be free, or were when somebody last looked.
+    Free,
+    /// None was left when one was last taken.
+    Spent,
+    /// Others wait.
+    Crowded,
+}
+
+impl Lane {
+    pub(crate) fn new(epoch: Instant) -> Self {
+        Self::with_slots(SLOTS, epoch)
+    }
+
+    /// One that never opens, and takes no memory.
+    pub(crate) fn none(epoch: Instant) -> Self {
+        Self::with_slots(0, epoch)
+    }
+
+    fn with_slots(slots: usize, epoch: Instant) -> Self {
+        let slots = (0..slots).map(|_| AtomicU64::new(CLOSED)).collect();
+        Self { head: AtomicU64::new(ASK), slots, epoch }
+    }
+
+    /// Whether it never opens.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn outlook(&self) -> Outlook {
+        match self.head.load(Ordering::Relaxed) {
+            SPENT => Outlook::Spent,
+            CROWDED => Outlook::Crowded,
+            _ => Outlook::Free,
+        }
+    }
+
+    /// Takes a permit, at this instant.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<Instant> {
+        let head = self.head.load(Ordering::Acquire);
+        if head & FREE == 0 {
+            return None;
+        }
+        let free = head & !CURSOR;
+        let mut at = head & CURSOR;
+        loop {
+            let slot = self.slots.get(at as usize)?;
+            let now = Instant::now();
+            match slot.compare_exchange(free, self.stamp(now)?, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {
+                    // If another has moved it meanwhile, it is further on already, mostly.
+                    if self.head.load(Ordering::Relaxed) == head {
+                        self.head.store(free | (at + 1), Ordering::Release);
+                    }
+                    return Some(now);
+                }
+                Err(other) if other & FREE == 0 => at += 1,
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// An instant, as a slot holds it: for 292 years.
+    #[inline]
+    fn stamp(&self, now: Instant) -> Option<u64> {
+        let nanos = now.checked_duration_since(self.epoch)?.as_nanos();
+        u64::try_from(nanos).ok().filter(|stamp| stamp & FREE == 0)
+    }
+
+    /// Lets nobody take a permit any more, and records those that were.
+    #[inline]
+    pub(crate) fn close(&self, keeper: &mut Keeper, record: impl FnMut(Instant)) {
+        if keeper.open {
+            keeper.open = false;
+            self.close_open(keeper, record);
+        }
+    }
+
+    fn close_open(&self, keeper: &mut Keeper, mut record: impl FnMut(Instant)) {
+        let head = self.head.load(Ordering::Acquire);
+        let mut used = if head & !CURSOR == keeper.free { (head & CURSOR) as usize } else { 0 };
+        while let Some(slot) = self.slots.get(used) {
+            let mut found = slot.load(Ordering::Acquire);
+            if found == keeper.free {
+                let closed = slot.compare_exchange(found, CLOSED, Ordering::AcqRel, Ordering::Acquire);
+                found = closed.map_or_else(|taken| taken, |_| CLOSED);
+            }
+            if found == CLOSED {
+                break;
+            }
+            used += 1;
+        }
+        self.head.store(ASK, Ordering::Relaxed);
+        keeper.room = 2 * used;
+        for slot in self.slots.iter().take(used) {
+            record(self.epoch + Duration::from_nanos(slot.load(Ordering::Relaxed)));
+        }
+    }
+
+    /// Of permits that are `known` to be free, lets newcomers take some; or tells them how they will fare.
+    #[inline]
+    pub(crate) fn open(&self, keeper: &mut Keeper, known: u64, otherwise: Outlook) {
+        let most = keeper.room.min(self.slots.len());
+        let permits = usize::try_from(known).map_or(most, |known| known.min(most));
+        if permits == 0 {
+            let closed = match otherwise {
+                Outlook::Free => ASK,
+                Outlook::Spent => SPENT,
+                Outlook::Crowded => CROWDED,
+            };
+            self.head.store(closed, Ordering::Relaxed);
+            return;
+        }
+        keeper.open = true;
+        keeper.free += CURSOR + 1;
+        for slot in &self.slots[..permits] {
+            slot.store(keeper.free, Ordering::Relaxed);
+        }
+        if let Some(end) = self.slots.get(permits) {
+            end.store(CLOSED, Ordering::Relaxed);
+        }
+        self.head.store(keeper.free, Ordering::Release);
+    }
+}
+
+impl Keeper {
+    pub(crate) fn new() -> Self {
+        Self { free: FREE, open: false, room: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// A newcomer found the lane closed that would have taken a permit.
+    #[inline]
+    pub(crate) fn wanted(&mut self) {
+        self.room = self.room.max(FEW);
+    }
+}
