@@ -29,8 +29,8 @@ use tokio::time::Instant;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// How many permits a lane has at most: 512 bytes of slots.
-const SLOTS: usize = 64;
+/// How many permits a lane has at most: 2 KiB of slots. A cursor has room for no more.
+const SLOTS: usize = 255;
 
 /// How many it is opened with for a newcomer who found it closed.
 const FEW: usize = 4;
@@ -42,6 +42,9 @@ const CLOSED: u64 = u64::MAX;
 /// The part of a head that tells the slot; the rest is what a free slot holds.
 const CURSOR: u64 = 0xff;
 
+/// The bits of an instant that are nanoseconds; the higher ones are seconds.
+const NANOS: u32 = 30;
+
 /// In a head: closed, and why.
 const ASK: u64 = 0;
 const SPENT: u64 = 1;
@@ -52,8 +55,12 @@ pub(crate) struct Lane {
     head: AtomicU64,
     slots: Box<[AtomicU64]>,
     /// What instants are counted from.
-    epoch: Instant,
+    epoch: Epoch,
 }
+
+/// What a tokio instant is made of: to subtract these takes a call less.
+#[expect(clippy::disallowed_types, reason = "it is only ever made from tokio's")]
+type Epoch = std::time::Instant;
 
 /// What only the holder of the lock knows of the lane.
 #[derive(Debug)]
@@ -88,7 +95,7 @@ impl Lane {
 
     fn with_slots(slots: usize, epoch: Instant) -> Self {
         let slots = (0..slots).map(|_| AtomicU64::new(CLOSED)).collect();
-        Self { head: AtomicU64::new(ASK), slots, epoch }
+        Self { head: AtomicU64::new(ASK), slots, epoch: epoch.into_std() }
     }
 
     /// Whether it never opens.
@@ -100,6 +107,7 @@ impl Lane {
     #[inline]
     pub(crate) fn outlook(&self) -> Outlook {
         match self.head.load(Ordering::Relaxed) {
+            open if open & FREE != 0 => Outlook::Free,
             SPENT => Outlook::Spent,
             CROWDED => Outlook::Crowded,
             _ => Outlook::Free,
@@ -120,10 +128,7 @@ impl Lane {
             let now = Instant::now();
             match slot.compare_exchange(free, self.stamp(now)?, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
-                    // If another has moved it meanwhile, it is further on already, mostly.
-                    if self.head.load(Ordering::Relaxed) == head {
-                        self.head.store(free | (at + 1), Ordering::Release);
-                    }
+                    self.head.store(free | (at + 1), Ordering::Release);
                     return Some(now);
                 }
                 Err(other) if other & FREE == 0 => at += 1,
@@ -132,23 +137,20 @@ impl Lane {
         }
     }
 
-    /// An instant, as a slot holds it: for 292 years.
+    /// An instant, as a slot holds it: seconds since the epoch, and nanoseconds. For 272 years.
     #[inline]
     fn stamp(&self, now: Instant) -> Option<u64> {
-        let nanos = now.checked_duration_since(self.epoch)?.as_nanos();
-        u64::try_from(nanos).ok().filter(|stamp| stamp & FREE == 0)
+        let since = now.into_std().checked_duration_since(self.epoch)?;
+        (since.as_secs() < 1 << (63 - NANOS))
+            .then(|| since.as_secs() << NANOS | u64::from(since.subsec_nanos()))
     }
 
-    /// Lets nobody take a permit any more, and records those that were.
+    /// Lets nobody take a permit any more. Returns those that were taken since it was opened.
     #[inline]
-    pub(crate) fn close(&self, keeper: &mut Keeper, record: impl FnMut(Instant)) {
-        if keeper.open {
-            keeper.open = false;
-            self.close_open(keeper, record);
+    pub(crate) fn close(&self, keeper: &mut Keeper) -> Option<Taken<'_>> {
+        if !std::mem::take(&mut keeper.open) {
+            return None;
         }
-    }
-
-    fn close_open(&self, keeper: &mut Keeper, mut record: impl FnMut(Instant)) {
         let head = self.head.load(Ordering::Acquire);
         let mut used = if head & !CURSOR == keeper.free { (head & CURSOR) as usize } else { 0 };
         while let Some(slot) = self.slots.get(used) {
@@ -164,9 +166,7 @@ impl Lane {
         }
         self.head.store(ASK, Ordering::Relaxed);
         keeper.room = 2 * used;
-        for slot in self.slots.iter().take(used) {
-            record(self.epoch + Duration::from_nanos(slot.load(Ordering::Relaxed)));
-        }
+        (used > 0).then(|| Taken { epoch: self.epoch, slots: &self.slots[..used] })
     }
 
     /// Of permits that are `known` to be free, lets newcomers take some; or tells them how they will fare.
@@ -192,6 +192,51 @@ impl Lane {
             end.store(CLOSED, Ordering::Relaxed);
         }
         self.head.store(keeper.free, Ordering::Release);
+    }
+}
+
+/// When permits were taken, of a lane that is closed now: at least one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken<'a> {
+    epoch: Epoch,
+    slots: &'a [AtomicU64],
+}
+
+impl Taken<'_> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, index: usize) -> Instant {
+        let stamp = self.slots[index].load(Ordering::Relaxed);
+        Instant::from_std(self.epoch + Duration::new(stamp >> NANOS, (stamp & ((1 << NANOS) - 1)) as u32))
+    }
+
+    /// Whether the clock has not gone back from one to the next.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let (mut last, mut back) = (0, false);
+        for slot in self.slots {
+            let stamp = slot.load(Ordering::Relaxed);
+            // No branch: there are many, and none goes back.
+            back |= stamp < last;
+            last = stamp;
+        }
+        !back
+    }
+
+    /// How many were taken until then, if they are in order.
+    pub(crate) fn until(&self, until: Instant) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.at(middle) <= until {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
     }
 }
 

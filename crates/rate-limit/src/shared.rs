@@ -125,8 +125,11 @@ impl Shared {
 
     fn act<T>(&self, mut state: MutexGuard<'_, State>, act: impl FnOnce(&mut State, Instant) -> T) -> T {
         let State { queue, keeper, .. } = &mut *state;
-        self.lane.close(keeper, |at| queue.took(at));
+        let taken = self.lane.close(keeper);
         let now = Instant::now();
+        if let Some(taken) = taken {
+            queue.took(now, taken);
+        }
         let done = act(&mut state, now);
         let State { queue, keeper, .. } = &mut *state;
         queue.foresee(now);

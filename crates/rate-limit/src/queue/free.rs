@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Queue;
-use crate::lane::Outlook;
+use crate::lane::{Outlook, Taken};
 
 impl Queue {
     /// Finds out how many permits newcomers can take without a further look: after any change, before the next may come.
@@ -26,16 +26,20 @@ impl Queue {
         true
     }
 
-    /// A newcomer has taken a permit at this instant, of those known to be free.
-    #[inline]
-    pub(crate) fn took(&mut self, at: Instant) {
-        self.tell(at);
-        if !self.gate.record(at, 1) {
-            // What no longer counts makes room.
-            self.gate.free(at);
-            self.gate.take(at, 1);
+    /// Newcomers have taken permits of those known to be free, up to now.
+    pub(crate) fn took(&mut self, now: Instant, taken: Taken<'_>) {
+        if taken.at(0) >= self.clock && taken.at(taken.len() - 1) <= now && taken.is_in_order() {
+            self.gate.took(now, taken);
+        } else {
+            // Their clocks differed, or this one does.
+            for index in 0..taken.len() {
+                self.tell(taken.at(index));
+                self.gate.free(taken.at(index));
+                self.gate.take(taken.at(index), 1);
+            }
         }
-        self.known = self.known.saturating_sub(1);
+        self.clock = taken.at(taken.len() - 1);
+        self.known = self.known.saturating_sub(taken.len() as u64);
         self.spent = self.known == 0;
     }
 
