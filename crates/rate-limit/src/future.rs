@@ -11,10 +11,8 @@ use tower_service::Service;
 
 use crate::error::BoxError;
 use crate::listen::{Deaf, Listen};
-use crate::rooms::Room;
 use crate::shared::Shared;
-use crate::told::Told;
-use crate::waiter::Waiter;
+use crate::waiting::{Waiting, broken};
 
 pin_project! {
     /// The future of [`RateLimit`](crate::RateLimit): waits for its turn, then for the response.
@@ -36,9 +34,7 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<S, Req, F> {
-        // `unready`: its turn had come, but the inner service was not ready. It waits for that one now. `room`: what
-        // it waits in, if there is only so much.
-        Waiting { waiter: Waiter, room: Option<Room>, inner: S, request: Option<Req>, unready: bool, told: Told },
+        Waiting { waiting: Waiting<S, Req> },
         // `limiter`: what the response may pause, if anybody listens.
         Released { #[pin] response: F, limiter: Option<Arc<Shared>> },
         // Nothing: it was told so.
@@ -47,16 +43,8 @@ pin_project! {
 }
 
 impl<S: Service<Req>, Req, L> ResponseFuture<S, Req, L> {
-    pub(crate) fn waiting(
-        waiter: Waiter,
-        room: Option<Room>,
-        inner: S,
-        request: Req,
-        listen: L,
-        told: Told,
-    ) -> Self {
-        let state = State::Waiting { waiter, room, inner, request: Some(request), unready: false, told };
-        Self { state, listen }
+    pub(crate) fn waiting(waiting: Waiting<S, Req>, listen: L) -> Self {
+        Self { state: State::Waiting { waiting }, listen }
     }
 
     #[inline]
@@ -92,18 +80,16 @@ where
                     }
                     return Poll::Ready(Ok(response));
                 }
-                StateProj::Waiting { waiter, inner, request, unready, told, .. } => {
-                    match ready!(poll_release(waiter, inner, request, unready, told, cx)) {
-                        Ok(response) => {
-                            let limiter = Some(Arc::clone(waiter.shared()));
-                            state.set(State::Released { response, limiter });
-                        }
-                        Err(error) => {
-                            state.set(State::Failed { error: None });
-                            return Poll::Ready(Err(error));
-                        }
+                StateProj::Waiting { waiting } => match ready!(waiting.poll_release(cx)) {
+                    Ok(response) => {
+                        let limiter = Some(Arc::clone(waiting.limiter()));
+                        state.set(State::Released { response, limiter });
                     }
-                }
+                    Err(error) => {
+                        state.set(State::Failed { error: None });
+                        return Poll::Ready(Err(error));
+                    }
+                },
                 StateProj::Failed { error } => {
                     let Some(error) = error.take() else { broken("it had failed") };
                     return Poll::Ready(Err(error));
@@ -111,65 +97,6 @@ where
             }
         }
     }
-}
-
-/// Brings the inner service's readiness and the permit together, and calls.
-///
-/// The inner service is asked when it seems to be the call's turn, and the permit taken after that, so that it counts from
-/// the call, however long that answer took.
-#[inline]
-fn poll_release<S, Req>(
-    waiter: &mut Waiter,
-    inner: &mut S,
-    request: &mut Option<Req>,
-    unready: &mut bool,
-    told: &Told,
-    cx: &mut Context<'_>,
-) -> Poll<Result<S::Future, BoxError>>
-where
-    S: Service<Req> + Clone,
-    S::Error: Into<BoxError>,
-{
-    if !*unready && !waiter.seems_due() {
-        ready!(waiter.poll_due(cx))?;
-    }
-    let is_ready = inner.poll_ready(cx).map_err(Into::into)?.is_ready();
-    if *unready && !is_ready {
-        return Poll::Pending;
-    }
-    *unready = false;
-    // The short way of most.
-    let free = if is_ready && request.is_some() { waiter.take_free() } else { None };
-    let at = match free {
-        Some(at) => at,
-        None => {
-            let Poll::Ready(turn) = waiter.poll_turn(cx) else {
-                // No permit: what it holds of the inner service, be it a place in its queue, others can use meanwhile.
-                *inner = inner.clone();
-                return Poll::Pending;
-            };
-            let turn = turn?;
-            if !is_ready {
-                *unready = true;
-                turn.step_aside();
-                return Poll::Pending;
-            }
-            if request.is_none() {
-                broken("its service had panicked");
-            }
-            turn.release()
-        }
-    };
-    let Some(request) = request.take() else { broken("its service had panicked") };
-    let response = inner.call(request);
-    told.tell(|| waiter.waited(at));
-    Poll::Ready(Ok(response))
-}
-
-#[cold]
-#[expect(clippy::panic, reason = "a contract of `Future` was broken, as documented")]
-fn broken(after: &str) -> ! {
-    panic!("a call was polled after {after}")
 }
 
 impl<S: Service<Req>, Req, L> fmt::Debug for ResponseFuture<S, Req, L> {

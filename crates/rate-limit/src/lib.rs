@@ -75,6 +75,7 @@ mod snapshot;
 mod sync;
 mod told;
 mod waiter;
+mod waiting;
 mod wakes;
 
 pub use crate::assign::{Assign, Assigned, ByCost};

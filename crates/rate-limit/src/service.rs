@@ -12,6 +12,7 @@ use crate::limiter::Limiter;
 use crate::listen::{Deaf, Listen};
 use crate::rooms::Rooms;
 use crate::told::Told;
+use crate::waiting::Waiting;
 
 /// A service whose calls are released to the inner service at the limiter's pace, in order of arrival.
 ///
@@ -136,6 +137,7 @@ where
             limiter.forget_max_queue();
         }
         let (waiter, inner) = (limiter.into_waiter(cost), self.inner.clone());
-        ResponseFuture::waiting(waiter, room, inner, request, self.listen.clone(), self.told.clone())
+        let waiting = Waiting::new(waiter, room, inner, request, self.told.clone());
+        ResponseFuture::waiting(waiting, self.listen.clone())
     }
 }
