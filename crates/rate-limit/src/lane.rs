@@ -256,3 +256,111 @@ impl Keeper {
         self.room = self.room.max(FEW);
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    /// With `permits` of them, opened once.
+    fn lane(permits: u64) -> (Lane, Keeper) {
+        let (lane, mut keeper) = (Lane::new(Instant::now()), Keeper::new());
+        open(&lane, &mut keeper, permits);
+        (lane, keeper)
+    }
+
+    fn open(lane: &Lane, keeper: &mut Keeper, permits: u64) {
+        keeper.room = usize::MAX;
+        lane.open(keeper, permits, Outlook::Free);
+    }
+
+    fn instants(taken: Option<Taken<'_>>) -> Vec<Instant> {
+        taken.map_or(vec![], |taken| (0..taken.len()).map(|index| taken.at(index)).collect())
+    }
+
+    #[test]
+    fn what_is_taken_is_what_is_recorded_and_no_more_than_there_is() {
+        let (lane, mut keeper) = lane(3);
+        assert_eq!(lane.outlook(), Outlook::Free);
+        let taken: Vec<_> = std::iter::from_fn(|| lane.take()).collect();
+        assert_eq!(taken.len(), 3);
+        let closed = lane.close(&mut keeper);
+        assert!(closed.is_some_and(|closed| closed.is_in_order()));
+        assert_eq!(instants(closed), taken);
+        assert!(lane.take().is_none() && lane.close(&mut keeper).is_none(), "once");
+        lane.open(&mut keeper, 0, Outlook::Crowded);
+        assert!(lane.take().is_none() && lane.outlook() == Outlook::Crowded);
+        for permits in [SLOTS as u64, u64::MAX] {
+            open(&lane, &mut keeper, permits);
+            let taken: Vec<_> = std::iter::from_fn(|| lane.take()).collect();
+            assert_eq!(taken.len(), SLOTS);
+            assert_eq!(instants(lane.close(&mut keeper)), taken);
+        }
+    }
+
+    #[test]
+    fn it_opens_as_wide_as_it_is_used() {
+        let (lane, mut keeper) = (Lane::new(Instant::now()), Keeper::new());
+        lane.open(&mut keeper, 100, Outlook::Free);
+        assert!(lane.take().is_none(), "nobody has asked for it");
+        keeper.wanted();
+        for wide in [4, 8, 16] {
+            lane.open(&mut keeper, 100, Outlook::Free);
+            assert_eq!(std::iter::from_fn(|| lane.take()).count(), wide);
+            lane.close(&mut keeper);
+        }
+        lane.open(&mut keeper, 100, Outlook::Free);
+        lane.close(&mut keeper);
+        lane.open(&mut keeper, 100, Outlook::Free);
+        assert!(lane.take().is_none(), "nobody has used it");
+        let none = Lane::none(Instant::now());
+        keeper.wanted();
+        none.open(&mut keeper, 100, Outlook::Free);
+        assert!(none.is_none() && none.take().is_none());
+    }
+
+    #[test]
+    fn a_head_of_an_opening_that_is_over_leads_nowhere() {
+        let (lane, mut keeper) = lane(4);
+        let stale: Vec<_> = (0..3)
+            .map(|_| {
+                lane.take().unwrap();
+                lane.head.load(Ordering::Relaxed)
+            })
+            .collect();
+        lane.close(&mut keeper);
+        for permits in [1, 2, 4, 8] {
+            for &stale in &stale {
+                lane.head.store(stale, Ordering::Relaxed);
+                assert!(lane.take().is_none());
+            }
+            open(&lane, &mut keeper, permits);
+            let opened = lane.head.load(Ordering::Relaxed);
+            let first = lane.take().unwrap();
+            for &stale in &stale {
+                lane.head.store(stale, Ordering::Relaxed);
+                assert!(lane.take().is_none());
+            }
+            // Nor one that names a slot which is taken already, but for finding the next.
+            lane.head.store(opened, Ordering::Relaxed);
+            assert_eq!(lane.take().is_some(), permits > 1);
+            lane.head.store(stale[0], Ordering::Relaxed);
+            let closed = instants(lane.close(&mut keeper));
+            assert_eq!((closed[0], closed.len() as u64), (first, permits.min(2)));
+        }
+    }
+
+    #[test]
+    fn clocks_that_differ_are_found_out() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let (lane, _) = lane(0);
+        assert_eq!(lane.stamp(now - second), None, "before the lane was made");
+        let stamps: Vec<_> = [3, 5, 5, 9].iter().map(|&s| lane.stamp(now + second * s).unwrap()).collect();
+        let slots = |stamps: &[u64]| stamps.iter().map(|&stamp| AtomicU64::new(stamp)).collect::<Vec<_>>();
+        let (forth, back) = (slots(&stamps), slots(&[stamps[1], stamps[0]]));
+        let taken = |slots| Taken { epoch: lane.epoch, slots };
+        assert!(taken(&forth).is_in_order() && !taken(&back).is_in_order());
+        let until = |at: u32| taken(&forth).until(now + second * at);
+        assert_eq!([0, 3, 4, 5, 8, 9, 10].map(until), [0, 1, 1, 3, 3, 4, 4]);
+        assert_eq!(taken(&forth).at(3), now + second * 9);
+    }
+}

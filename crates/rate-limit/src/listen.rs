@@ -10,7 +10,7 @@ pub(crate) const MOST: Duration = Duration::from_secs(60);
 /// [`Pauses`](crate::Pauses) reads `http::Response`, and is what [`RateLimitLayer::http`](crate::RateLimitLayer::http)
 /// installs; other layers are [`Deaf`] unless told otherwise. For other responses a function will do, `|response: &MyResponse| -> Option<Duration> { … }`.
 pub trait Listen<Res> {
-    /// Whether it may ever hear anything. If not, a call that need not wait keeps no hold of its limiter.
+    /// Whether it may ever hear anything. If not, a call that need not wait does without a reference to its limiter.
     const LISTENS: bool = true;
 
     /// How long from now on nothing is to be sent.

@@ -16,9 +16,16 @@ use crate::waiting::Waiting;
 
 /// A service whose calls are released to the inner service at the limiter's pace, in order of arrival.
 ///
-/// It is always ready, unless [told otherwise](crate::RateLimitLayer::with_backpressure). The waiting is done by the future that [`call`](Service::call) returns, so readiness
-/// that is taken and dropped uses no permit, and a ready clone can't fire ahead of the others. A call arrives
-/// when that future is first polled.
+/// It is always ready, unless [told otherwise](crate::RateLimitLayer::with_backpressure), so readiness that is taken and
+/// dropped uses no permit, and a ready clone can't fire ahead of the others.
+///
+/// # When a call is released
+///
+/// Within [`call`](Service::call), if a permit is free, nobody waits, and the inner service is ready then. Otherwise the
+/// future that `call` returns does the waiting, and the call arrives when that is first polled.
+///
+/// So poll futures soon after making them, as with any service. One that is dropped unpolled has used its permit if there was
+/// one, for its call was made; otherwise it has used nothing.
 ///
 /// While a call waits, it holds nothing of the inner service. When its turn has come, it makes its clone of
 /// the inner service ready, takes the permit and calls it in the same poll. If the inner service is not ready,
@@ -27,12 +34,12 @@ use crate::waiting::Waiting;
 /// from it.
 ///
 /// The error is always [`BoxError`], for a limiter may refuse: an inner `BoxError` passes through untouched,
-/// any other is boxed.
+/// any other is boxed. If the inner service fails to become ready, that is the call's error, and no permit is used.
 ///
 /// # Clone
 ///
-/// A clone shares the quota and the queue. The inner service is cloned once per call; what can't be cloned
-/// goes into a `tower::buffer::Buffer`.
+/// A clone shares the quota and the queue. The inner service is cloned for each call that is not released within `call`; what
+/// can't be cloned goes into a `tower::buffer::Buffer`.
 ///
 /// # Cancellation
 ///
@@ -41,7 +48,8 @@ use crate::waiting::Waiting;
 ///
 /// # Panics
 ///
-/// The future panics as [`Limiter::acquire`] does.
+/// The future panics as [`Limiter::acquire`] does. A panic of the inner service costs one permit if it was in its `call`, and
+/// none before.
 #[derive(Clone, Debug)]
 pub struct RateLimit<S, A = Limiter, L = Deaf> {
     pub(crate) inner: S,
@@ -113,6 +121,7 @@ where
         };
         let (limiter, cost) = (assigned.limiter(), assigned.cost());
         if limiter.seems_free(cost) {
+            // A waker that wakes nobody: if it is pending, it is left to a clone that is polled.
             match self.inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(())) => {
                     if limiter.take_free(cost).is_some() {
@@ -122,6 +131,7 @@ where
                         return ResponseFuture::released(response, kept, self.listen.clone());
                     }
                 }
+                // Its readiness is over, as its contract has it. The error is told once, and to a call.
                 Poll::Ready(Err(error)) => {
                     self.inner = self.inner.clone();
                     return ResponseFuture::failed(error.into(), self.listen.clone());
