@@ -1,9 +1,12 @@
 //! Which limiter a call waits at, and what it costs there.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::RateLimited;
 use crate::limiter::Limiter;
+use crate::shared::Shared;
 
 /// Decides, for each request, at which limiter it waits, and how many permits it takes.
 ///
@@ -14,29 +17,60 @@ pub trait Assign<Req> {
     /// # Errors
     ///
     /// If there is no limiter for this request.
-    fn assign(&self, request: &Req) -> Result<Assigned, RateLimited>;
+    fn assign(&self, request: &Req) -> Result<Assigned<'_>, RateLimited>;
 }
 
 /// A limiter, and a cost.
 #[derive(Clone, Debug)]
-pub struct Assigned {
-    pub(crate) limiter: Limiter,
-    pub(crate) cost: u32,
+pub struct Assigned<'a> {
+    limiter: Cow<'a, Limiter>,
+    cost: u32,
 }
 
-impl Assigned {
+impl<'a> Assigned<'a> {
     /// Waits at this limiter, for `cost` permits. None: it passes at once.
     #[inline]
     #[must_use]
     pub fn new(limiter: Limiter, cost: u32) -> Self {
-        Self { limiter, cost }
+        Self { limiter: Cow::Owned(limiter), cost }
+    }
+
+    /// The same at a limiter that need not be cloned for a call that need not wait.
+    #[inline]
+    #[must_use]
+    pub fn at(limiter: &'a Limiter, cost: u32) -> Self {
+        Self { limiter: Cow::Borrowed(limiter), cost }
+    }
+
+    #[inline]
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    #[inline]
+    pub(crate) fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    pub(crate) fn into_limiter(self) -> Limiter {
+        self.limiter.into_owned()
+    }
+
+    /// What a call on its way keeps of its limiter: all that was made for it, so that a key is in use; nothing else
+    /// unless its response `listens`.
+    #[inline]
+    pub(crate) fn kept(self, listens: bool) -> Option<Arc<Shared>> {
+        match self.limiter {
+            Cow::Owned(limiter) => Some(limiter.into_shared()),
+            Cow::Borrowed(limiter) => listens.then(|| Arc::clone(limiter.shared())),
+        }
     }
 }
 
 impl<Req> Assign<Req> for Limiter {
     #[inline]
-    fn assign(&self, _: &Req) -> Result<Assigned, RateLimited> {
-        Ok(Assigned::new(self.clone(), 1))
+    fn assign(&self, _: &Req) -> Result<Assigned<'_>, RateLimited> {
+        Ok(Assigned::at(self, 1))
     }
 }
 
@@ -58,9 +92,9 @@ where
     A: Assign<Req>,
     F: Fn(&Req) -> u32,
 {
-    fn assign(&self, request: &Req) -> Result<Assigned, RateLimited> {
+    fn assign(&self, request: &Req) -> Result<Assigned<'_>, RateLimited> {
         let Assigned { limiter, .. } = self.assign.assign(request)?;
-        Ok(Assigned::new(limiter, (self.cost)(request)))
+        Ok(Assigned { limiter, cost: (self.cost)(request) })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::admission::Admit;
 #[cfg(feature = "server")]
 use crate::admission::Standing;
 use crate::admission::{Admission, Planned, admission, succession};
+use crate::lane::Taken;
 use crate::pause::Pause;
 use crate::quotas::Quotas;
 #[cfg(feature = "redis")]
@@ -142,6 +143,12 @@ impl Gate {
     #[inline]
     pub(crate) fn record(&mut self, now: Instant, cost: u32) -> bool {
         self.admission.record(now, cost)
+    }
+
+    /// As [`Admission::took`].
+    #[inline]
+    pub(crate) fn took(&mut self, now: Instant, taken: Taken<'_>) {
+        self.admission.took(now, taken);
     }
 
     /// When a call fits, if others take so many permits now.

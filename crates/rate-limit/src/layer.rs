@@ -173,11 +173,11 @@ impl<A, L> RateLimitLayer<A, L> {
     }
 
     /// Tells `hook` how long calls wait: once of each call that is released to the inner service, right after it was,
-    /// and zero if it did not wait. The wait is from the call's arrival, the first poll of its future, to its release;
-    /// what it waited for its inner service's readiness is part of it.
+    /// and zero if it did not wait. The wait is from the call's [arrival](RateLimit#when-a-call-is-released) to its release; what it
+    /// waited for its inner service's readiness is part of it.
     ///
     /// Calls that are refused or dropped are not told of, nor one whose inner service panics in `call`. The hook runs
-    /// while the call is polled, with no lock held, so it must not block. Its panics are caught and logged. A second
+    /// in `call`, or while the call is polled, with no lock held, so it must not block. Its panics are caught and logged. A second
     /// hook replaces the first. A layer that rejects instead of waiting has nothing to tell.
     ///
     /// ```

@@ -58,6 +58,7 @@ mod error;
 mod future;
 mod gate;
 mod keyed;
+mod lane;
 mod layer;
 mod limiter;
 mod line;
@@ -81,6 +82,7 @@ mod snapshot;
 mod sync;
 mod told;
 mod waiter;
+mod waiting;
 mod wakes;
 
 pub use crate::assign::{Assign, Assigned, ByCost};

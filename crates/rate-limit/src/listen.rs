@@ -10,6 +10,9 @@ pub(crate) const MOST: Duration = Duration::from_secs(60);
 /// [`Pauses`](crate::Pauses) reads `http::Response`, and is what [`RateLimitLayer::http`](crate::RateLimitLayer::http)
 /// installs; other layers are [`Deaf`] unless told otherwise. For other responses a function will do, `|response: &MyResponse| -> Option<Duration> { … }`.
 pub trait Listen<Res> {
+    /// Whether it may ever hear anything. If not, a call that need not wait does without a reference to its limiter.
+    const LISTENS: bool = true;
+
     /// How long from now on nothing is to be sent.
     fn heard(&self, response: &Res) -> Option<Duration>;
 
@@ -24,6 +27,9 @@ pub trait Listen<Res> {
 pub struct Deaf;
 
 impl<Res> Listen<Res> for Deaf {
+    const LISTENS: bool = false;
+
+    #[inline]
     fn heard(&self, _: &Res) -> Option<Duration> {
         None
     }

@@ -1,22 +1,31 @@
 //! The service.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tower_service::Service;
 
-use crate::assign::{Assign, Assigned};
+use crate::assign::Assign;
 use crate::error::BoxError;
 use crate::future::ResponseFuture;
 use crate::limiter::Limiter;
 use crate::listen::{Deaf, Listen};
 use crate::rooms::Rooms;
 use crate::told::Told;
+use crate::waiting::Waiting;
 
 /// A service whose calls are released to the inner service at the limiter's pace, in order of arrival.
 ///
-/// It is always ready, unless [told otherwise](crate::RateLimitLayer::with_backpressure). The waiting is done by the future that [`call`](Service::call) returns, so readiness
-/// that is taken and dropped uses no permit, and a ready clone can't fire ahead of the others. A call arrives
-/// when that future is first polled.
+/// It is always ready, unless [told otherwise](crate::RateLimitLayer::with_backpressure), so readiness that is taken and
+/// dropped uses no permit, and a ready clone can't fire ahead of the others.
+///
+/// # When a call is released
+///
+/// Within [`call`](Service::call), if a permit is free, nobody waits, and the inner service is ready then. Otherwise the
+/// future that `call` returns does the waiting, and the call arrives when that is first polled.
+///
+/// So poll futures soon after making them, as with any service. One that is dropped unpolled has used its permit if there was
+/// one, for its call was made; otherwise it has used nothing.
 ///
 /// While a call waits, it holds nothing of the inner service. When its turn has come, it makes its clone of
 /// the inner service ready, takes the permit and calls it in the same poll. If the inner service is not ready,
@@ -25,12 +34,12 @@ use crate::told::Told;
 /// from it.
 ///
 /// The error is always [`BoxError`], for a limiter may refuse: an inner `BoxError` passes through untouched,
-/// any other is boxed.
+/// any other is boxed. If the inner service fails to become ready, that is the call's error, and no permit is used.
 ///
 /// # Clone
 ///
-/// A clone shares the quota and the queue. The inner service is cloned once per call; what can't be cloned
-/// goes into a `tower::buffer::Buffer`.
+/// A clone shares the quota and the queue. The inner service is cloned for each call that is not released within `call`; what
+/// can't be cloned goes into a `tower::buffer::Buffer`.
 ///
 /// # Cancellation
 ///
@@ -39,7 +48,8 @@ use crate::told::Told;
 ///
 /// # Panics
 ///
-/// The future panics as [`Limiter::acquire`] does.
+/// The future panics as [`Limiter::acquire`] does. A panic of the inner service costs one permit if it was in its `call`, and
+/// none before.
 #[derive(Clone, Debug)]
 pub struct RateLimit<S, A = Limiter, L = Deaf> {
     pub(crate) inner: S,
@@ -102,26 +112,42 @@ where
         }
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let room = self.rooms.as_mut().and_then(Rooms::take);
-        match self.assign.assign(&request) {
-            Ok(Assigned { mut limiter, cost }) => {
-                if room.is_some() {
-                    // Who has a room need not ask whether there is one.
-                    limiter.forget_max_queue();
+        let assigned = match self.assign.assign(&request) {
+            Ok(assigned) => assigned,
+            Err(refused) => return ResponseFuture::failed(refused.into(), self.listen.clone()),
+        };
+        let (limiter, cost) = (assigned.limiter(), assigned.cost());
+        if limiter.seems_free(cost) {
+            // A waker that wakes nobody: if it is pending, it is left to a clone that is polled.
+            match self.inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(())) => {
+                    if limiter.take_free(cost).is_some() {
+                        let response = self.inner.call(request);
+                        self.told.tell(|| Duration::ZERO);
+                        let kept = assigned.kept(L::LISTENS);
+                        return ResponseFuture::released(response, kept, self.listen.clone());
+                    }
                 }
-                let waiter = limiter.into_waiter(cost);
-                // `self.inner` is never made ready, so its clone misses nothing.
-                ResponseFuture::new(
-                    self.inner.clone(),
-                    request,
-                    waiter,
-                    room,
-                    self.listen.clone(),
-                    self.told.clone(),
-                )
+                // Its readiness is over, as its contract has it. The error is told once, and to a call.
+                Poll::Ready(Err(error)) => {
+                    self.inner = self.inner.clone();
+                    return ResponseFuture::failed(error.into(), self.listen.clone());
+                }
+                Poll::Pending => {}
             }
-            Err(refused) => ResponseFuture::refused(refused, self.listen.clone()),
+            // It is not to keep a readiness, or a place in a queue for it, that nobody uses.
+            self.inner = self.inner.clone();
         }
+        let mut limiter = assigned.into_limiter();
+        if room.is_some() {
+            // Who has a room need not ask whether there is one.
+            limiter.forget_max_queue();
+        }
+        let (waiter, inner) = (limiter.into_waiter(cost), self.inner.clone());
+        let waiting = Waiting::new(waiter, room, inner, request, self.told.clone());
+        ResponseFuture::waiting(waiting, self.listen.clone())
     }
 }

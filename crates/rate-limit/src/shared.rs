@@ -15,17 +15,18 @@ use crate::admission::Admit;
 use crate::alarm::{Alarm, Drive};
 #[cfg(feature = "redis")]
 use crate::demand::Demand;
-use crate::queue::Queue;
+use crate::lane::{Keeper, Lane, Outlook};
+use crate::queue::{Arrival, Queue};
 use crate::quota::LONGEST;
 use crate::quotas::Quotas;
-use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 use crate::wakes::Wakes;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// Where newcomers take permits without the lock.
+    lane: Lane,
     state: Mutex<State>,
-    /// Whether a newcomer would have had to wait when the lock was last left: a hint, which spares others the lock.
-    busy: AtomicBool,
     #[cfg(feature = "redis")]
     attend: Option<Box<dyn Attend>>,
 }
@@ -47,6 +48,7 @@ pub(crate) trait Attend: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) queue: Queue,
+    keeper: Keeper,
     /// One per runtime with waiters; kept for the next waiter while no other runtime comes.
     alarms: Vec<Registered>,
 }
@@ -61,11 +63,20 @@ struct Registered {
 
 impl Shared {
     pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
-        let queue = Queue::new(quotas, Instant::now());
-        let state = Mutex::new(State { queue, alarms: Vec::new() });
+        let now = Instant::now();
+        Self::with_lane(quotas, Lane::new(now), now)
+    }
+
+    /// In less memory, and with a lock for each call.
+    pub(crate) fn small(quotas: Quotas) -> Arc<Self> {
+        let now = Instant::now();
+        Self::with_lane(quotas, Lane::none(now), now)
+    }
+
+    fn with_lane(quotas: Quotas, lane: Lane, now: Instant) -> Arc<Self> {
         Arc::new(Self {
-            state,
-            busy: AtomicBool::new(false),
+            lane,
+            state: Mutex::new(State::new(Queue::new(quotas, now))),
             #[cfg(feature = "redis")]
             attend: None,
         })
@@ -80,8 +91,7 @@ impl Shared {
         now: Instant,
     ) -> Arc<Self> {
         let queue = Queue::over(admission, quotas, now);
-        let state = Mutex::new(State { queue, alarms: Vec::new() });
-        Arc::new(Self { state, busy: AtomicBool::new(false), attend: Some(attend) })
+        Arc::new(Self { lane: Lane::none(now), state: Mutex::new(State::new(queue)), attend: Some(attend) })
     }
 
     /// Changes an admission that asks somebody else, and offers what is free.
@@ -106,21 +116,25 @@ impl Shared {
     /// Nobody's code but ours runs under this lock, and no operation leaves the state half done, so a
     /// poisoned one is as good.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State, Instant) -> T) -> T {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        self.act(state, now, act)
+        self.act(self.lock(), act)
     }
 
-    fn act<T>(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        now: Instant,
-        act: impl FnOnce(&mut State, Instant) -> T,
-    ) -> T {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn act<T>(&self, mut state: MutexGuard<'_, State>, act: impl FnOnce(&mut State, Instant) -> T) -> T {
+        let State { queue, keeper, .. } = &mut *state;
+        let taken = self.lane.close(keeper);
+        let now = Instant::now();
+        if let Some(taken) = taken {
+            queue.took(now, taken);
+        }
         let done = act(&mut state, now);
-        state.queue.foresee(now);
-        let recalled = state.queue.take_recalled();
-        self.busy.store(state.queue.is_busy(), Ordering::Relaxed);
+        let State { queue, keeper, .. } = &mut *state;
+        queue.foresee(now);
+        self.lane.open(keeper, queue.known(), queue.outlook());
+        let recalled = queue.take_recalled();
         drop(state);
         if let Some(waker) = recalled {
             waker.wake();
@@ -131,20 +145,50 @@ impl Shared {
     /// A newcomer takes its permits, if they are free and nobody waits.
     #[inline]
     pub(crate) fn take_free(&self, cost: u32) -> Option<Instant> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let taken = state.queue.take_known(now, cost) || self.take_unknown(state, now, cost);
-        taken.then_some(now)
+        let taken = if cost == 1 { self.lane.take() } else { None };
+        taken.or_else(|| self.take_locked(cost))
     }
 
-    fn take_unknown(&self, state: MutexGuard<'_, State>, now: Instant, cost: u32) -> bool {
-        self.act(state, now, |state, now| state.queue.take_free(now, cost))
+    #[inline(never)]
+    fn take_locked(&self, cost: u32) -> Option<Instant> {
+        if cost == 0 {
+            return Some(Instant::now());
+        }
+        let mut state = self.lock();
+        let wanted = cost == 1 && !self.lane.is_none();
+        if !wanted && !state.keeper.is_open() {
+            let now = Instant::now();
+            if state.queue.take_known(now, cost) {
+                return Some(now);
+            }
+        }
+        self.act(state, |State { queue, keeper, .. }, now| {
+            if wanted {
+                keeper.wanted();
+            }
+            queue.take_free(now, cost).then_some(now)
+        })
     }
 
-    /// Whether a newcomer would have to wait, as far as can be told without the lock.
+    /// Whether a newcomer need probably not wait; it is, if nobody waits and its permits are free.
     #[inline]
-    pub(crate) fn seems_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed)
+    pub(crate) fn seems_free(&self, cost: u32) -> bool {
+        match self.lane.outlook() {
+            Outlook::Free => true,
+            Outlook::Spent => self.is_free(cost),
+            Outlook::Crowded => false,
+        }
+    }
+
+    #[inline(never)]
+    fn is_free(&self, cost: u32) -> bool {
+        self.with(|State { queue, .. }, now| matches!(queue.arrive(now, cost, false), Arrival::Due))
+    }
+
+    /// How a newcomer will fare, as far as can be told without the lock.
+    #[inline]
+    pub(crate) fn outlook(&self) -> Outlook {
+        self.lane.outlook()
     }
 
     /// Whether nobody waits, and nothing that was released matters any more.
@@ -274,6 +318,10 @@ impl Drive for Shared {
 }
 
 impl State {
+    fn new(queue: Queue) -> Self {
+        Self { queue, keeper: Keeper::new(), alarms: Vec::new() }
+    }
+
     /// The alarm of a runtime, if it has one.
     pub(crate) fn alarm(&self, runtime: Id) -> Option<Arc<Alarm<Shared>>> {
         let mut alarms = self.alarms.iter().map(|registered| &registered.alarm);

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::alarm::Alarm;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
+use crate::lane::Outlook;
 use crate::line::{Seat, Ticket};
 use crate::queue::{Arrival, Coming, Queue};
 use crate::refusal::Refusal;
@@ -109,7 +110,7 @@ impl Waiter {
     /// Whether it seems to be its turn, as far as can be told for little: it is a newcomer, and nobody waits.
     #[inline]
     pub(crate) fn seems_due(&self) -> bool {
-        self.seat.is_none() && !self.shared.seems_busy()
+        self.seat.is_none() && self.shared.outlook() == Outlook::Free
     }
 
     /// The short way of most: a newcomer takes its permits, if they are free, and is released. Returns when they were
@@ -142,7 +143,7 @@ impl Waiter {
         let means =
             |runtime: Handle, alarm| Means { waker: cx.waker().clone(), runtime: runtime.id(), alarm };
         let mut has = None;
-        if self.seat.is_none() && self.shared.seems_busy() {
+        if self.seat.is_none() && self.shared.outlook() != Outlook::Free {
             // Most that come now have to wait. But who need not, need not be in a runtime either.
             has = Handle::try_current().ok().map(|runtime| means(runtime, None));
         }

@@ -43,9 +43,15 @@ fn explore_quota(n: u32, test: fn(&Runtime, &Limiter, &Log)) {
             let entered = runtime.enter();
             let log = Log::default();
             test(&runtime, &limiter, &log);
-            // Nothing was lost: nobody waits, the window is exact, and after it a permit is free.
+            // Nothing was lost: nobody waits, the window is exact, and what is left of it is free.
+            while let Ok(permit) = limiter.try_acquire() {
+                log.push(permit.at());
+            }
             let mut releases = log.0.lock().unwrap().clone();
             releases.sort();
+            let now = Instant::now();
+            let within = releases.iter().filter(|&&at| now - at < WINDOW).count();
+            assert_eq!(within, n as usize, "{releases:?}");
             let beyond = releases.iter().skip(n as usize);
             assert!(
                 releases.iter().zip(beyond).all(|(first, beyond)| *beyond - *first >= WINDOW),
@@ -185,6 +191,88 @@ fn newcomers_take_what_is_known_to_be_free_while_others_wait_and_give_back() {
             to.push(at);
         });
         let threads = vec![costly, trier(limiter, log), giver, acquirer(limiter, log), leaver(limiter, log)];
+        drive(runtime, log, threads);
+    });
+}
+
+/// Takes what is free, and is not there to wait.
+fn taker(limiter: &Limiter, log: &Log, times: usize) -> thread::JoinHandle<()> {
+    let (limiter, to) = (limiter.clone(), log.clone());
+    log.spawn(move || {
+        for _ in 0..times {
+            if let Ok(permit) = limiter.try_acquire() {
+                to.push(permit.at());
+            }
+        }
+    })
+}
+
+/// Opens the lane: the second who takes one of several permits that are free finds it open.
+fn open(limiter: &Limiter, log: &Log) {
+    log.push(limiter.try_acquire().unwrap().at());
+}
+
+#[test]
+fn the_lane_is_closed_and_opened_while_others_take() {
+    explore_quota(6, |runtime, limiter, log| {
+        open(limiter, log);
+        let looked = limiter.clone();
+        let looker = log.spawn(move || {
+            for _ in 0..2 {
+                assert!(looked.snapshot().available <= 6);
+            }
+        });
+        let threads = vec![taker(limiter, log, 3), looker, taker(limiter, log, 3)];
+        drive(runtime, log, threads);
+    });
+}
+
+#[test]
+fn whoever_comes_to_wait_is_not_overtaken_and_is_woken() {
+    explore_quota(3, |runtime, limiter, log| {
+        open(limiter, log);
+        // Two are left, for one who wants both, or for those who want one; the others wait.
+        let (costly, to) = (limiter.clone(), log.clone());
+        let costly = log.spawn(move || {
+            let at = block_on(costly.acquire_many(3)).unwrap().at();
+            (0..3).for_each(|_| to.push(at));
+        });
+        let threads = vec![taker(limiter, log, 2), costly, acquirer(limiter, log), leaver(limiter, log)];
+        drive(runtime, log, threads);
+    });
+}
+
+#[test]
+fn permits_of_the_lane_are_given_back() {
+    explore_quota(4, |runtime, limiter, log| {
+        open(limiter, log);
+        let giver = limiter.clone();
+        let giver = log.spawn(move || {
+            for _ in 0..2 {
+                if let Ok(permit) = giver.try_acquire() {
+                    permit.give_back();
+                }
+            }
+        });
+        let threads = vec![taker(limiter, log, 3), giver, acquirer(limiter, log)];
+        drive(runtime, log, threads);
+    });
+}
+
+#[test]
+fn a_pause_and_another_quota_hold_while_others_take() {
+    explore_quota(5, |runtime, limiter, log| {
+        open(limiter, log);
+        let changed = limiter.clone();
+        let changer = log.spawn(move || {
+            changed.set_quotas(Quota::new(2, Duration::from_secs(3600)).unwrap());
+            // Of two an hour, others may have taken what they took before; but no more is free.
+            let few = changed.snapshot().available;
+            assert!(few < 2);
+            changed.pause(WINDOW / 4, WINDOW);
+            changed.set_quotas(Quota::new(5, WINDOW).unwrap());
+        });
+        let threads = vec![taker(limiter, log, 2), changer, taker(limiter, log, 2), acquirer(limiter, log)];
         drive(runtime, log, threads);
     });
 }

@@ -71,6 +71,14 @@ impl Log {
         }
     }
 
+    /// So many permits more were used, the last of them at this instant, and no longer count; nor does any before them.
+    pub(super) fn pass(&mut self, permits: u64, last: Instant) {
+        self.entries.clear();
+        self.upto += permits;
+        self.gone = self.upto;
+        (self.last, self.last_gone) = (Some(last), Some(last));
+    }
+
     /// For a longer window than this log was kept for: takes up to `most` permits back that have left it, as if
     /// all had been used as late as they can have been.
     pub(super) fn recall(&mut self, most: u64) {

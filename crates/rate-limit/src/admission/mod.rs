@@ -23,6 +23,7 @@ pub(crate) use self::log::Log;
 use self::log::Log;
 use self::spaced::Spaced;
 use self::window::Window;
+use crate::lane::Taken;
 use crate::quota::Quota;
 use crate::quotas::Quotas;
 #[cfg(feature = "redis")]
@@ -155,6 +156,7 @@ impl Admission {
     pub(crate) fn known(&mut self, now: Instant) -> u64 {
         match self {
             Self::Window(window) => window.free(now),
+            Self::Other(other) if other.foresees() => other.free(now),
             Self::Other(_) => 0,
         }
     }
@@ -165,6 +167,20 @@ impl Admission {
         match self {
             Self::Window(window) => window.record(now, cost),
             Self::Other(_) => false,
+        }
+    }
+
+    /// Records releases, in order and up to now, of permits that were [`known`](Self::known) to be free.
+    pub(crate) fn took(&mut self, now: Instant, taken: Taken<'_>) {
+        match self {
+            Self::Window(window) => window.took(now, taken),
+            Self::Other(other) => {
+                for index in 0..taken.len() {
+                    // What no longer counts makes room.
+                    other.free(taken.at(index));
+                    other.take(taken.at(index), 1);
+                }
+            }
         }
     }
 

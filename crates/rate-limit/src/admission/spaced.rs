@@ -113,7 +113,7 @@ impl Admit for Spaced {
     }
 
     fn free(&mut self, now: Instant) -> u64 {
-        u64::from(now >= self.next)
+        u64::from(self.fits(now, 0, 1))
     }
 
     fn take(&mut self, now: Instant, cost: u32) -> bool {

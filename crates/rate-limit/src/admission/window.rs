@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Standing;
 use super::log::Log;
 use super::{Admit, Planned};
+use crate::lane::Taken;
 
 /// At most `n` permits in any `[t, t + window)`.
 ///
@@ -47,6 +48,19 @@ impl Window {
             self.log.push(now, cost, self.n);
         }
         fits
+    }
+
+    /// Records releases of one permit each that are known to have been allowed, in order, up to now.
+    pub(super) fn took(&mut self, now: Instant, taken: Taken<'_>) {
+        // Those that no longer count take everything before them along.
+        let gone = now.checked_sub(self.window).map_or(0, |until| taken.until(until));
+        match gone.checked_sub(1) {
+            Some(last) => self.log.pass(gone as u64, taken.at(last)),
+            None => self.log.forget(now, self.window),
+        }
+        for index in gone..taken.len() {
+            self.log.push(taken.at(index), 1, self.n);
+        }
     }
 }
 

@@ -25,7 +25,7 @@ where
     K: Hash + Eq,
     F: Fn(&Req) -> K,
 {
-    fn assign(&self, request: &Req) -> Result<Assigned, RateLimited> {
+    fn assign(&self, request: &Req) -> Result<Assigned<'_>, RateLimited> {
         Ok(Assigned::new(self.limiter.limiter((self.key)(request))?, 1))
     }
 }

@@ -11,7 +11,7 @@ use super::body::RejectBody;
 use super::fields::{self, Fields};
 use super::future::ResponseFuture;
 use super::waiting::{self, Waiting};
-use crate::assign::{Assign, Assigned};
+use crate::assign::Assign;
 
 /// A service that answers calls itself, at once, if they find no permit.
 ///
@@ -62,26 +62,28 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let Assigned { limiter, cost } = match self.assign.assign(&request) {
+        let assigned = match self.assign.assign(&request) {
             Ok(assigned) => assigned,
             Err(refused) => return ResponseFuture::refused(fields::refusal(&self.name, &refused, None)),
         };
-        match limiter.try_acquire_many(cost) {
+        let (limiter, cost) = (assigned.limiter(), assigned.cost());
+        match limiter.try_take(cost) {
             Ok(_) => {
-                let fields = self.always.then(|| Fields::of(&self.name, &limiter));
+                let fields = self.always.then(|| Fields::of(&self.name, limiter));
                 ResponseFuture::released(self.inner.call(request), fields)
             }
-            Err(refused) => match waiting::time(&limiter, &refused) {
+            Err(refused) => match waiting::time(limiter, &refused) {
                 Some(most) => {
                     // The clone is not ready; this one is.
                     let clone = self.inner.clone();
                     let ready = mem::replace(&mut self.inner, clone);
                     let name = Arc::clone(&self.name);
-                    let waiting = Waiting::new(limiter, cost, most, ready, request, name, self.always);
+                    let waiting =
+                        Waiting::new(limiter.clone(), cost, most, ready, request, name, self.always);
                     ResponseFuture::waiting(waiting)
                 }
                 None => {
-                    let limiter = Some((&limiter, cost));
+                    let limiter = Some((limiter, cost));
                     ResponseFuture::refused(fields::refusal(&self.name, &refused, limiter))
                 }
             },

@@ -6,6 +6,7 @@ mod changes;
 mod common;
 mod costs;
 mod extremes;
+mod free;
 mod keyed;
 mod layers;
 mod limiter;

@@ -2,21 +2,26 @@
 //! when, in which order, with how many polls, and who is refused at `max_wait`. Callers are polled as soon as they are
 //! woken; times are whole milliseconds, which is what the timer can do.
 
+use std::convert::Infallible;
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rate_limit::{Acquire, Limiter, Quota, Quotas};
+use rate_limit::{Limiter, Quota, Quotas, RateLimitLayer, RateLimited};
 use tokio::runtime::Builder;
 use tokio::time::{Instant, advance};
 use tokio_test::task::{self, Spawn};
+use tower::{Layer, Service, service_fn};
 
 use crate::common::ms;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// That would wait so long at most.
-    Arrive(Option<u64>),
+    /// That would wait so long at most. Through a service, or without.
+    Arrive(Option<u64>, bool),
     Drop(usize),
     /// All who wait leave.
     Flee,
@@ -25,7 +30,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        5 => prop::option::of(0u64..120).prop_map(Step::Arrive),
+        5 => (prop::option::of(0u64..120), any::<bool>()).prop_map(|(most, call)| Step::Arrive(most, call)),
         1 => any::<usize>().prop_map(Step::Drop),
         1 => prop::bool::weighted(0.1).prop_map(|all| if all { Step::Flee } else { Step::Advance(0) }),
         3 => (0u64..40).prop_map(Step::Advance),
@@ -56,9 +61,12 @@ fn earliest(quotas: &Quotas, releases: &[Instant], now: Instant) -> Instant {
     quotas.iter().filter_map(after).fold(now, Instant::max)
 }
 
+/// When it was released, and how long it had waited.
+type Call = Pin<Box<dyn Future<Output = Result<(Instant, Duration), RateLimited>>>>;
+
 struct Caller {
     number: usize,
-    call: Spawn<Acquire>,
+    call: Spawn<Call>,
     polls: usize,
     arrived: Instant,
 }
@@ -94,19 +102,48 @@ impl Run {
         self.order.push(number);
     }
 
-    fn arrive(&mut self, most: Option<u64>) {
+    fn acquire(limiter: &Limiter) -> Call {
+        let acquire = limiter.acquire();
+        Box::pin(async { acquire.await.map(|permit| (permit.at(), permit.waited())) })
+    }
+
+    /// The same through a service, which is called at once if it need not wait.
+    fn call(limiter: Limiter, free: bool) -> Call {
+        let (called, waited) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
+        let (at, wait) = (Arc::clone(&called), Arc::clone(&waited));
+        let layer = RateLimitLayer::from(limiter).on_wait(move |waited| *wait.lock().unwrap() = Some(waited));
+        let call = layer
+            .layer(service_fn(move |()| {
+                *at.lock().unwrap() = Some(Instant::now());
+                ready(Ok::<_, Infallible>(()))
+            }))
+            .call(());
+        assert_eq!(called.lock().unwrap().is_some(), free, "released within `call`, if it is free");
+        Box::pin(async move {
+            match call.await {
+                Ok(()) => Ok((called.lock().unwrap().unwrap(), waited.lock().unwrap().unwrap())),
+                Err(refused) => Err(*refused.downcast().unwrap()),
+            }
+        })
+    }
+
+    fn arrive(&mut self, most: Option<u64>, call: bool) {
         let predicted = *self.plan().last().unwrap() - Instant::now();
         let limiter = match most {
             Some(most) => self.limiter.clone().with_max_wait(ms(most)),
             None => self.limiter.clone(),
         };
-        let mut call = task::spawn(limiter.acquire());
+        let call = match call {
+            true => Self::call(limiter, predicted.is_zero()),
+            false => Self::acquire(&limiter),
+        };
+        let mut call = task::spawn(call);
         let (number, arrived) = (self.arrivals, Instant::now());
         self.arrivals += 1;
         match call.poll() {
-            Poll::Ready(Ok(permit)) => {
+            Poll::Ready(Ok((at, waited))) => {
                 assert!(predicted.is_zero(), "served at once, and not after {predicted:?}");
-                self.served(number, permit.at(), permit.waited(), arrived);
+                self.served(number, at, waited, arrived);
             }
             Poll::Ready(Err(refused)) => {
                 assert!(most.is_some_and(|most| predicted > ms(most)), "{refused}: {predicted:?}, {most:?}");
@@ -125,10 +162,10 @@ impl Run {
             let caller = &mut self.waiting[index];
             caller.polls += 1;
             assert!(caller.polls <= 2, "woken once, and served");
-            let Poll::Ready(permit) = caller.call.poll() else { panic!("woken in vain") };
+            let Poll::Ready(served) = caller.call.poll() else { panic!("woken in vain") };
             let Caller { number, arrived, .. } = self.waiting.remove(index);
-            let permit = permit.unwrap();
-            self.served(number, permit.at(), permit.waited(), arrived);
+            let (at, waited) = served.unwrap();
+            self.served(number, at, waited, arrived);
         }
     }
 
@@ -159,7 +196,7 @@ proptest! {
             let mut run = Run::new(quotas);
             for step in steps {
                 match step {
-                    Step::Arrive(most) => run.arrive(most),
+                    Step::Arrive(most, call) => run.arrive(most, call),
                     Step::Drop(_) if run.waiting.is_empty() => {}
                     Step::Drop(pick) => drop(run.waiting.remove(pick % run.waiting.len())),
                     Step::Flee => run.waiting.clear(),
@@ -169,8 +206,8 @@ proptest! {
             }
             // After all have left, the throughput is what it was.
             run.waiting.clear();
-            for _ in 0..20 {
-                run.arrive(None);
+            for i in 0..20 {
+                run.arrive(None, i % 2 == 0);
             }
             while !run.waiting.is_empty() {
                 run.advance(10).await;

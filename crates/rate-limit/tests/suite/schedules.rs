@@ -1,20 +1,27 @@
 //! Random schedules, polled by hand: exact, in order, and live. At the end only those who are woken are polled, so a lost
 //! wake-up or a lost permit shows as a caller that is never served.
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rate_limit::{Acquire, Limiter, Quota};
+use rate_limit::{BoxError, Limiter, Quota, RateLimit};
 use tokio::runtime::Builder;
 use tokio::time::{Instant, advance};
 use tokio_test::task::{self, Spawn};
+use tower::{Service, service_fn};
 
 use crate::common::assert_exact;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Arrive,
+    /// Through a service; perhaps dropped, released or not, before it is polled.
+    Call {
+        drop: bool,
+    },
     /// One of the woken, the eldest or not, or anybody.
     PollWoken(usize),
     PollAny(usize),
@@ -25,7 +32,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => Just(Step::Arrive),
+        2 => Just(Step::Arrive),
+        2 => prop::bool::weighted(0.1).prop_map(|drop| Step::Call { drop }),
         4 => any::<usize>().prop_map(Step::PollWoken),
         2 => any::<usize>().prop_map(Step::PollAny),
         1 => any::<usize>().prop_map(Step::Drop),
@@ -34,22 +42,48 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+type Call = Pin<Box<dyn Future<Output = Result<(), BoxError>>>>;
+
 struct Schedule {
     limiter: Limiter,
-    waiting: Vec<(usize, Spawn<Acquire>)>,
+    waiting: Vec<(usize, Spawn<Call>)>,
     arrivals: usize,
-    releases: Vec<Instant>,
+    releases: Arc<Mutex<Vec<Instant>>>,
     order: Vec<usize>,
 }
 
 impl Schedule {
     fn poll(&mut self, index: usize) {
         let (number, call) = &mut self.waiting[index];
-        if let Poll::Ready(permit) = call.poll() {
-            self.releases.push(permit.unwrap().at());
+        if let Poll::Ready(served) = call.poll() {
+            served.unwrap();
             self.order.push(*number);
             drop(self.waiting.remove(index));
         }
+    }
+
+    fn push(&mut self, call: Call) {
+        self.waiting.push((self.arrivals, task::spawn(call)));
+        self.arrivals += 1;
+        self.poll(self.waiting.len() - 1);
+    }
+
+    fn acquire(&self) -> Call {
+        let (acquire, releases) = (self.limiter.acquire(), Arc::clone(&self.releases));
+        Box::pin(async move {
+            let at = acquire.await?.at();
+            releases.lock().unwrap().push(at);
+            Ok(())
+        })
+    }
+
+    fn call(&self) -> Call {
+        let releases = Arc::clone(&self.releases);
+        let inner = service_fn(move |()| {
+            releases.lock().unwrap().push(Instant::now());
+            std::future::ready(Ok::<_, BoxError>(()))
+        });
+        Box::pin(RateLimit::new(inner, self.limiter.clone()).call(()))
     }
 
     fn woken(&self) -> Vec<usize> {
@@ -58,11 +92,9 @@ impl Schedule {
 
     async fn step(&mut self, step: Step) {
         match step {
-            Step::Arrive => {
-                self.waiting.push((self.arrivals, task::spawn(self.limiter.acquire())));
-                self.arrivals += 1;
-                self.poll(self.waiting.len() - 1);
-            }
+            Step::Arrive => self.push(self.acquire()),
+            Step::Call { drop: false } => self.push(self.call()),
+            Step::Call { drop: true } => drop(self.call()),
             Step::PollWoken(pick) => {
                 let woken = self.woken();
                 if !woken.is_empty() {
@@ -74,7 +106,10 @@ impl Schedule {
                 drop(self.waiting.remove(pick % self.waiting.len()));
             }
             Step::PollAny(_) | Step::Drop(_) => {}
-            Step::Try => self.releases.extend(self.limiter.try_acquire().map(|permit| permit.at())),
+            Step::Try => {
+                let permit = self.limiter.try_acquire();
+                self.releases.lock().unwrap().extend(permit.map(|permit| permit.at()));
+            }
             Step::Advance(micros) => advance(Duration::from_micros(micros.into())).await,
         }
     }
@@ -111,7 +146,7 @@ fn run(quota: Quota, steps: &[Step], prompt: bool) -> Schedule {
             limiter: Limiter::new(quota),
             waiting: vec![],
             arrivals: 0,
-            releases: vec![],
+            releases: Arc::default(),
             order: vec![],
         };
         for &step in steps {
@@ -134,8 +169,7 @@ proptest! {
     #[test]
     fn every_schedule_is_exact_and_live(quota in quotas(), steps in prop::collection::vec(step(), 1..120)) {
         let schedule = run(quota, &steps, false);
-        let releases = schedule.releases;
-        assert_exact(&releases, quota);
+        assert_exact(&schedule.releases.lock().unwrap(), quota);
         let snapshot = schedule.limiter.snapshot();
         prop_assert_eq!(snapshot.waiting, 0);
     }
@@ -143,7 +177,7 @@ proptest! {
     #[test]
     fn prompt_callers_are_served_in_order(quota in quotas(), steps in prop::collection::vec(step(), 1..120)) {
         let schedule = run(quota, &steps, true);
-        assert_exact(&schedule.releases, quota);
+        assert_exact(&schedule.releases.lock().unwrap(), quota);
         prop_assert!(schedule.order.is_sorted(), "{:?}", schedule.order);
     }
 }
