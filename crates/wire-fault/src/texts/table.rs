@@ -110,7 +110,7 @@ pub(super) static TABLE: &[Seen] = &[
         known(Starts("received unexpected message: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
         known(Starts("received unexpected handshake message: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
         known(Starts("peer misbehaved: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
-        known(Is("cannot decrypt peer's message"), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
+        known(Is("cannot decrypt peer's message"), Phase::Unknown, Cause::Protocol, Healing::Transient, Proof::None),
         known(Is("peer sent excess record size"), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
     ] },
     Seen { by: "h2 0.4.20; the feature h2 reads the same by type", texts: &[
