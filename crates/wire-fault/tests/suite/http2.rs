@@ -2,7 +2,10 @@
 //!
 //! Runs the same with the feature `h2` and without: what is read by type and by text must be one.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::common::peer::*;
@@ -154,6 +157,34 @@ async fn the_error_of_a_bare_h2_connection_refuses_nothing() {
         let stated = Fault::of(&Mark::of_request(request)).delivery;
         let refused = cfg!(feature = "h2") && last == 0;
         assert_eq!(stated == Delivery::Refused, refused, "{last} {reason}: {stated:?}");
+    }
+}
+
+/// The gap that the crate's page tells of: hyper asks for the connection's state after it has opened a stream, and gives the
+/// request what it hears. Of a server's warning (a GOAWAY that covers every stream) that is the error of a refusal, and the
+/// stream is served; of a GOAWAY below the stream both say the same.
+#[tokio::test]
+async fn the_state_of_a_connection_says_nothing_of_a_stream_that_was_just_opened() {
+    for (last, served) in [(0x7fff_ffff, true), (0, false)] {
+        let (here, mut there) = tokio::io::duplex(64 * 1024);
+        let (mut send, mut connection) = h2::client::handshake(here).await.expect("a connection");
+        there.write_all(&[settings(), go_away(last, ENHANCE_YOUR_CALM)].concat()).await.expect("room");
+        let (response, _) = send.send_request(post(()), true).expect("opened");
+        // The connection's own task, on another thread, reads in between.
+        let _ = poll_fn(|cx| Poll::Ready(Pin::new(&mut connection).poll(cx))).await;
+        let state = poll_fn(|cx| send.poll_ready(cx)).await.expect_err("going away");
+        assert!(state.is_go_away() && state.is_remote(), "{last}: {state}");
+        if served {
+            there.write_all(&head(1)).await.expect("room");
+        }
+        tokio::spawn(connection);
+        match response.await {
+            Ok(response) => assert!(served, "{response:?}"),
+            Err(error) => {
+                assert!(!served && error.is_go_away() && error.is_remote(), "{error}");
+                assert_eq!(shown(&error), shown(&state));
+            }
+        }
     }
 }
 

@@ -301,11 +301,12 @@ pub const HTTP1: &[Play] = &[
         Then::Fin,
         Says(200),
     ),
+    // It ends with the connection (RFC 9112, section 6.3).
     Play::received(
         "unknown-coding",
         |_| text("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhello"),
-        Then::Fin,
-        Lost,
+        Then::HalfClose,
+        Truncated,
     ),
     Play::received(
         "chunk-size-beyond-numbers",
