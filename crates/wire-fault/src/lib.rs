@@ -59,7 +59,8 @@
 //! head is still written. With a body to come, the request stays incomplete and is reset. Without one it is complete: aimed at
 //! by a peer in the same process, 6 of 30,000 bodyless requests were received so over hyper and 3 of 30,000 over hyper-util's
 //! client, and none of 30,000 with a body. It takes a runtime of several threads and a `GOAWAY` within some hundred nanoseconds;
-//! to close it, repeat no refused request that has neither a body nor an idempotent method.
+//! to close it, repeat no refused request that has neither a body nor an idempotent method, or send an empty body that does not
+//! say so (`is_end_stream` is false until it was asked for a frame): its request, too, is complete only with a frame after the head.
 //!
 //! Where the last stream of that `GOAWAY` is an earlier one, the repeat is right all the same: whatever had been received, the
 //! server has declared that it does not process it (RFC 9113, 6.8). It is wrong only after the warning of an orderly shutdown, a
