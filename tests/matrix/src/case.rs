@@ -84,10 +84,13 @@ impl Case {
         };
         let http1_only = matches!(self.play, Play::Peer(play) if is_among(HTTP1, play));
         let proxied = matches!(self.play, Play::Proxy(_) | Play::Connect(_));
+        // What breaks the protocol does so over a used connection as well: one client of each kind tells.
+        let tells = !(self.reused && matches!(self.play, Play::Peer(_))) || client.is_plain_hyper_util();
         (!http2_only || client.http2)
             && (!http1_only || !client.http2)
             && (!self.reused || client.reuses)
             && (!proxied || client.proxied)
+            && tells
     }
 
     /// Whether the client's patience ends it.
@@ -120,6 +123,12 @@ impl Case {
             RequestFault::Reset(_) => client.reuses,
             _ => false,
         }
+    }
+
+    /// Whether it is one how often the fault strikes.
+    #[must_use]
+    pub fn ends_at_once(&self) -> bool {
+        matches!(self.play, Play::Peer(play) if play.ends_at_once())
     }
 
     /// Whether the upload must be a large one for the fault to strike.

@@ -28,6 +28,12 @@ impl Play {
         Self { name, tls12: false, at: At::Request, steps, then, refuses: false, expect }
     }
 
+    /// Whether nothing may follow the first attempt.
+    pub(crate) fn ends_at_once(&self) -> bool {
+        use Expect::{Answer, Overtaken, Permanent, Says, Truncated};
+        matches!(self.expect, Answer | Overtaken | Permanent | Says(_) | Truncated)
+    }
+
     /// Whatever was received of it, the protocol says that it was not processed.
     pub(super) const fn refusing(self) -> Self {
         Self { refuses: true, ..self }
