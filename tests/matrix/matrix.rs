@@ -10,7 +10,7 @@ use matrix_tests::{case, clients};
 fn it_is_as_large_as_is_said() {
     let names: BTreeSet<_> = case::all().into_iter().map(|case| case.name).collect();
     assert_eq!(names.len(), case::all().len(), "each scenario has a name of its own");
-    assert!(names.len() >= 280 && clients::ALL.len() >= 14, "{} by {}", names.len(), clients::ALL.len());
+    assert!(names.len() >= 480 && clients::ALL.len() >= 14, "{} by {}", names.len(), clients::ALL.len());
 }
 
 /// Of every client, every method and every kind of scenario some.

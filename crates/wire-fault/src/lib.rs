@@ -18,7 +18,7 @@
 //! | the alert `certificate_required`, by which TLS 1.3 ends a handshake that the client took for complete | | 0 |
 //! | another fatal alert that only ends handshakes (RFC 8446, 6.2: `handshake_failure`, `access_denied`, …) | | 0 |
 //! | `connect(2)` refused or no local address, with the system's number; a name that did not resolve; `tls handshake eof` of tokio-rustls | | 0 |
-//! | a request that the client could not even build (reqwest's `builder error`) | | |
+//! | a request that the client could not even build (reqwest's `builder error`, unless it names a URL: a redirect's may be it) | | |
 //! | no write was ever attempted on its connection ([`Witness`]) | | 0 |
 //! | tower's `LoadShed` or broken `Buffer` had not passed the call on (feature `tower`) | | |
 //! | what a layer states first hand with a [`Mark`], or refused itself ([`Verdict::RefusedLocally`]) | | |
@@ -59,7 +59,13 @@
 //! head is still written. With a body to come, the request stays incomplete and is reset. Without one it is complete: aimed at
 //! by a peer in the same process, 6 of 30,000 bodyless requests were received so over hyper and 3 of 30,000 over hyper-util's
 //! client, and none of 30,000 with a body. It takes a runtime of several threads and a `GOAWAY` within some hundred nanoseconds;
-//! to close it, repeat no refused request that has neither a body nor an idempotent method.
+//! to close it, repeat no refused request that has neither a body nor an idempotent method, or send an empty body that does not
+//! say so (`is_end_stream` is false until it was asked for a frame): its request, too, is complete only with a frame after the head.
+//!
+//! Where the last stream of that `GOAWAY` is an earlier one, the repeat is right all the same: whatever had been received, the
+//! server has declared that it does not process it (RFC 9113, 6.8). It is wrong only after the warning of an orderly shutdown, a
+//! `GOAWAY` whose last stream is 2^31-1: a server that has not seen a stream yet covers it by no other. h2 gives both the same
+//! error (`tests/suite/http2.rs`).
 //!
 //! # Which system errors are believed
 //!
@@ -76,7 +82,10 @@
 //!
 //! - **Redirects.** A client that follows them (reqwest does by default) ends with the error of the last request it sent.
 //!   "Never sent" is true of that one, while the POST before it had been answered. Follow no redirects of requests that
-//!   change something below a retry (`reqwest::redirect::Policy::none()`).
+//!   change something below a retry (`reqwest::redirect::Policy::none()`). Above it, each request is a call of its own, whose
+//!   error is its own. The same holds for every layer that sends more than one request for a call: another retry, a hedge.
+//!   No [`Witness`] can tell: a connection that was had before the failed one looks the same where a pooled one had gone
+//!   stale and nothing was sent.
 //! - **A wrapper that hides types**: one that passes on text and source of the error within it (`#[error(transparent)]`) takes
 //!   the typed proofs away, and what is left is mostly "perhaps". Use `#[source]` or `#[from]` with a text of its own. `Arc` and
 //!   `Box` of the usual errors are seen through. anyhow's `Error` turned into a boxed error (`.into()`, `into_boxed_dyn_error`) is

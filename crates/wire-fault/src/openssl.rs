@@ -12,6 +12,8 @@ use crate::reading::{Reach, Reading};
 const LIB_SSL: u64 = 20;
 const UNEXPECTED_EOF: u64 = 294;
 const CERTIFICATE_VERIFY_FAILED: u64 = 134;
+/// A record that was changed on its way (RFC 8446, section 6.2).
+const BAD_RECORD_MAC: u64 = 281;
 /// A record in the clear where TLS 1.3 encrypts: so OpenSSL 3.0 shows a `close_notify` after the ServerHello.
 const BAD_RECORD_TYPE: u64 = 443;
 /// What stands before a code.
@@ -41,6 +43,10 @@ pub(crate) fn read(text: &str, reading: &mut Reading) -> bool {
             }
             reading.cause(Cause::Certificate);
             reading.permanent();
+        }
+        BAD_RECORD_MAC => {
+            reading.cause(Cause::Protocol);
+            reading.healing(Healing::Transient);
         }
         BAD_RECORD_TYPE => {
             // The record is not told: a peer that gives up heals, one that can't speak TLS does not.

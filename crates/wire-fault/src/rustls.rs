@@ -40,13 +40,21 @@ mod typed {
             | Tls::InappropriateMessage { .. }
             | Tls::InappropriateHandshakeMessage { .. }
             | Tls::PeerMisbehaved(_)
-            | Tls::PeerSentOversizedRecord
-            | Tls::DecryptError => {
+            | Tls::PeerSentOversizedRecord => {
                 if reading.reach == Reach::NotHandedOver {
                     reading.replace_phase(Phase::TlsHandshake);
                 }
                 reading.cause(Cause::Protocol);
                 reading.healing(Healing::Permanent);
+            }
+            // A record that was changed on its way: between two that keep the protocol nothing else makes one (RFC 8446, 6.2,
+            // `bad_record_mac`).
+            Tls::DecryptError => {
+                if reading.reach == Reach::NotHandedOver {
+                    reading.replace_phase(Phase::TlsHandshake);
+                }
+                reading.cause(Cause::Protocol);
+                reading.healing(Healing::Transient);
             }
             _ => {
                 if reading.reach == Reach::NotHandedOver {

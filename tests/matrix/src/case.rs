@@ -3,7 +3,7 @@
 use flaky_tls::{CutBy, CutPoint, Http2Error, ProxyScenario, RequestFault, RequestPoint, Scenario};
 
 use crate::client::Client;
-use crate::peer::{CONNECT, ConnectPlay, HTTP1, HTTP2, Play as PeerPlay, Then};
+use crate::peer::{At, CONNECT, ConnectPlay, HELLO, HTTP1, HTTP2, Play as PeerPlay, Then};
 
 /// One scenario.
 #[derive(Clone, Debug)]
@@ -62,6 +62,10 @@ impl Case {
         Self { name: play.name.to_owned(), play: Play::Peer(play), tls12: play.tls12, reused: false }
     }
 
+    fn peer_reused(play: &'static PeerPlay) -> Self {
+        Self { name: format!("reused-{}", play.name), reused: true, ..Self::peer(play) }
+    }
+
     fn connect(play: &'static ConnectPlay) -> Self {
         let name = format!("proxy-{}", play.name);
         Self { name, play: Play::Connect(play), tls12: false, reused: false }
@@ -75,15 +79,18 @@ impl Case {
             Play::Server { then: Scenario::After { then, .. }, .. } => {
                 matches!(then, RequestFault::Reset(_) | RequestFault::GoAway { .. })
             }
-            Play::Peer(play) => HTTP2.iter().any(|of_http2| std::ptr::eq(of_http2, play)),
+            Play::Peer(play) => is_among(HTTP2, play),
             _ => false,
         };
-        let http1_only = matches!(self.play, Play::Peer(_)) && !http2_only;
+        let http1_only = matches!(self.play, Play::Peer(play) if is_among(HTTP1, play));
         let proxied = matches!(self.play, Play::Proxy(_) | Play::Connect(_));
+        // What breaks the protocol does so over a used connection as well: one client of each kind tells.
+        let tells = !(self.reused && matches!(self.play, Play::Peer(_))) || client.is_plain_hyper_util();
         (!http2_only || client.http2)
             && (!http1_only || !client.http2)
             && (!self.reused || client.reuses)
             && (!proxied || client.proxied)
+            && tells
     }
 
     /// Whether the client's patience ends it.
@@ -118,12 +125,27 @@ impl Case {
         }
     }
 
+    /// Whether it is one how often the fault strikes.
+    #[must_use]
+    pub fn ends_at_once(&self) -> bool {
+        matches!(self.play, Play::Peer(play) if play.ends_at_once())
+    }
+
     /// Whether the upload must be a large one for the fault to strike.
     #[must_use]
     pub fn needs_large_body(&self) -> bool {
-        let Play::Server { then: Scenario::After { then, .. }, .. } = self.play else { return false };
-        matches!(then, RequestFault::Upload { .. })
+        match self.play {
+            Play::Server { then: Scenario::After { then, .. }, .. } => {
+                matches!(then, RequestFault::Upload { .. })
+            }
+            Play::Peer(play) => play.at == At::Upload,
+            _ => false,
+        }
     }
+}
+
+fn is_among(plays: &'static [PeerPlay], play: &PeerPlay) -> bool {
+    plays.iter().any(|one| std::ptr::eq(one, play))
 }
 
 /// All of them.
@@ -154,7 +176,8 @@ pub fn all() -> Vec<Case> {
         .chain(tls12.map(Case::tls12))
         .chain(cuts.chain(stalls).chain(later).map(Case::reused))
         .chain(ProxyScenario::named().map(Case::proxy))
-        .chain(HTTP1.iter().chain(HTTP2).map(Case::peer))
+        .chain(HELLO.iter().chain(HTTP1).chain(HTTP2).map(Case::peer))
+        .chain(HTTP1.iter().chain(HTTP2).filter(|play| play.at != At::Handshake).map(Case::peer_reused))
         .chain(CONNECT.iter().map(Case::connect))
         .chain([Case { name: "nobody".to_owned(), play: Play::Nobody, tls12: false, reused: false }])
         .collect()

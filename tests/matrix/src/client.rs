@@ -64,6 +64,11 @@ impl Client {
         (self.build)(self, trust, proxy)
     }
 
+    /// Whether it is hyper-util's client without anything of this project's.
+    pub(crate) fn is_plain_hyper_util(self) -> bool {
+        self.reuses && self.notes_connections && !self.hears_the_proxy
+    }
+
     /// The protocol that it offers in the handshake.
     #[must_use]
     pub fn protocol(self) -> &'static [u8] {

@@ -16,6 +16,8 @@ pub enum Expect {
     Answer,
     /// In an answer, where the error of the connection that ends does not overtake it.
     Overtaken,
+    /// In an answer with this status, once.
+    Says(u16),
     /// In an answer with this status before the request was read, or with nobody knowing, as the race goes.
     Early(StatusCode),
     /// In half an answer: this client can't see that the other half is missing.

@@ -40,6 +40,11 @@ pub fn judge(cell: &Cell, expect: Expect, seen: &Seen) -> Result<(), Wrong> {
     let demand = |right: bool, what| if right { Ok(()) } else { Err(Wrong::Not(what)) };
     match expect {
         Expect::Answer | Expect::Overtaken => demand(answered && received >= 1, "answered"),
+        Expect::Says(says) => demand(
+            matches!(seen.outcome, Outcome::Answered { status, .. } if status.as_u16() == says)
+                && attempts == 1,
+            "that answer, once",
+        ),
         Expect::Early(early) => match &seen.outcome {
             Outcome::Answered { status, .. } => {
                 demand(*status == early && attempts == 1, "the early answer, once")

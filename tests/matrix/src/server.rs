@@ -87,7 +87,9 @@ impl Server {
                 let proxy = Some(proxy.serve(&server).await.expect("a free port"));
                 Self::Flaky { server, proxy }
             }
-            Play::Peer(play) => Self::Peer(Peer::serve(play, client.http2, often).await),
+            Play::Peer(play) => {
+                Self::Peer(Peer::serve(play, client.http2, usize::from(case.reused), often).await)
+            }
             Play::Connect(play) => {
                 let server = healthy(server).await;
                 let proxy = ProxyPeer::serve(play, often, server.address()).await;

@@ -195,3 +195,14 @@ async fn alerts_and_certificates() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_url_that_hyper_tls_does_not_serve_is_permanent() {
+    let mut https = hyper_tls::HttpsConnector::new();
+    https.https_only(true);
+    let called = call(https, "http://localhost:1/".to_owned(), Method::POST).await;
+    let (fault, texts) = called.expect("no call over plain HTTP");
+    let expected = Fault::new(Phase::Pool, Delivery::NeverSent, Cause::Other, Healing::Permanent);
+    assert_eq!(fault, expected, "{texts:#?}");
+    assert!(texts.iter().any(|text| text == "https required but URI was not https"), "{texts:#?}");
+}

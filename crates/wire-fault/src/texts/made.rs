@@ -35,6 +35,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("failed to lookup address information: Name does not resolve", "musl"),
     ("failed to lookup address information: nodename nor servname provided", "macOS"),
     ("invalid URL, host is missing", "http's own parser makes no such URI"),
+    ("https required but URI was not https", "tests/native"),
     ("unexpected EOF", "tests/native"),
     ("the SSL session has been shut down", "tests/native"),
 ];

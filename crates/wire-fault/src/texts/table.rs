@@ -97,6 +97,9 @@ pub(super) static TABLE: &[Seen] = &[
         known(Is("missing scheme"), Phase::Pool, Cause::Other, Healing::Permanent, Proof::BelowConnector),
         known(Is("invalid dns name"), Phase::Pool, Cause::Other, Healing::Permanent, Proof::BelowConnector),
     ] },
+    Seen { by: "hyper-tls 0.6.0: a URL that it can't serve", texts: &[
+        known(Is("https required but URI was not https"), Phase::Pool, Cause::Other, Healing::Permanent, Proof::BelowConnector),
+    ] },
     Seen { by: "native-tls 0.2.18 and openssl 0.10.82 over OpenSSL 3.0, below a connect error only", texts: &[
         known(Is("unexpected EOF"), Phase::Unknown, Cause::Eof, Healing::Transient, Proof::None),
         known(Is("the SSL session has been shut down"), Phase::Unknown, Cause::CleanClose, Healing::Transient, Proof::None),
@@ -110,7 +113,7 @@ pub(super) static TABLE: &[Seen] = &[
         known(Starts("received unexpected message: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
         known(Starts("received unexpected handshake message: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
         known(Starts("peer misbehaved: "), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
-        known(Is("cannot decrypt peer's message"), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
+        known(Is("cannot decrypt peer's message"), Phase::Unknown, Cause::Protocol, Healing::Transient, Proof::None),
         known(Is("peer sent excess record size"), Phase::Unknown, Cause::Protocol, Healing::Permanent, Proof::None),
     ] },
     Seen { by: "h2 0.4.20; the feature h2 reads the same by type", texts: &[
@@ -129,7 +132,8 @@ pub(super) static TABLE: &[Seen] = &[
     ] },
     Seen { by: "reqwest 0.12.28 and 0.13.5", texts: &[
         known(Is("builder error"), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::Named("reqwest::Error { kind: Builder")),
-        known(Starts("builder error for url ("), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::Named("reqwest::Error { kind: Builder")),
+        // With a URL it may be that of a redirect, to a scheme that reqwest does not serve: the call was answered by then.
+        known(Starts("builder error for url ("), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::None),
         known(Starts("error following redirect"), Phase::Unknown, Cause::Other, Healing::Permanent, Proof::Answered),
         known(Starts("error decoding response body"), Phase::Body, Cause::Other, Healing::Unknown, Proof::Answered),
         known(Starts("HTTP status client error ("), Phase::Unknown, Cause::Other, Healing::Unknown, Proof::Answered),

@@ -2,13 +2,17 @@
 //!
 //! Runs the same with the feature `h2` and without: what is read by type and by text must be one.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::common::peer::*;
 use crate::common::{Duplex, Failing, FailsAfter};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Frame;
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -155,6 +159,111 @@ async fn the_error_of_a_bare_h2_connection_refuses_nothing() {
         let refused = cfg!(feature = "h2") && last == 0;
         assert_eq!(stated == Delivery::Refused, refused, "{last} {reason}: {stated:?}");
     }
+}
+
+/// The gap that the crate's page tells of: hyper asks for the connection's state after it has opened a stream, and gives the
+/// request what it hears. Of a server's warning (a GOAWAY that covers every stream) that is the error of a refusal, and the
+/// stream is served; of a GOAWAY below the stream both say the same.
+#[tokio::test]
+async fn the_state_of_a_connection_says_nothing_of_a_stream_that_was_just_opened() {
+    for (last, served) in [(0x7fff_ffff, true), (0, false)] {
+        let (here, mut there) = tokio::io::duplex(64 * 1024);
+        let (mut send, mut connection) = h2::client::handshake(here).await.expect("a connection");
+        there.write_all(&[settings(), go_away(last, ENHANCE_YOUR_CALM)].concat()).await.expect("room");
+        let (response, _) = send.send_request(post(()), true).expect("opened");
+        // The connection's own task, on another thread, reads in between.
+        let _ = poll_fn(|cx| Poll::Ready(Pin::new(&mut connection).poll(cx))).await;
+        let state = poll_fn(|cx| send.poll_ready(cx)).await.expect_err("going away");
+        assert!(state.is_go_away() && state.is_remote(), "{last}: {state}");
+        if served {
+            there.write_all(&head(1)).await.expect("room");
+        }
+        tokio::spawn(connection);
+        match response.await {
+            Ok(response) => assert!(served, "{response:?}"),
+            Err(error) => {
+                assert!(!served && error.is_go_away() && error.is_remote(), "{error}");
+                assert_eq!(shown(&error), shown(&state));
+            }
+        }
+    }
+}
+
+/// The page's advice for that gap: an empty body that doesn't say so ends its request with a frame after the head.
+#[tokio::test]
+async fn an_empty_body_that_does_not_say_so_follows_its_head() {
+    let (here, mut there) = tokio::io::duplex(64 * 1024);
+    let (mut send, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(here)).await.expect("a connection");
+    tokio::spawn(connection);
+    let sending = tokio::spawn(send.send_request(post(Nothing)));
+    there.write_all(&settings()).await.expect("room");
+    there.read_exact(&mut [0; PREFACE]).await.expect("a preface");
+    let mut seen = Vec::new();
+    while !matches!(seen.last(), Some((0 | HEADERS, true))) {
+        let mut header = [0; 9];
+        there.read_exact(&mut header).await.expect("a frame");
+        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize;
+        there.read_exact(&mut vec![0; length]).await.expect("all of it");
+        seen.push((header[3], header[3] <= HEADERS && header[4] & 1 != 0));
+    }
+    assert!(seen.ends_with(&[(HEADERS, false), (0, true)]), "{seen:?}");
+    sending.abort();
+}
+
+struct Nothing;
+
+impl hyper::body::Body for Nothing {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Poll::Ready(None)
+    }
+}
+
+/// A rolling restart under load: of the calls that share a connection each gets what is true of its own stream.
+#[tokio::test]
+async fn a_goaway_tells_the_calls_of_one_connection_apart() {
+    const CALLS: u32 = 4;
+    let connector = service_fn(move |_: http::Uri| {
+        let (here, mut there) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move {
+            let _ = there.write_all(&settings()).await;
+            let _ = there.read_exact(&mut [0; PREFACE]).await;
+            let mut ended = 0;
+            while ended < CALLS {
+                let mut header = [0; 9];
+                there.read_exact(&mut header).await.expect("a frame");
+                let length = u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize;
+                there.read_exact(&mut vec![0; length]).await.expect("all of it");
+                // HEADERS or DATA that end their stream.
+                ended += u32::from(header[3] <= HEADERS && header[4] & 1 != 0);
+            }
+            // Streams 1, 3, 5 and 7: answered, covered twice, and refused.
+            let answer = frame(HEADERS, 5, 1, &[0x88]);
+            let _ = there.write_all(&[answer, go_away(5, NO_ERROR)].concat()).await;
+            let _ = there.shutdown().await;
+            let _ = there.read_to_end(&mut Vec::new()).await;
+        });
+        std::future::ready(Ok::<_, io::Error>(Duplex::new(here)))
+    });
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector);
+    let calls: Vec<_> = (0..CALLS)
+        .map(|_| tokio::spawn(client.request(post(Full::new(Bytes::from_static(b"{}"))))))
+        .collect();
+    let (mut answered, mut perhaps, mut refused) = (0, 0, 0);
+    for call in calls {
+        match call.await.expect("no panic") {
+            Ok(_) => answered += 1,
+            Err(error) => match Fault::of(&error).delivery {
+                Delivery::Perhaps => perhaps += 1,
+                Delivery::Refused => refused += 1,
+                other => panic!("{other:?}: {:?}", shown(&error)),
+            },
+        }
+    }
+    assert_eq!((answered, perhaps, refused), (1, 2, 1));
 }
 
 /// A connection may be made of another call, a tunnel through HTTP/2 say. That call's refusal is none of this one.

@@ -104,6 +104,22 @@ macro_rules! tests {
                 assert_eq!(told, (Delivery::Answered, Healing::Permanent), "{:?}", texts(&error));
             }
 
+            /// reqwest says of a redirect to a URL that it can't request what it says of a call's own.
+            #[tokio::test]
+            async fn a_redirect_to_another_scheme_is_no_proof() {
+                let answer =
+                    b"HTTP/1.1 307 Temporary Redirect\r\nlocation: ftp://x/\r\ncontent-length: 0\r\n\r\n";
+                let url = format!("http://{}/order", server(answer, true).await);
+                let answered = client().post(url).send().await.expect_err("no such scheme");
+                let own = client().post("ftp://x/").send().await.expect_err("no such scheme");
+                for error in [answered, own] {
+                    assert!(error.is_builder(), "{:?}", texts(&error));
+                    let fault = Fault::of(&error);
+                    let told = (fault.delivery, fault.healing);
+                    assert_eq!(told, (Delivery::Perhaps, Healing::Permanent), "{:?}", texts(&error));
+                }
+            }
+
             #[tokio::test]
             async fn its_total_timeout_says_nothing_of_how_far_the_call_came() {
                 let url = format!("http://{}/", server(b"", false).await);

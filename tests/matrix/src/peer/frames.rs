@@ -5,8 +5,10 @@ pub(super) const HEADERS: u8 = 1;
 pub(super) const RST_STREAM: u8 = 3;
 pub(super) const SETTINGS: u8 = 4;
 pub(super) const PUSH_PROMISE: u8 = 5;
+pub(super) const PING: u8 = 6;
 pub(super) const GOAWAY: u8 = 7;
 pub(super) const WINDOW_UPDATE: u8 = 8;
+pub(super) const CONTINUATION: u8 = 9;
 
 /// Of HEADERS and DATA.
 pub(super) const END_STREAM: u8 = 1;
@@ -33,6 +35,13 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 pub(super) fn settings(setting: Option<(u16, u32)>) -> Vec<u8> {
     let payload = setting.map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat());
     frame(SETTINGS, 0, 0, &payload.unwrap_or_default())
+}
+
+/// Settings, and windows in which a large request has room.
+pub(super) fn room() -> Vec<u8> {
+    const ROOM: u32 = 1 << 24;
+    let connection = frame(WINDOW_UPDATE, 0, 0, &ROOM.to_be_bytes());
+    [settings(Some((INITIAL_WINDOW_SIZE, ROOM))), connection].concat()
 }
 
 pub(super) fn reset(stream: u32, reason: u32) -> Vec<u8> {

@@ -1,9 +1,9 @@
 //! What is wrong over HTTP/1.1.
 
-use super::play::{Play, Step, Then};
+use super::play::{At, Play, Step, Then};
 use crate::ANSWER;
-use crate::expect::Expect::{Answer, Lost, Permanent, Transient};
-use crate::expect::Reach::Received;
+use crate::expect::Expect::{self, Answer, Hidden, Lost, Permanent, Says, Transient, Truncated};
+use crate::expect::Reach::{Perhaps, Received};
 use Step::{Clear, Data, Half, Sealed};
 
 /// Content types of TLS.
@@ -30,6 +30,16 @@ fn text(text: impl AsRef<[u8]>) -> Vec<Step> {
 fn answer() -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {ANSWER}\r\n\r\n");
     [head.as_bytes(), &[b'x'; ANSWER]].concat()
+}
+
+/// A healthy answer but for its first line.
+fn says(line: &str) -> Vec<Step> {
+    text(format!("{line}\r\ncontent-length: {ANSWER}\r\n\r\n{}", "x".repeat(ANSWER)))
+}
+
+/// Once a part of a long request has come.
+const fn upload(name: &'static str, steps: fn(u32) -> Vec<Step>, then: Then, expect: Expect) -> Play {
+    Play { at: At::Upload, ..Play::received(name, steps, then, expect) }
 }
 
 const HELLO_REQUEST: [u8; 4] = [0; 4];
@@ -61,7 +71,7 @@ pub const HTTP1: &[Play] = &[
         "corrupt-record",
         |_| vec![Clear([&[23, 3, 3, 0, 32], &[7; 32][..]].concat())],
         Then::Fin,
-        Lost,
+        Transient(Received),
     ),
     Play::received(
         "alert-internal-error-late",
@@ -246,4 +256,190 @@ pub const HTTP1: &[Play] = &[
         Then::Fin,
         Permanent,
     ),
+    Play::received("http-1.0", |_| says("HTTP/1.0 200 OK"), Then::Fin, Answer),
+    Play::received(
+        "line-feeds-only",
+        |_| text(format!("HTTP/1.1 200 OK\ncontent-length: {ANSWER}\n\n{}", "x".repeat(ANSWER))),
+        Then::Fin,
+        Answer,
+    ),
+    Play::received("no-reason", |_| says("HTTP/1.1 200"), Then::Fin, Answer),
+    Play::received(
+        "unasked-101",
+        |_| text("HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n"),
+        Then::Fin,
+        Says(101),
+    ),
+    Play::received("status-999", |_| says("HTTP/1.1 999 No"), Then::Fin, Says(999)),
+    Play::received("status-099", |_| says("HTTP/1.1 099 No"), Then::Fin, Permanent),
+    Play::received("status-20", |_| says("HTTP/1.1 20 OK"), Then::Fin, Permanent),
+    Play::received(
+        "nul-in-head",
+        |_| text("HTTP/1.1 200 OK\r\na: b\0c\r\ncontent-length: 0\r\n\r\n"),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "negative-length",
+        |_| text("HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\nhello"),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "length-beyond-numbers",
+        |_| text("HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\nhello"),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "length-and-chunks",
+        |_| {
+            text(
+                "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            )
+        },
+        Then::Fin,
+        Says(200),
+    ),
+    // It ends with the connection (RFC 9112, section 6.3).
+    Play::received(
+        "unknown-coding",
+        |_| text("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhello"),
+        Then::HalfClose,
+        Truncated,
+    ),
+    Play::received(
+        "chunk-size-beyond-numbers",
+        |_| text("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nhello"),
+        Then::Fin,
+        Lost,
+    ),
+    Play::received(
+        "chunk-longer-than-said",
+        |_| text("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n"),
+        Then::Fin,
+        Lost,
+    ),
+    Play::received(
+        "trailers-garbage",
+        |_| text("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\0\r\n\r\n"),
+        Then::Fin,
+        Lost,
+    ),
+    Play::received(
+        "no-content-with-content",
+        |_| text("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\nhello"),
+        Then::Fin,
+        Says(204),
+    ),
+    Play::received(
+        "not-modified",
+        |_| text("HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n"),
+        Then::Fin,
+        Says(304),
+    ),
+    Play::received(
+        "redirects",
+        |_| {
+            text(
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: https://localhost:1/\r\ncontent-length: 0\r\n\r\n",
+            )
+        },
+        Then::Fin,
+        Says(307),
+    ),
+    Play::received("answer-then-rst", |_| vec![Data(answer())], Then::Rst, Hidden),
+    Play::received(
+        "answer-and-garbage",
+        |_| vec![Data([&answer()[..], b"\0\0garbage"].concat())],
+        Then::Fin,
+        Answer,
+    ),
+    // The next request's answer would be this one's second: nobody may take it for that.
+    Play::received(
+        "answer-twice-and-stay",
+        |_| vec![Data([answer(), b"HTTP/1.1 418 Not Yours\r\ncontent-length: 0\r\n\r\n".to_vec()].concat())],
+        Then::Serve,
+        Answer,
+    ),
+    Play::received(
+        "answer-to-nobody",
+        |_| {
+            vec![Data(
+                [answer(), b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\r\n".to_vec()].concat(),
+            )]
+        },
+        Then::Fin,
+        Answer,
+    ),
+    Play::received(
+        "closes-with-its-answer",
+        |_| {
+            text(format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {ANSWER}\r\n\r\n{}",
+                "x".repeat(ANSWER)
+            ))
+        },
+        Then::Fin,
+        Answer,
+    ),
+    Play::received("says-nothing-any-more", |_| vec![], Then::HalfClose, Transient(Received)),
+    Play::received(
+        "half-a-body-and-no-more",
+        |_| vec![Data(answer()[..ANSWER].to_vec())],
+        Then::HalfClose,
+        Transient(Received),
+    ),
+    Play::received(
+        "unframed-and-no-more",
+        |_| text("HTTP/1.1 200 OK\r\n\r\nhello"),
+        Then::HalfClose,
+        Truncated,
+    ),
+    Play::received("alert-decode-error-late", |_| vec![Sealed(ALERT, vec![2, 50])], Then::Rst, Permanent),
+    Play::received(
+        "alert-internal-error-in-the-body",
+        |_| vec![Data(answer()[..ANSWER].to_vec()), Sealed(ALERT, INTERNAL_ERROR.to_vec())],
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received("record-too-long", |_| vec![Clear(vec![23, 3, 3, 0xff, 0xff])], Then::Fin, Lost),
+    Play::received(
+        "corrupt-record-in-the-body",
+        |_| vec![Data(answer()[..ANSWER].to_vec()), Clear([&[23, 3, 3, 0, 32], &[7; 32][..]].concat())],
+        Then::Fin,
+        Transient(Received),
+    ),
+    upload("upload-no-more-said", |_| vec![], Then::HalfClose, Transient(Perhaps)),
+    upload(
+        "upload-answered-and-read-on",
+        |_| text("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n"),
+        Then::Read,
+        Says(413),
+    ),
+    upload(
+        "upload-answered-and-closed",
+        |_| text("HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"),
+        Then::HalfClose,
+        Says(413),
+    ),
+    upload(
+        "upload-continue-then-rst",
+        |_| text("HTTP/1.1 100 Continue\r\n\r\n"),
+        Then::Rst,
+        Transient(Perhaps),
+    ),
+    upload(
+        "upload-half-an-answer-then-rst",
+        |_| text("HTTP/1.1 413 Content Too Large\r\ncontent-le"),
+        Then::Rst,
+        Transient(Perhaps),
+    ),
+    upload(
+        "upload-alert-internal-error",
+        |_| vec![Sealed(ALERT, INTERNAL_ERROR.to_vec())],
+        Then::Fin,
+        Transient(Perhaps),
+    ),
+    upload("upload-stalls", |_| vec![], Then::Silence, Transient(Perhaps)),
 ];

@@ -1,13 +1,16 @@
 //! What is wrong over HTTP/2.
 
 use super::frames::{
-    CANCEL, DATA, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, INITIAL_WINDOW_SIZE, INTERNAL_ERROR,
-    MAX_CONCURRENT_STREAMS, NO_ERROR, PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, SETTINGS_TIMEOUT,
-    WINDOW_UPDATE, answer, frame, go_away, head, head_of, reset, settings,
+    ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS,
+    INITIAL_WINDOW_SIZE, INTERNAL_ERROR, MAX_CONCURRENT_STREAMS, NO_ERROR, PING, PROTOCOL_ERROR,
+    PUSH_PROMISE, REFUSED_STREAM, SETTINGS, SETTINGS_TIMEOUT, WINDOW_UPDATE, answer, frame, go_away, head,
+    head_of, reset, settings,
 };
 use super::play::{At, Play, Step, Then};
 use crate::ANSWER;
-use crate::expect::Expect::{Answer, Hopeless, Lost, Overtaken, Permanent, Transient, Truncated};
+use crate::expect::Expect::{
+    self, Answer, Hidden, Hopeless, Lost, Overtaken, Permanent, Says, Transient, Truncated,
+};
 use crate::expect::Reach::{GoneAway, Perhaps, Received, Refused};
 
 /// The highest number of a stream: a GOAWAY with it is a first warning.
@@ -19,6 +22,16 @@ fn data<const N: usize>(frames: &[Vec<u8>; N]) -> Vec<Step> {
 
 fn part(stream: u32) -> Vec<u8> {
     [head(stream), frame(DATA, 0, stream, b"half of it")].concat()
+}
+
+/// Once a part of a long request has come.
+const fn upload(name: &'static str, steps: fn(u32) -> Vec<Step>, then: Then, expect: Expect) -> Play {
+    Play { at: At::Upload, ..Play::received(name, steps, then, expect) }
+}
+
+/// In place of the server's first SETTINGS.
+const fn first(name: &'static str, steps: fn(u32) -> Vec<Step>, then: Then, expect: Expect) -> Play {
+    Play { at: At::Handshake, ..Play::received(name, steps, then, expect) }
 }
 
 /// The server had each of these requests in full, unless it is played before.
@@ -253,4 +266,226 @@ pub const HTTP2: &[Play] = &[
             Transient(Perhaps),
         )
     },
+    Play::received(
+        "h2-goaway-covering-then-below",
+        |s| data(&[go_away(s, NO_ERROR), go_away(0, NO_ERROR)]),
+        Then::Fin,
+        Transient(GoneAway),
+    )
+    .refusing(),
+    Play::received(
+        "h2-unknown-frames",
+        |s| {
+            data(&[
+                frame(0x42, 0xff, s, b"?"),
+                frame(0xa, 0, 0, b"\0\0h2"),
+                frame(0xc, 0, 0, b""),
+                answer(s, &[b'x'; ANSWER]),
+            ])
+        },
+        Then::Serve,
+        Answer,
+    ),
+    Play::received(
+        "h2-pings",
+        |s| data(&[frame(PING, 0, 0, &[7; 8]).repeat(50), answer(s, &[b'x'; ANSWER])]),
+        Then::Serve,
+        Answer,
+    ),
+    Play::received(
+        "h2-settings-again",
+        |s| data(&[settings(Some((MAX_CONCURRENT_STREAMS, 1))).repeat(5), answer(s, &[b'x'; ANSWER])]),
+        Then::Serve,
+        Answer,
+    ),
+    Play::received(
+        "h2-unknown-setting",
+        |s| data(&[settings(Some((0x4242, 1))), answer(s, &[b'x'; ANSWER])]),
+        Then::Serve,
+        Answer,
+    ),
+    Play::received(
+        "h2-pong-unasked",
+        |s| data(&[frame(PING, ACK, 0, &[7; 8]), answer(s, &[b'x'; ANSWER])]),
+        Then::Serve,
+        Answer,
+    ),
+    Play::received(
+        "h2-answer-then-goaway-calm",
+        |s| data(&[answer(s, &[b'x'; ANSWER]), go_away(s, ENHANCE_YOUR_CALM)]),
+        Then::Fin,
+        Overtaken,
+    ),
+    Play::received(
+        "h2-answer-then-goaway-below",
+        |s| data(&[answer(s, &[b'x'; ANSWER]), go_away(0, NO_ERROR)]),
+        Then::Fin,
+        Overtaken,
+    ),
+    Play::received(
+        "h2-window-overflow",
+        |_| data(&[frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes())]),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "h2-window-overflow-of-stream",
+        |s| data(&[frame(WINDOW_UPDATE, 0, s, &0x7fff_ffff_u32.to_be_bytes())]),
+        Then::Fin,
+        Lost,
+    ),
+    Play::received(
+        "h2-settings-of-five-bytes",
+        |_| data(&[frame(SETTINGS, 0, 0, &[0; 5])]),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received("h2-ping-of-seven-bytes", |_| data(&[frame(PING, 0, 0, &[0; 7])]), Then::Fin, Permanent),
+    Play::received("h2-reset-of-no-stream", |_| data(&[reset(0, CANCEL)]), Then::Fin, Permanent),
+    Play::received(
+        "h2-padding-too-long",
+        |s| data(&[frame(HEADERS, END_HEADERS | 8, s, &[200, 0x88])]),
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received(
+        "h2-no-status",
+        |s| data(&[frame(HEADERS, END_HEADERS | END_STREAM, s, &[0, 1, b'a', 1, b'b'])]),
+        Then::Serve,
+        Lost,
+    ),
+    Play::received(
+        "h2-status-twice",
+        |s| data(&[frame(HEADERS, END_HEADERS | END_STREAM, s, &[0x88, 0x88])]),
+        Then::Serve,
+        Lost,
+    ),
+    Play::received(
+        "h2-capital-in-a-name",
+        |s| data(&[frame(HEADERS, END_HEADERS | END_STREAM, s, &[0x88, 0, 1, b'A', 1, b'b'])]),
+        Then::Serve,
+        Lost,
+    ),
+    Play::received(
+        "h2-connection-header",
+        |s| {
+            data(&[frame(
+                HEADERS,
+                END_HEADERS | END_STREAM,
+                s,
+                &[&[0x88, 0, 10], &b"connection"[..], &[5], b"close"].concat(),
+            )])
+        },
+        Then::Serve,
+        Lost,
+    ),
+    Play::received("h2-switching-protocols", |s| data(&[head_of(s, b"101")]), Then::Fin, Transient(Received)),
+    Play::received(
+        "h2-shorter-than-said",
+        |s| {
+            data(&[
+                frame(HEADERS, END_HEADERS, s, &[0x88, 0x0f, 0x0d, 2, b'5', b'0']),
+                frame(DATA, END_STREAM, s, b"hello"),
+            ])
+        },
+        Then::Serve,
+        Lost,
+    ),
+    Play::received(
+        "h2-head-continued-without-end",
+        |s| data(&[frame(HEADERS, 0, s, &[0x88]), frame(CONTINUATION, 0, s, &[0; 0])]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-continued-for-ever",
+        |s| {
+            data(&[
+                frame(HEADERS, 0, s, &[0x88]),
+                frame(CONTINUATION, 0, s, &[0, 1, b'a', 1, b'b']).repeat(5000),
+            ])
+        },
+        Then::Fin,
+        Permanent,
+    ),
+    Play::received("h2-no-more-said", |_| data(&[]), Then::HalfClose, Transient(Received)),
+    Play::received("h2-half-a-body-and-no-more", |s| data(&[part(s)]), Then::HalfClose, Transient(Received)),
+    Play::received(
+        "h2-corrupt-record",
+        |_| vec![Step::Clear([&[23, 3, 3, 0, 32], &[7; 32][..]].concat())],
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-alert-internal-error",
+        |_| vec![Step::Sealed(21, vec![2, 80])],
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received("h2-alert-access-denied", |_| vec![Step::Sealed(21, vec![2, 49])], Then::Fin, Permanent),
+    Play::received(
+        "h2-goaway-below-then-rst",
+        |_| data(&[go_away(0, NO_ERROR)]),
+        Then::Rst,
+        Transient(Perhaps),
+    )
+    .refusing(),
+    Play::received(
+        "h2-goaway-with-words",
+        |s| data(&[frame(GOAWAY, 0, 0, &[&s.to_be_bytes()[..], &[0, 0, 0, 11], b"too_many_pings"].concat())]),
+        Then::Fin,
+        Transient(Received),
+    ),
+    Play::received(
+        "h2-reset-refused-then-reset-cancel",
+        |s| data(&[reset(s, REFUSED_STREAM), reset(s, CANCEL)]),
+        Then::Serve,
+        Transient(Refused),
+    )
+    .refusing(),
+    upload(
+        "h2-upload-answered-then-no-error",
+        |s| data(&[answer(s, &[b'x'; ANSWER]), reset(s, NO_ERROR)]),
+        Then::Read,
+        Says(200),
+    ),
+    upload("h2-upload-answered-and-read-on", |s| data(&[answer(s, &[b'x'; ANSWER])]), Then::Read, Says(200)),
+    upload(
+        "h2-upload-answered-then-cancel",
+        |s| data(&[answer(s, &[b'x'; ANSWER]), reset(s, CANCEL)]),
+        Then::Read,
+        Hidden,
+    ),
+    upload(
+        "h2-upload-refused-stream",
+        |s| data(&[reset(s, REFUSED_STREAM)]),
+        Then::Serve,
+        Transient(Refused),
+    )
+    .refusing(),
+    upload("h2-upload-goaway-below", |_| data(&[go_away(0, NO_ERROR)]), Then::Fin, Transient(GoneAway))
+        .refusing(),
+    upload(
+        "h2-upload-goaway-covering",
+        |s| data(&[go_away(s, ENHANCE_YOUR_CALM)]),
+        Then::Fin,
+        Transient(Perhaps),
+    ),
+    upload("h2-upload-reset-cancel", |s| data(&[reset(s, CANCEL)]), Then::Read, Transient(Perhaps)),
+    upload("h2-upload-no-more-said", |_| data(&[]), Then::HalfClose, Transient(Perhaps)),
+    upload("h2-upload-stalls", |_| data(&[]), Then::Silence, Transient(Perhaps)),
+    first(
+        "h2-goaway-calm-at-once",
+        |_| data(&[settings(None), go_away(0, ENHANCE_YOUR_CALM)]),
+        Then::Fin,
+        Transient(Perhaps),
+    ),
+    first("h2-goaway-http11-at-once", |_| data(&[settings(None), go_away(0, 13)]), Then::Read, Hopeless),
+    first(
+        "h2-window-of-two-gigabytes",
+        |_| data(&[settings(Some((INITIAL_WINDOW_SIZE, 0x8000_0000)))]),
+        Then::Fin,
+        Hopeless,
+    ),
+    first("h2-frames-of-one-byte", |_| data(&[settings(Some((5, 1)))]), Then::Fin, Hopeless),
 ];

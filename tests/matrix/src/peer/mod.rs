@@ -3,6 +3,7 @@
 
 mod connect;
 mod frames;
+mod hello;
 mod http1;
 mod http2;
 mod identity;
@@ -13,6 +14,7 @@ mod requests;
 mod serve;
 
 pub use connect::{CONNECT, ConnectPlay};
+pub use hello::HELLO;
 pub use http1::HTTP1;
 pub use http2::HTTP2;
 pub use play::{At, Play, Step, Then};

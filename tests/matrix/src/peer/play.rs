@@ -27,13 +27,28 @@ impl Play {
     ) -> Self {
         Self { name, tls12: false, at: At::Request, steps, then, refuses: false, expect }
     }
+
+    /// Whether nothing may follow the first attempt.
+    pub(crate) fn ends_at_once(&self) -> bool {
+        use Expect::{Answer, Overtaken, Permanent, Says, Truncated};
+        matches!(self.expect, Answer | Overtaken | Permanent | Says(_) | Truncated)
+    }
+
+    /// Whatever was received of it, the protocol says that it was not processed.
+    pub(super) const fn refusing(self) -> Self {
+        Self { refuses: true, ..self }
+    }
 }
 
 /// When it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
+    /// The client's first words of TLS; in HTTP/2 as well.
+    Hello,
     /// After the handshake; in HTTP/2 instead of its own SETTINGS.
     Handshake,
+    /// The head of a request has come, and a part of its body. One without a body is served.
+    Upload,
     /// A request has been received in full.
     Request,
 }
@@ -49,6 +64,8 @@ pub enum Step {
     Sealed(u8, Vec<u8>),
     /// Bytes below TLS.
     Clear(Vec<u8>),
+    /// The server's first flight, when it is played to the client's hello, after something was done to it.
+    Flight(fn(&mut Vec<u8>)),
 }
 
 /// What follows what is written.
@@ -58,6 +75,10 @@ pub enum Then {
     Serve,
     /// Nothing any more, until the client leaves.
     Silence,
+    /// The same, but the client has its answer.
+    Read,
+    /// The server has said its last, and reads on until the client leaves.
+    HalfClose,
     Fin,
     Rst,
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -31,6 +31,8 @@ pub struct Peer {
 
 #[derive(Clone, Copy, Debug)]
 struct State {
+    /// How many requests are served before it is played at all.
+    before: usize,
     /// How often it is still played.
     left: usize,
     struck: usize,
@@ -45,7 +47,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 /// Whether it is played once more.
 fn strikes(state: &Mutex<State>) -> bool {
     let mut state = lock(state);
-    if state.left == 0 {
+    if state.before > 0 || state.left == 0 {
         return false;
     }
     state.left -= 1;
@@ -57,11 +59,11 @@ impl Peer {
     /// # Panics
     ///
     /// If there is no free port.
-    pub async fn serve(play: &'static Play, http2: bool, times: usize) -> Self {
+    pub async fn serve(play: &'static Play, http2: bool, before: usize, times: usize) -> Self {
         let (trust, config) = identity(http2, play.tls12);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let state = State { left: times, struck: 0, accepted: 0, tally: Tally::default() };
+        let state = State { before, left: times, struck: 0, accepted: 0, tally: Tally::default() };
         let state = Arc::new(Mutex::new(state));
         let mut serving = JoinSet::new();
         let shared = Arc::clone(&state);
@@ -114,52 +116,128 @@ async fn connection(
 }
 
 async fn drive(
-    tcp: TcpStream,
+    mut tcp: TcpStream,
     config: Arc<ServerConfig>,
     play: &Play,
     http2: bool,
     state: &Mutex<State>,
 ) -> io::Result<()> {
     tcp.set_nodelay(true)?;
+    if play.at == At::Hello && strikes(state) {
+        match play.then {
+            Then::Serve => write_clear(&mut tcp, None, (play.steps)(0)).await?,
+            _ => return flight(tcp, config, play).await,
+        }
+    }
     let mut tls = TlsAcceptor::from(config).accept(tcp).await?;
     let mut requests = Requests::new(http2);
     if play.at == At::Handshake && strikes(state) {
         match play.then {
-            Then::Serve | Then::Silence => write(&mut tls, (play.steps)(1)).await?,
             Then::Fin | Then::Rst => return end(tls, (play.steps)(1), play.then).await,
+            _ => write(&mut tls, (play.steps)(1)).await?,
         }
-        if play.then == Then::Silence {
-            return silence(tls, requests, state).await;
+        if play.then != Then::Serve {
+            return read_on(tls, requests, play.then, state).await;
         }
     } else if http2 {
-        tls.write_all(&frames::settings(None)).await?;
+        tls.write_all(&if play.at == At::Upload { frames::room() } else { frames::settings(None) }).await?;
         tls.flush().await?;
     }
-    while let Some(stream) = requests.next(&mut tls).await? {
-        let struck = play.at == At::Request && strikes(state);
-        if struck && play.refuses {
-            lock(state).tally.refused += 1;
+    // Whose rest may still come.
+    let mut struck_at = None;
+    loop {
+        let next = if play.at == At::Upload && lock(state).before == 0 {
+            requests.begun(&mut tls).await?
         } else {
-            lock(state).tally.received += 1;
-        }
-        if struck {
-            match play.then {
-                Then::Serve | Then::Silence => write(&mut tls, (play.steps)(stream)).await?,
-                Then::Fin | Then::Rst => return end(tls, (play.steps)(stream), play.then).await,
-            }
-            if play.then == Then::Silence {
-                return silence(tls, requests, state).await;
-            }
+            requests.next(&mut tls).await?.map(|stream| (stream, true))
+        };
+        let Some((stream, complete)) = next else { return Ok(()) };
+        if http2 && struck_at == Some(stream) {
             continue;
         }
-        let body = [b'x'; ANSWER];
-        let answer = if http2 {
-            frames::answer(stream, &body)
+        if !complete {
+            if !strikes(state) {
+                // Its rest comes with its end.
+                let Some(stream) = requests.next(&mut tls).await? else { return Ok(()) };
+                lock(state).tally.received += 1;
+                answer(&mut tls, http2, stream).await?;
+                continue;
+            }
+            if play.refuses {
+                lock(state).tally.refused += 1;
+            }
+        }
+        let struck = if complete { play.at == At::Request && strikes(state) } else { true };
+        if complete {
+            let mut state = lock(state);
+            if let Some(before) = state.before.checked_sub(1) {
+                // It is another request, that only opens the connection.
+                state.before = before;
+            } else if struck && play.refuses {
+                state.tally.refused += 1;
+            } else {
+                state.tally.received += 1;
+            }
+        }
+        if struck {
+            struck_at = Some(stream);
         } else {
-            [format!("HTTP/1.1 200 OK\r\ncontent-length: {ANSWER}\r\n\r\n").as_bytes(), &body].concat()
+            answer(&mut tls, http2, stream).await?;
+            continue;
+        }
+        match play.then {
+            Then::Fin | Then::Rst => return end(tls, (play.steps)(stream), play.then).await,
+            _ => write(&mut tls, (play.steps)(stream)).await?,
+        }
+        if play.then != Then::Serve {
+            return read_on(tls, requests, play.then, state).await;
+        }
+    }
+}
+
+/// A healthy answer.
+async fn answer(tls: &mut TlsStream<TcpStream>, http2: bool, stream: u32) -> io::Result<()> {
+    let body = [b'x'; ANSWER];
+    let answer = if http2 {
+        frames::answer(stream, &body)
+    } else {
+        [format!("HTTP/1.1 200 OK\r\ncontent-length: {ANSWER}\r\n\r\n").as_bytes(), &body].concat()
+    };
+    tls.write_all(&answer).await?;
+    tls.flush().await
+}
+
+/// Reads the client's hello, and plays with what a server says to it.
+async fn flight(mut tcp: TcpStream, config: Arc<ServerConfig>, play: &Play) -> io::Result<()> {
+    let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
+    while !connection.wants_write() {
+        let mut read = Vec::with_capacity(4096);
+        if tcp.read_buf(&mut read).await? == 0 {
+            return Ok(());
+        }
+        connection.read_tls(&mut &read[..])?;
+        connection.process_new_packets().map_err(io::Error::other)?;
+    }
+    let mut flight = Vec::new();
+    while connection.wants_write() {
+        connection.write_tls(&mut flight)?;
+    }
+    write_clear(&mut tcp, Some(flight), (play.steps)(0)).await?;
+    leave(tcp, play.then).await
+}
+
+async fn write_clear(tcp: &mut TcpStream, flight: Option<Vec<u8>>, steps: Vec<Step>) -> io::Result<()> {
+    for step in steps {
+        let bytes = match (step, &flight) {
+            (Step::Clear(bytes), _) => bytes,
+            (Step::Flight(change), Some(flight)) => {
+                let mut flight = flight.clone();
+                change(&mut flight);
+                flight
+            }
+            _ => return Err(io::Error::other("there is no key yet")),
         };
-        tls.write_all(&answer).await?;
-        tls.flush().await?;
+        tcp.write_all(&bytes).await?;
     }
     Ok(())
 }
@@ -176,11 +254,15 @@ async fn write(tls: &mut TlsStream<TcpStream>, steps: Vec<Step>) -> io::Result<(
 }
 
 /// Answers nothing, and counts what comes all the same.
-async fn silence(
+async fn read_on(
     mut tls: TlsStream<TcpStream>,
     mut requests: Requests,
+    then: Then,
     state: &Mutex<State>,
 ) -> io::Result<()> {
+    if then == Then::HalfClose {
+        tls.shutdown().await?;
+    }
     while requests.next(&mut tls).await?.is_some() {
         lock(state).tally.received += 1;
     }
@@ -200,9 +282,14 @@ async fn end(tls: TlsStream<TcpStream>, steps: Vec<Step>, then: Then) -> io::Res
             }
             Step::Sealed(content, bytes) => records.seal(content, &bytes),
             Step::Clear(bytes) => bytes,
+            Step::Flight(_) => return Err(io::Error::other("the handshake is over")),
         };
         tcp.write_all(&bytes).await?;
     }
+    leave(tcp, then).await
+}
+
+async fn leave(mut tcp: TcpStream, then: Then) -> io::Result<()> {
     if then == Then::Rst {
         tcp.set_zero_linger()?;
         return Ok(());
