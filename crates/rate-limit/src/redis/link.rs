@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -150,7 +151,8 @@ impl Link {
         let received = Instant::now();
         let numbers = answer.map_err(|error| lane.broken(connection, error))?;
         let Some(reply) = Reply::read(&numbers, ask.moves.len()) else {
-            return Err(Failure { why: Away::Refused, error: None, retry_at: None });
+            let error = io::Error::new(io::ErrorKind::InvalidData, "its answer is not that of the script");
+            return Err(Failure { why: Away::Refused, error: Some(Arc::new(error)), retry_at: None });
         };
         let clock = self.learn(&Shown { sent, received, micros: reply.now });
         let trip = received.saturating_duration_since(sent);
