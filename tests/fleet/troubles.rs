@@ -111,6 +111,7 @@ async fn each_is_noticed_and_outlived() {
     tokio::join!(
         another_password(),
         no_permission(),
+        no_room(),
         no_memory(),
         another_type(),
         a_failover(),
@@ -139,6 +140,16 @@ async fn no_permission() {
         tell(client, "ACL SETUSER default +evalsha").await
     })
     .await;
+}
+
+async fn no_room() {
+    let Some(server) = server("no_room") else { return };
+    let wrong = async |client: &mut MultiplexedConnection| {
+        tell(client, "CONFIG SET maxclients 1").await;
+        tell(client, "CLIENT KILL TYPE normal SKIPME yes").await;
+    };
+    let is = [Away::Refused, Away::Unreachable];
+    through(&server, wrong, &is, async |client| tell(client, "CONFIG SET maxclients 100").await).await;
 }
 
 async fn no_memory() {

@@ -186,6 +186,10 @@ impl Fleet {
     /// # Cancellation
     ///
     /// Nothing is lost.
+    ///
+    /// # Panics
+    ///
+    /// As Tokio does, outside a runtime of its that has time and I/O enabled.
     pub async fn check(&self) -> Result<(), FleetError> {
         let checked = self.settings.link.check(self.settings.notice).await;
         checked.map_err(|failure| FleetError::new(failure.why, failure.error))
