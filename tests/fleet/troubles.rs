@@ -80,30 +80,30 @@ impl Limiters {
     }
 }
 
-/// All are well, then something is wrong, then it is mended.
-async fn through(
-    server: &LoopbackRedis,
-    wrong: impl AsyncFnOnce(&mut MultiplexedConnection),
-    is: &[Away],
-    mended: impl AsyncFnOnce(&mut MultiplexedConnection),
-) {
+/// All are well, then the server is told what makes something wrong, then what mends it.
+async fn through(server: &LoopbackRedis, wrong: &[&str], is: &[Away], mended: &[&str]) {
     let limiters = Limiters::new(&server.url());
     for limiter in limiters.all() {
         limiter.acquire().await.unwrap();
     }
     let mut client = client(server).await;
-    wrong(&mut client).await;
+    tell(&mut client, wrong).await;
     limiters.notice(is).await;
-    mended(&mut client).await;
+    tell(&mut client, mended).await;
     limiters.are_well().await;
 }
 
-async fn tell(client: &mut MultiplexedConnection, command: &str) {
-    let mut words = command.split(' ');
-    let mut told = redis::cmd(words.next().unwrap());
-    words.for_each(|word| _ = told.arg(word.trim_matches('"')));
-    let _: redis::Value = told.query_async(client).await.unwrap();
+async fn tell(client: &mut MultiplexedConnection, commands: &[&str]) {
+    for command in commands {
+        let mut words = command.split(' ');
+        let mut told = redis::cmd(words.next().unwrap());
+        words.for_each(|word| _ = told.arg(word.trim_matches('"')));
+        let _: redis::Value = told.query_async(client).await.unwrap();
+    }
 }
+
+/// Connections stay as they are if nobody ends them.
+const END_THEM: &str = "CLIENT KILL TYPE normal SKIPME yes";
 
 /// At once, for most of each is waiting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,68 +122,43 @@ async fn each_is_noticed_and_outlived() {
 
 async fn another_password() {
     let Some(server) = server("another_password") else { return };
-    let wrong = async |client: &mut MultiplexedConnection| {
-        tell(client, "CONFIG SET requirepass other").await;
-        // Connections stay as they are.
-        tell(client, "CLIENT KILL TYPE normal SKIPME yes").await;
-    };
-    through(&server, wrong, &[Away::Denied], async |client| {
-        tell(client, "CONFIG SET requirepass \"\"").await
-    })
-    .await;
+    let wrong = ["CONFIG SET requirepass other", END_THEM];
+    through(&server, &wrong, &[Away::Denied], &["CONFIG SET requirepass \"\""]).await;
 }
 
 async fn no_permission() {
     let Some(server) = server("no_permission") else { return };
-    let wrong = async |client: &mut MultiplexedConnection| tell(client, "ACL SETUSER default -evalsha").await;
-    through(&server, wrong, &[Away::Denied], async |client| {
-        tell(client, "ACL SETUSER default +evalsha").await
-    })
-    .await;
+    let wrong = ["ACL SETUSER default -evalsha"];
+    through(&server, &wrong, &[Away::Denied], &["ACL SETUSER default +evalsha"]).await;
 }
 
 async fn no_room() {
     let Some(server) = server("no_room") else { return };
-    let wrong = async |client: &mut MultiplexedConnection| {
-        tell(client, "CONFIG SET maxclients 1").await;
-        tell(client, "CLIENT KILL TYPE normal SKIPME yes").await;
-    };
+    let wrong = ["CONFIG SET maxclients 1", END_THEM];
     let is = [Away::Refused, Away::Unreachable];
-    through(&server, wrong, &is, async |client| tell(client, "CONFIG SET maxclients 100").await).await;
+    through(&server, &wrong, &is, &["CONFIG SET maxclients 100"]).await;
 }
 
 async fn no_memory() {
     let Some(server) = server("no_memory") else { return };
-    let wrong = async |client: &mut MultiplexedConnection| tell(client, "CONFIG SET maxmemory 1").await;
-    through(&server, wrong, &[Away::Refused], async |client| tell(client, "CONFIG SET maxmemory 0").await)
-        .await;
+    let wrong = ["CONFIG SET maxmemory 1"];
+    through(&server, &wrong, &[Away::Refused], &["CONFIG SET maxmemory 0"]).await;
 }
 
 async fn another_type() {
     let Some(server) = server("another_type") else { return };
     let keys = ["refuse", "local", "allow"].map(|name| format!("{{rate-limit:{name}}}:log"));
-    let wrong = async |client: &mut MultiplexedConnection| {
-        for key in &keys {
-            tell(client, &format!("SET {key} mine")).await;
-        }
-    };
-    through(&server, wrong, &[Away::WrongType], async |client| {
-        for key in &keys {
-            tell(client, &format!("DEL {key}")).await;
-        }
-    })
-    .await;
+    let [wrong, mended] =
+        ["SET KEY mine", "DEL KEY"].map(|told| keys.each_ref().map(|key| told.replace("KEY", key)));
+    let [wrong, mended] = [&wrong, &mended].map(|told| told.each_ref().map(String::as_str));
+    through(&server, &wrong, &[Away::WrongType], &mended).await;
 }
 
 async fn a_failover() {
     let Some(server) = server("a_failover") else { return };
-    let wrong = async |client: &mut MultiplexedConnection| {
-        // What a replica says whose data is stale is something else.
-        tell(client, "CONFIG SET replica-serve-stale-data yes").await;
-        tell(client, "REPLICAOF 127.0.0.1 1").await;
-    };
-    through(&server, wrong, &[Away::NotWritable], async |client| tell(client, "REPLICAOF NO ONE").await)
-        .await;
+    // Of a master that is not there. What a replica says whose data is stale is something else.
+    let wrong = ["CONFIG SET replica-serve-stale-data yes", "REPLICAOF 127.0.0.1 1"];
+    through(&server, &wrong, &[Away::NotWritable], &["REPLICAOF NO ONE"]).await;
 }
 
 async fn a_script_of_somebody_elses() {
@@ -193,15 +168,13 @@ async fn a_script_of_somebody_elses() {
         limiter.acquire().await.unwrap();
     }
     let mut other = client(&server).await;
-    tell(&mut other, "CONFIG SET busy-reply-threshold 50").await;
+    tell(&mut other, &["CONFIG SET lua-time-limit 50"]).await;
     let endless = tokio::spawn(async move {
         let _: Result<(), _> =
             redis::cmd("EVAL").arg("while true do end").arg(0).query_async(&mut other).await;
     });
     limiters.notice(&[Away::Refused]).await;
-    let mut client =
-        redis::Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
-    tell(&mut client, "SCRIPT KILL").await;
+    tell(&mut client(&server).await, &["SCRIPT KILL"]).await;
     limiters.are_well().await;
     endless.await.unwrap();
 }
