@@ -1,6 +1,5 @@
 //! What the tests share.
 
-use std::future::Future;
 use std::time::Duration;
 
 use loopback_redis::LoopbackRedis;
@@ -84,10 +83,10 @@ pub(crate) fn why(limiter: &Limiter) -> Option<Away> {
 
 /// Waits until it is so.
 pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
-    until_async(what, || std::future::ready(so())).await;
+    until_async(what, async || so()).await;
 }
 
-pub(crate) async fn until_async<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
+pub(crate) async fn until_async(what: &str, mut so: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + LONG;
     while !so().await {
         assert!(Instant::now() < end, "never: {what}");

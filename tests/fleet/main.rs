@@ -3,9 +3,11 @@
 
 mod away;
 mod common;
+mod proxy;
 mod quota;
 mod runtimes;
 mod server;
 mod slots;
 mod tls;
+mod troubles;
 mod unwaiting;

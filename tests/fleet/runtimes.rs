@@ -9,13 +9,24 @@ use loopback_redis::LoopbackRedis;
 use rate_limit::Limiter;
 use rate_limit::redis::{Fallback, Fleet, FleetState};
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::common::{LONG, fleet, ms, quota, server, until, worst};
+use crate::common::{LONG, fleet, ms, quota, server, until, until_async, worst};
 
 /// Driven in `block_on` only.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Where nothing can connect.
+fn without_io() -> Runtime {
+    Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+/// Blocks the thread.
+fn stand_still(until: Instant) {
+    let clock = std::thread::spawn(move || runtime().block_on(async { sleep_until(until).await }));
+    clock.join().unwrap();
 }
 
 /// A server that is yet to start.
@@ -145,6 +156,108 @@ fn a_question_that_nobody_came_back_to_is_no_outage() {
         assert!(more.is_err(), "a third in a minute, at 2");
         assert_eq!(limiter.snapshot().fleet, Some(FleetState::Connected));
     }
+}
+
+#[test]
+fn an_answer_is_read_before_the_time_is_seen_to_be_up() {
+    let Some(server) = server("an_answer_is_read_before_the_time_is_seen_to_be_up") else { return };
+    let notice = ms(60);
+    let limiter = fleet(&server).with_notice(notice).unwrap().with_lateness(ms(1)).unwrap();
+    let limiter = limiter.limiter("a", quota(1000, 1000));
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    // A machine that is busy with other things may not get as far as sending the question; without that, three are rare.
+    let mut read = 0;
+    for _ in 0..20 {
+        runtime.block_on(until_async("connected", async || {
+            limiter.acquire().await.is_ok() && limiter.snapshot().fleet == Some(FleetState::Connected)
+        }));
+        server.freeze().unwrap();
+        let call = runtime.spawn({
+            let limiter = limiter.clone();
+            async move { limiter.acquire().await }
+        });
+        runtime.block_on(async { sleep(ms(20)).await });
+        // All its threads stand still until the time is up, and the answer comes meanwhile.
+        let until = Instant::now() + notice + ms(10);
+        let still: Vec<_> = (0..2).map(|_| runtime.spawn(async move { stand_still(until) })).collect();
+        self::runtime().block_on(async { sleep(ms(10)).await });
+        server.thaw().unwrap();
+        let called = runtime.block_on(async {
+            for thread in still {
+                thread.await.unwrap();
+            }
+            timeout(LONG, call).await.unwrap().unwrap()
+        });
+        read += usize::from(called.is_ok());
+        if read == 3 {
+            return;
+        }
+    }
+    panic!("{read} of 20 answers were read in time");
+}
+
+#[test]
+fn one_that_can_not_connect_tells_so_and_another_can() {
+    let Some(server) = server("one_that_can_not_connect_tells_so_and_another_can") else { return };
+    for fallback in [Fallback::Refuse, Fallback::Allow] {
+        let refuses = fallback == Fallback::Refuse;
+        let limiter = fleet(&server).with_notice(ms(200)).unwrap().with_fallback(fallback);
+        let limiter = limiter.limiter("a", quota(1000, 1000));
+        let unable = without_io();
+        let begun = Instant::now();
+        for _ in 0..3 {
+            let called = unable.block_on(async { timeout(LONG, limiter.acquire()).await.unwrap() });
+            // It can't be reached; or it is silent, if the panic took long to tell.
+            assert_eq!(called.err().and_then(|refused| refused.away()).is_some(), refuses);
+        }
+        assert!(begun.elapsed() < LONG / 4, "{:?}", begun.elapsed());
+        // It is still there.
+        let able = runtime();
+        able.block_on(async {
+            until_async("connected", async || {
+                let _ = timeout(LONG, limiter.acquire()).await.unwrap();
+                limiter.snapshot().fleet == Some(FleetState::Connected)
+            })
+            .await;
+        });
+        acquire_in(&able, &limiter);
+    }
+}
+
+#[test]
+fn one_that_can_not_connect_waits_for_nobody_for_ever() {
+    let Some(server) = server("one_that_can_not_connect_waits_for_nobody_for_ever") else { return };
+    let limiter = fleet(&server).with_notice(ms(100)).unwrap().limiter("a", quota(1, 50));
+    let (able, unable) = (runtime(), without_io());
+    let connect = |able: &Runtime| {
+        able.block_on(async {
+            until("connected", || {
+                let _ = limiter.try_acquire();
+                limiter.snapshot().fleet == Some(FleetState::Connected)
+            })
+            .await;
+        });
+        acquire_in(able, &limiter);
+    };
+    // It is refused, or has what the other got.
+    let call = || {
+        let called = unable.block_on(async { timeout(LONG, limiter.acquire()).await.unwrap() });
+        if let Err(refused) = called {
+            assert!(refused.away().is_some(), "{refused}");
+        }
+    };
+    acquire_in(&able, &limiter);
+    call();
+    connect(&able);
+    // One that could ask is not driven.
+    let begun = Instant::now();
+    (0..3).for_each(|_| call());
+    connect(&able);
+    // It has ended.
+    drop(able);
+    (0..3).for_each(|_| call());
+    assert!(begun.elapsed() < LONG / 4, "{:?}", begun.elapsed());
+    connect(&runtime());
 }
 
 #[test]

@@ -113,6 +113,22 @@ async fn as_a_layer() {
 }
 
 #[test]
+fn the_memory_of_keys_is_told_as_it_is_bounded() {
+    let fleet = Fleet::new("redis://localhost").unwrap();
+    let memory = |keys: usize| {
+        let keyed = fleet.keyed::<u64, _>(quota(10, 1000), keys, u64::to_string);
+        keyed.map(|keyed| keyed.memory())
+    };
+    let each = memory(1).unwrap();
+    assert_eq!(memory(1000), Ok(1000 * each));
+    // 256 MiB in all.
+    let most = (256 << 20) / each;
+    assert_eq!(memory(most), Ok(most * each));
+    let refused = memory(most + 1).unwrap_err().to_string();
+    assert!(refused.contains(&format!("at {each} bytes each, there must be from 1 to {most}")), "{refused}");
+}
+
+#[test]
 fn settings_that_can_not_be() {
     let fleet = || Fleet::new("redis://localhost").unwrap();
     let says = |error: rate_limit::redis::InvalidFleet, text: &str| {

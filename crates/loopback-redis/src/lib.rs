@@ -1,13 +1,18 @@
-//! A server of one's own on a free port of 127.0.0.1: Redis, or Valkey. It keeps nothing on disk, and ends with its handle.
+//! A server of one's own on a free port of 127.0.0.1: Redis, or Valkey. It keeps nothing on disk, and ends with its handle,
+//! or with the program, even if that is killed.
 //!
 //! `LOOPBACK_REDIS=/path/to/valkey-server` runs that program instead of the first that is found.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod watch;
+
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+
+use crate::watch::Watch;
 
 /// The names that the program goes by, unless the environment's variable `LOOPBACK_REDIS` names another.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
@@ -22,6 +27,8 @@ const TRIES: usize = 5;
 #[derive(Debug)]
 pub struct LoopbackRedis {
     child: Child,
+    /// While it runs.
+    watch: Option<Watch>,
     port: u16,
     password: Option<String>,
 }
@@ -46,7 +53,10 @@ impl LoopbackRedis {
         for _ in 0..TRIES {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
             match spawn(port, password) {
-                Ok(child) => return Ok(Self { child, port, password: password.map(str::to_owned) }),
+                Ok((child, watch)) => {
+                    let password = password.map(str::to_owned);
+                    return Ok(Self { child, watch: Some(watch), port, password });
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
                 Err(error) => last = error,
             }
@@ -94,6 +104,8 @@ impl LoopbackRedis {
     /// If that fails.
     pub fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
+        // From here on its number may be another's.
+        self.watch = None;
         self.child.wait().map(drop)
     }
 
@@ -103,7 +115,8 @@ impl LoopbackRedis {
     ///
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> io::Result<()> {
-        self.child = spawn(self.port, self.password.as_deref())?;
+        let (child, watch) = spawn(self.port, self.password.as_deref())?;
+        (self.child, self.watch) = (child, Some(watch));
         Ok(())
     }
 
@@ -138,7 +151,7 @@ impl Drop for LoopbackRedis {
     }
 }
 
-fn spawn(port: u16, password: Option<&str>) -> io::Result<Child> {
+fn spawn(port: u16, password: Option<&str>) -> io::Result<(Child, Watch)> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     let named = std::env::var("LOOPBACK_REDIS").ok();
     let named = named.as_deref();
@@ -158,7 +171,7 @@ fn spawn(port: u16, password: Option<&str>) -> io::Result<Child> {
             command.args(["--requirepass", password]);
         }
         match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
-            Ok(child) => return accepting(child),
+            Ok(child) => return watched(child),
             Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
             Err(error) => return Err(error),
         }
@@ -166,15 +179,70 @@ fn spawn(port: u16, password: Option<&str>) -> io::Result<Child> {
     Err(last)
 }
 
-/// Waits for the line that says so; what it writes later is read and dropped, lest it block.
-fn accepting(mut child: Child) -> io::Result<Child> {
-    let Some(stdout) = child.stdout.take() else { return Ok(child) };
-    let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-    if lines.any(|line| line.contains("Ready to accept connections")) {
-        thread::spawn(move || lines.for_each(drop));
-        return Ok(child);
+fn watched(mut child: Child) -> io::Result<(Child, Watch)> {
+    let watched = Watch::over(child.id()).and_then(|watch| accepting(&mut child).map(|()| watch));
+    match watched {
+        Ok(watch) => Ok((child, watch)),
+        Err(error) => {
+            child.kill()?;
+            child.wait()?;
+            Err(error)
+        }
     }
-    child.kill()?;
-    child.wait()?;
+}
+
+/// Waits for the line that says so; what it writes later is read and dropped, lest it block.
+fn accepting(child: &mut Child) -> io::Result<()> {
+    let Some(stdout) = child.stdout.take() else { return Ok(()) };
+    let mut lines = BufReader::new(stdout).lines();
+    for line in lines.by_ref() {
+        if line?.contains("Ready to accept connections") {
+            thread::spawn(move || lines.for_each(drop));
+            return Ok(());
+        }
+    }
     Err(io::Error::other("it ended before it accepted connections"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::net::TcpStream;
+
+    /// In a program of its own, which is killed.
+    #[test]
+    #[ignore = "`it_ends_with_its_program` runs it"]
+    fn a_program() {
+        if let Ok(server) = LoopbackRedis::start() {
+            println!("port={}", server.port());
+            thread::park();
+        }
+    }
+
+    #[test]
+    fn it_ends_with_its_program() {
+        let Some(mut own) = LoopbackRedis::for_test("it_ends_with_its_program", None) else { return };
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["--exact", "tests::a_program", "--ignored", "--nocapture"]);
+        let mut program = program.stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let port = said.find_map(|line| line.split_once("port=")?.1.parse().ok()).unwrap();
+        let connect = |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+        let mut connection = connect(port).unwrap();
+        program.kill().unwrap();
+        program.wait().unwrap();
+        // Until it is closed.
+        connection.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        let closed = io::copy(&mut connection, &mut io::sink());
+        assert!(
+            !closed.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock),
+            "it has outlived its program"
+        );
+        // Others go on, and again.
+        connect(own.port()).unwrap();
+        own.kill().unwrap();
+        own.restart().unwrap();
+        connect(own.port()).unwrap();
+    }
 }

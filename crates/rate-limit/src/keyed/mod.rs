@@ -59,6 +59,8 @@ const MOST_BYTES: usize = 256 << 20;
 /// Clones share all keys. Bounds are each clone's own, as with [`Limiter`].
 pub struct KeyedLimiter<K> {
     store: Arc<Store<K>>,
+    /// The most bytes of a key.
+    each: usize,
     bounds: Bounds,
 }
 
@@ -95,7 +97,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
             return Err(InvalidKeys::new(keys, each, bytes));
         }
         let make = Box::new(|_: &K, quotas: &Quotas| Shared::small(quotas.clone()));
-        Ok(Self { store: Arc::new(Store::new(quotas, keys, make)), bounds: Bounds::default() })
+        Ok(Self { store: Arc::new(Store::new(quotas, keys, make)), each, bounds: Bounds::default() })
     }
 
     /// With limiters of another kind, that take `more` bytes.
@@ -110,7 +112,8 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         if keys == 0 || each.checked_mul(keys).is_none_or(|needed| needed > MOST_BYTES) {
             return Err(InvalidKeys::new(keys, each, MOST_BYTES));
         }
-        Ok(Self { store: Arc::new(Store::new(quotas, keys, Box::new(make))), bounds: Bounds::default() })
+        let store = Arc::new(Store::new(quotas, keys, Box::new(make)));
+        Ok(Self { store, each, bounds: Bounds::default() })
     }
 
     /// The most memory, in bytes: that of a key and its record of releases (24 bytes per call of the quota), times the
@@ -118,7 +121,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
     /// 150 bytes each, kept until the key leaves) comes on top.
     #[must_use]
     pub fn memory(&self) -> usize {
-        Store::<K>::bytes_per_key(self.store.quotas()).saturating_mul(self.store.most())
+        self.each.saturating_mul(self.store.most())
     }
 
     /// As [`Limiter::with_max_wait`], for each key.
@@ -187,7 +190,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
 
 impl<K> Clone for KeyedLimiter<K> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), bounds: self.bounds }
+        Self { store: Arc::clone(&self.store), each: self.each, bounds: self.bounds }
     }
 }
 

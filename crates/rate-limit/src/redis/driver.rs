@@ -3,16 +3,24 @@
 //! A runtime may end, or stand still: one that lives in a thread of its own is driven only while that thread is in
 //! `block_on`. So no task depends on another. They share what is known, in the [`Leased`]; whichever comes first when there
 //! is something to ask asks it, on its own runtime's connection; the others ask in its stead if it does not come back.
+//!
+//! A task whose runtime can't connect (it was built without I/O: tokio panics then) lets the others go first, and says that
+//! the server can't be reached if there is nobody who asks.
 
 use std::any::Any;
-use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use jittered_backoff::Delays;
 use tokio::runtime::Id;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ask::Ask;
 use super::away::Away;
@@ -23,10 +31,13 @@ use super::link::Answer;
 use crate::demand::Demand;
 use crate::shared::{Attend, Shared};
 
-/// For ever, nearly.
-const NEVER: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-/// When the others try, if a task has panicked.
+/// When the next try is due if nobody can ask: somebody may come who can.
 const SOON: Duration = Duration::from_millis(500);
+/// How much later than the others a task looks that can't ask itself.
+const AFTER_OTHERS: Duration = Duration::from_millis(20);
+
+/// What tokio adds to a task: a header, a trailer, and alignment to 128 bytes.
+const TASK: usize = 256;
 
 /// Starts the tasks, each in the runtime of whoever waits.
 #[derive(Debug)]
@@ -42,35 +53,37 @@ struct Homes(Mutex<Vec<Home>>);
 #[derive(Debug)]
 struct Home {
     runtime: Id,
-    /// A task that has panicked would do so again (in a runtime without I/O, say): there is no other in its place.
-    panicked: bool,
+    /// Its task has not panicked.
+    asks: bool,
 }
 
 impl Driver {
     pub(super) fn new(feed: Arc<Feed>) -> Self {
         Self { feed, homes: Arc::default() }
     }
+
+    /// The bytes of a task between two questions.
+    pub(super) fn task_bytes() -> usize {
+        fn of<F>(_: impl FnOnce(Running) -> F) -> usize {
+            size_of::<F>()
+        }
+        of(run) + TASK
+    }
 }
 
 impl Attend for Driver {
     fn attend(&self, shared: &Arc<Shared>, runtime: Id) {
-        if !self.homes.add(runtime) {
-            return;
+        let Some(alone) = self.homes.add(runtime) else { return };
+        if alone {
+            // Nobody has looked whether the server is there.
+            with(shared, |leased, _, now| leased.try_at_once(now));
         }
-        let polled = Arc::new(AtomicBool::new(false));
-        let mut driving = Box::pin(drive(Running {
+        tokio::spawn(run(Running {
             feed: Arc::clone(&self.feed),
             shared: Arc::downgrade(shared),
             homes: Arc::clone(&self.homes),
             runtime,
             asking: AtomicU64::new(0),
-            polled: Arc::clone(&polled),
-        }));
-        tokio::spawn(std::future::poll_fn(move |cx| {
-            polled.store(true, Ordering::Relaxed);
-            let done = driving.as_mut().poll(cx);
-            polled.store(false, Ordering::Relaxed);
-            done
         }));
     }
 
@@ -89,27 +102,28 @@ impl Homes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it is a new one.
-    fn add(&self, runtime: Id) -> bool {
+    /// None if it is there already; otherwise whether no other asks.
+    fn add(&self, runtime: Id) -> Option<bool> {
         let mut homes = self.lock();
-        let new = homes.iter().all(|home| home.runtime != runtime);
-        if new {
-            homes.push(Home { runtime, panicked: false });
+        if homes.iter().any(|home| home.runtime == runtime) {
+            return None;
         }
-        new
+        let alone = !homes.iter().any(|home| home.asks);
+        homes.push(Home { runtime, asks: true });
+        Some(alone)
     }
 
     fn remove(&self, runtime: Id) {
         self.lock().retain(|home| home.runtime != runtime);
     }
 
-    /// A task has panicked. Returns whether there are others.
-    fn panicked(&self, runtime: Id) -> bool {
-        let mut homes = self.lock();
-        for home in homes.iter_mut().filter(|home| home.runtime == runtime) {
-            home.panicked = true;
-        }
-        homes.iter().any(|home| !home.panicked)
+    /// This one's task has panicked, and would again.
+    fn asks_no_more(&self, runtime: Id) {
+        self.lock().iter_mut().filter(|home| home.runtime == runtime).for_each(|home| home.asks = false);
+    }
+
+    fn any_asks(&self) -> bool {
+        self.lock().iter().any(|home| home.asks)
     }
 }
 
@@ -120,45 +134,89 @@ struct Running {
     runtime: Id,
     /// The number of the question that is under way, from 1 on.
     asking: AtomicU64,
-    /// While the task is polled: a panic elsewhere may drop it, too.
-    polled: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// What was asked will not be answered here.
+    fn interrupted(&self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let asking = self.asking.swap(0, Ordering::Relaxed);
+        with(&shared, |leased, _, now| leased.interrupted(asking, now));
+        self.feed.ring();
+        shared.wake_all();
+    }
+
+    /// Nothing is asked in this runtime. After a while somebody else has asked, if anybody has; otherwise that is an answer.
+    async fn ask_in_vain(&self, ask: &Ask) -> Failure {
+        if let (Some(deadline), true) = (ask.deadline, self.homes.any_asks()) {
+            sleep_until(deadline).await;
+        }
+        let error = Some(Arc::new(Panicked) as _);
+        Failure { why: Away::Unreachable, error, retry_at: Some(Instant::now() + SOON) }
+    }
 }
 
 /// When the runtime shuts down, its tasks are dropped: whoever waits in another runtime goes on there.
 impl Drop for Running {
     fn drop(&mut self) {
-        let panicked = std::thread::panicking() && self.polled.load(Ordering::Relaxed);
-        let others = match panicked {
-            true => self.homes.panicked(self.runtime),
-            false => {
-                self.homes.remove(self.runtime);
-                true
-            }
-        };
-        let Some(shared) = self.shared.upgrade() else { return };
-        let asking = *self.asking.get_mut();
-        with(&shared, |leased, _, now| match panicked {
-            true => leased.failed(Away::Unreachable, now + if others { SOON } else { NEVER }, now),
-            false => leased.interrupted(asking, now),
-        });
-        self.feed.ring();
-        shared.wake_all();
+        self.homes.remove(self.runtime);
+        self.interrupted();
     }
 }
 
-/// Runs until the limiter is no more.
-async fn drive(running: Running) {
-    let Running { feed, shared, asking, .. } = &running;
+/// Runs until the limiter is no more, whatever happens: a task that ended would be started again by the next call, to panic
+/// again.
+async fn run(running: Running) {
+    let mut asks = true;
+    while caught(pin!(drive(&running, asks))).await.is_none() {
+        running.homes.asks_no_more(running.runtime);
+        running.interrupted();
+        if !asks {
+            // There is no timer either: nobody can wait in this runtime.
+            return idle(&running).await;
+        }
+        asks = false;
+    }
+}
+
+/// None if it has panicked: tokio tells of that as of any panic of a task, by the hook.
+async fn caught<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+async fn idle(running: &Running) {
+    loop {
+        let rung = running.feed.rung();
+        if running.shared.strong_count() == 0 {
+            break;
+        }
+        rung.await;
+    }
+}
+
+async fn drive(running: &Running, asks: bool) {
+    let Running { feed, shared, asking, homes, .. } = running;
     let mut delays = feed.link().delays();
     loop {
         // Before the look: it may ring right after.
         let rung = feed.rung();
-        let Some(plan) = shared.upgrade().and_then(|shared| with(&shared, Leased::plan)) else { break };
+        if !asks && homes.any_asks() {
+            sleep(AFTER_OTHERS).await;
+        }
+        let plan = |shared: Arc<Shared>| with(&shared, |leased, demand, now| leased.plan(demand, asks, now));
+        let Some(plan) = shared.upgrade().and_then(plan) else { break };
         match plan {
             Plan::Wait(until) => Feed::wait(rung, until).await,
             Plan::Ask(ask) => {
                 asking.store(ask.number, Ordering::Relaxed);
-                let answer = feed.link().ask(feed.place(), &ask, feed.notice()).await;
+                let answer = match asks {
+                    true => feed.link().ask(feed.place(), &ask, feed.notice()).await,
+                    false => Err(running.ask_in_vain(&ask).await),
+                };
                 asking.store(0, Ordering::Relaxed);
                 let Some(shared) = shared.upgrade() else {
                     feed.leave(ask.permits());
@@ -173,6 +231,9 @@ async fn drive(running: Running) {
             }
         }
     }
+    if !asks {
+        return;
+    }
     let returns = feed.take_left();
     if !returns.is_empty() {
         feed.link().give_back(feed.place(), returns, feed.notice()).await;
@@ -186,14 +247,17 @@ fn tell(shared: &Shared, ask: &Ask, answer: Result<Answer, Failure>, delays: &mu
             with(shared, |leased, _, now| leased.answered(ask, &answer, now));
         }
         Err(Failure { why, error, retry_at }) => {
-            let error = error.as_ref().map(tracing::field::display);
-            if ask.probe {
-                tracing::debug!(%why, error, "the fleet's Redis is still away");
-            } else {
-                tracing::warn!(%why, error, "the fleet's Redis is away: its fallback holds");
-            }
             let retry_at = retry_at.unwrap_or_else(|| Instant::now() + delays.draw());
-            with(shared, |leased, _, now| leased.unanswered(ask, why, retry_at, now));
+            let counts = with(shared, |leased, _, now| leased.unanswered(ask, why, retry_at, now));
+            let error = error.as_ref().map(tracing::field::display);
+            match (counts, ask.probe) {
+                (Some(true), false) => {
+                    tracing::warn!(%why, error, "the fleet's Redis is away: its fallback holds");
+                }
+                (Some(true), true) => tracing::debug!(%why, error, "the fleet's Redis is still away"),
+                // Somebody else has asked meanwhile, or it is too late to tell anything.
+                _ => tracing::debug!(%why, error, "a fleet's question is of no account"),
+            }
         }
     }
 }
@@ -205,3 +269,17 @@ fn with<T>(shared: &Shared, act: impl FnOnce(&mut Leased, Demand<'_>, Instant) -
     };
     shared.remote(act).flatten()
 }
+
+/// Why nothing is asked in a runtime.
+#[derive(Debug)]
+struct Panicked;
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a task of the fleet has panicked in this Tokio runtime, which must have I/O and time enabled",
+        )
+    }
+}
+
+impl Error for Panicked {}

@@ -186,13 +186,18 @@ impl Fleet {
     /// # Cancellation
     ///
     /// Nothing is lost.
+    ///
+    /// # Panics
+    ///
+    /// As Tokio does, outside a runtime of its that has time and I/O enabled.
     pub async fn check(&self) -> Result<(), FleetError> {
         let checked = self.settings.link.check(self.settings.notice).await;
         checked.map_err(|failure| FleetError::new(failure.why, failure.error))
     }
 
     /// The limiter of this name. Its task is started by the first call that waits, in that call's Tokio runtime, which must
-    /// have time and I/O enabled. Each other runtime whose calls wait has one, too, so that none depends on another.
+    /// have time and I/O enabled. Each other runtime whose calls wait has one, too, so that none depends on another. (Without
+    /// I/O Tokio panics in the task, and for that runtime the server is away.)
     ///
     /// In the server it takes some 100 bytes per call within the longest window, until that long after the last one.
     #[must_use]
@@ -202,7 +207,9 @@ impl Fleet {
 
     /// A limiter for each key: `name` tells that of its record in the server.
     ///
-    /// A key that is not used leaves this process, and its record stays. Each key that is used has a task.
+    /// A key that is not used leaves this process, and its record stays. Each key that is used has a task, and another in each
+    /// further Tokio runtime that waits for it: [`memory`](KeyedLimiter::memory) counts one, and each of the others takes
+    /// some 3 KiB more.
     ///
     /// # Errors
     ///
@@ -218,7 +225,7 @@ impl Fleet {
         F: Fn(&K) -> String + Send + Sync + 'static,
     {
         let (quotas, settings) = (quotas.into(), self.settings.clone());
-        let more = Leased::bytes(&quotas, &settings.fallback);
+        let more = Leased::bytes(&quotas, &settings.fallback).saturating_add(Driver::task_bytes());
         KeyedLimiter::made_by(quotas, keys, more, move |key, quotas| {
             shared(&settings, &name(key), quotas.clone())
         })

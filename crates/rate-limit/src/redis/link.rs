@@ -1,6 +1,9 @@
 //! The way to the server that a fleet's limiters share.
 
 use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +17,11 @@ use super::away::Away;
 use super::clock::ServerClock;
 use super::lane::{CONNECT, Connection, Failure, Lane, Shown, delays};
 use super::stream::Target;
+
+/// A timer that is later than this: its runtime has stood still.
+const LATE: Duration = Duration::from_millis(5);
+/// How long it takes a runtime that goes on to read what has come meanwhile.
+const READING: Duration = Duration::from_millis(10);
 
 pub(super) struct Link {
     target: Target,
@@ -60,8 +68,8 @@ impl Link {
         let Some(deadline) = ask.deadline else {
             let connection = self.connection(&lane, notice).await?;
             let deadline = Instant::now() + notice;
-            let answer = timeout_at(deadline, self.put(&lane, &connection, place, ask, deadline)).await;
-            return answer.unwrap_or_else(|_| Err(lane.silent(&connection)));
+            let answer = by(deadline, pin!(self.put(&lane, &connection, place, ask, deadline))).await;
+            return answer.unwrap_or_else(|| Err(lane.silent(&connection)));
         };
         let mut last = None;
         let mut asked = None;
@@ -88,9 +96,10 @@ impl Link {
                 }
             }
         };
-        match timeout_at(deadline, asking).await {
-            Ok(answer) => answer,
-            Err(_) => Err(match (asked, last) {
+        let answer = by(deadline, pin!(asking)).await;
+        match answer {
+            Some(answer) => answer,
+            None => Err(match (asked, last) {
                 (Some(connection), _) => lane.silent(&connection),
                 (None, Some(failure)) => failure,
                 (None, None) => Failure { why: Away::Silent, error: None, retry_at: None },
@@ -142,7 +151,8 @@ impl Link {
         let received = Instant::now();
         let numbers = answer.map_err(|error| lane.broken(connection, error))?;
         let Some(reply) = Reply::read(&numbers, ask.moves.len()) else {
-            return Err(Failure { why: Away::Refused, error: None, retry_at: None });
+            let error = io::Error::new(io::ErrorKind::InvalidData, "its answer is not that of the script");
+            return Err(Failure { why: Away::Refused, error: Some(Arc::new(error)), retry_at: None });
         };
         let clock = self.learn(&Shown { sent, received, micros: reply.now });
         let trip = received.saturating_duration_since(sent);
@@ -176,6 +186,16 @@ impl Link {
     fn clock(&self) -> MutexGuard<'_, ServerClock> {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What there is by then. A runtime that has stood still sees that the time is up before it has read the answer that has been
+/// there for long: so then it is read first.
+async fn by<F: Future>(deadline: Instant, mut answer: Pin<&mut F>) -> Option<F::Output> {
+    if let Ok(answer) = timeout_at(deadline, answer.as_mut()).await {
+        return Some(answer);
+    }
+    let late = Instant::now() > deadline + LATE;
+    if late { timeout(READING, answer).await.ok() } else { None }
 }
 
 impl fmt::Debug for Link {

@@ -88,14 +88,24 @@ impl Leased {
     /// The task that asked the question of this number, if one was under way, has ended.
     pub(in crate::redis) fn interrupted(&mut self, number: u64, now: Instant) {
         self.lose_asked(number);
+        self.try_at_once(now);
+    }
+
+    /// A server that is away is to be tried now.
+    pub(in crate::redis) fn try_at_once(&mut self, now: Instant) {
         self.retry_at = self.retry_at.min(now);
     }
 
     /// The same as [`lose`](Self::lose), if it is the question of this number.
     pub(super) fn lose_asked(&mut self, number: u64) {
-        if self.asking.as_ref().is_some_and(|asking| asking.number == number) {
+        if self.is_asked(number) {
             self.lose();
         }
+    }
+
+    /// Whether the question of this number is under way.
+    pub(super) fn is_asked(&self, number: u64) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.number == number)
     }
 
     /// Looks whether somebody is late. Returns whether what may be released is less for that.

@@ -38,8 +38,13 @@ enum Want {
 }
 
 impl Leased {
-    /// What to do next.
-    pub(in crate::redis) fn plan(&mut self, Demand { costs, hold }: Demand<'_>, now: Instant) -> Plan {
+    /// What to do next. Who can't ask (not `asks`) says so to those who wait, and looks for nobody else.
+    pub(in crate::redis) fn plan(
+        &mut self,
+        Demand { costs, hold }: Demand<'_>,
+        asks: bool,
+        now: Instant,
+    ) -> Plan {
         self.recent.forget(now);
         let mut since = now;
         if let Some(asking) = &self.asking {
@@ -58,6 +63,9 @@ impl Leased {
                 return Plan::Wait(Some(self.retry_at));
             }
             let hurried = self.stale && costs.peek().is_some();
+            if !asks && !hurried {
+                return Plan::Wait(None);
+            }
             return Plan::Ask(self.ask(Want::Nothing { probe: true, hurried }, since, now));
         }
         let move_at = costs.peek().and_then(|_| self.move_at(now)).max(hold);

@@ -69,24 +69,38 @@ impl Leased {
         });
     }
 
-    /// There is no answer. The server is to be asked again at `retry_at`.
-    pub(in crate::redis) fn unanswered(&mut self, ask: &Ask, why: Away, retry_at: Instant, now: Instant) {
+    /// There is no answer. The server is to be asked again at `retry_at`. Returns whether that counts.
+    pub(in crate::redis) fn unanswered(
+        &mut self,
+        ask: &Ask,
+        why: Away,
+        retry_at: Instant,
+        now: Instant,
+    ) -> bool {
         let late = ask.deadline.is_some_and(|deadline| now > deadline + OVERDUE);
         if why == Away::Silent && late {
             // Its runtime stood still: perhaps the answer has been there for long.
             self.lose_asked(ask.number);
-        } else if self.end(ask.number) {
+            return false;
+        }
+        let counts = self.is_asked(ask.number);
+        if counts {
             self.failed(why, retry_at, now);
         }
+        counts
     }
 
     /// The server is of no use. It is to be asked again at `retry_at`.
     pub(in crate::redis) fn failed(&mut self, why: Away, retry_at: Instant, now: Instant) {
         self.retry_at = retry_at;
         self.stale = false;
-        self.asking = None;
         // What was asked may have been done, or not.
+        self.lose();
         self.recent.untell();
+        // What is held must not be used any more, for nobody knows how long this takes. It is given back then, unless that
+        // is so much that it is better left to be forgotten.
+        self.returns.extend(self.held.drain());
+        self.returns.drain(..self.returns.len().saturating_sub(MOST));
         if let FleetState::Away { since, .. } = self.state {
             self.state = FleetState::Away { since, why };
             if let Mode::Refuse(old) = &mut self.mode {
@@ -95,9 +109,6 @@ impl Leased {
             return;
         }
         self.state = FleetState::Away { since: now, why };
-        // They count with the server as long as they would have. Here, what was released counts, and no more.
-        drop(self.held.drain());
-        self.returns.clear();
         self.mode = match self.feed.fallback() {
             Fallback::Local(quotas) => Mode::Local(admission_after(quotas, self.recent.times(), now)),
             Fallback::Refuse => Mode::Refuse(why),

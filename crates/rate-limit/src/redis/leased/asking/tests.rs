@@ -8,7 +8,7 @@ use super::*;
 use crate::admission::Admit;
 use crate::demand::Demand;
 use crate::quota::Quota;
-use crate::redis::ask::{Reply, Status};
+use crate::redis::ask::{MOST, Reply, Status};
 use crate::redis::clock::ServerClock;
 use crate::redis::fallback::Fallback;
 use crate::redis::feed::Feed;
@@ -34,7 +34,7 @@ fn leased(fallback: Fallback, now: Instant) -> Leased {
 /// What there is to do while so many wait; time alone is told first, as the queue does.
 fn plan(leased: &mut Leased, waiting: usize, now: Instant) -> Plan {
     leased.lapse(now);
-    leased.plan(Demand { costs: &mut std::iter::repeat_n(1, waiting), hold: None }, now)
+    leased.plan(Demand { costs: &mut std::iter::repeat_n(1, waiting), hold: None }, true, now)
 }
 
 fn ask(plan: Plan) -> Ask {
@@ -72,12 +72,15 @@ fn one_asks_at_a_time_and_another_in_its_stead() {
     leased.answered(&first, &answer(zero, ms(51), 2), zero + ms(51));
     assert!(leased.held.is_empty() && leased.asking.is_some());
     assert_eq!(leased.returns, [0, 1]);
-    leased.unanswered(&first, Away::Silent, zero + NOTICE, zero + ms(60));
+    assert!(
+        !leased.unanswered(&first, Away::Silent, zero + NOTICE, zero + ms(60)),
+        "nobody is told of an outage"
+    );
     assert!(!leased.is_away());
     // Nor is it again if the second has come back. It has brought all.
     leased.answered(&second, &answer(zero, ms(61), 3), zero + ms(61));
     assert_eq!(leased.held.iter().map(|held| held.id).collect::<Vec<_>>(), [3, 4, 5]);
-    leased.unanswered(&first, Away::Silent, zero + NOTICE, zero + ms(62));
+    assert!(!leased.unanswered(&first, Away::Silent, zero + NOTICE, zero + ms(62)));
     assert!(!leased.is_away());
 }
 
@@ -102,7 +105,7 @@ fn a_question_that_nobody_waited_for_tells_nothing_of_the_server() {
         assert!(fed.lapse(late) && fed.closed().is_none() && !fed.fits(late, 0, 1));
         let second = ask(plan(&mut fed, 1, late));
         assert_eq!((second.probe, second.deadline), (false, Some(late + NOTICE)));
-        fed.unanswered(&first, Away::Silent, late + ms(20), late + ms(1));
+        assert!(!fed.unanswered(&first, Away::Silent, late + ms(20), late + ms(1)));
         assert!(!fed.is_away());
         // Before its end, in another runtime: whoever comes has not waited yet.
         let mut fed = leased(fallback.clone(), zero);
@@ -114,11 +117,11 @@ fn a_question_that_nobody_waited_for_tells_nothing_of_the_server() {
         let first = ask(plan(&mut fed, 1, zero));
         let late = zero + NOTICE + OVERDUE + ms(1);
         assert!(!fed.lapse(late));
-        fed.unanswered(&first, Away::Silent, late + ms(20), late);
+        assert!(!fed.unanswered(&first, Away::Silent, late + ms(20), late));
         assert!(!fed.is_away());
         let second = ask(plan(&mut fed, 1, late));
         // This one was waited for, in vain.
-        fed.unanswered(&second, Away::Silent, late + ms(300), late + NOTICE + ms(1));
+        assert!(fed.unanswered(&second, Away::Silent, late + ms(300), late + NOTICE + ms(1)));
         assert!(fed.is_away());
     }
 }
@@ -140,7 +143,7 @@ fn an_outage_that_nobody_watches_is_not_believed_for_long() {
         let probe = ask(plan(&mut leased, 1, late));
         assert_eq!((probe.probe, probe.deadline), (true, Some(late + NOTICE)));
         assert!(!leased.lapse(late + ms(1)) && !leased.fits(late, 0, 1));
-        leased.unanswered(&probe, Away::Silent, late + ms(300), late + NOTICE);
+        assert!(leased.unanswered(&probe, Away::Silent, late + ms(300), late + NOTICE));
         assert!(!leased.lapse(late + NOTICE));
         assert_eq!((leased.closed().is_some(), leased.fits(late + NOTICE, 0, 1)), (refuses, fits));
         // One that is watched is believed; but not for ever.
@@ -178,6 +181,35 @@ fn what_a_lost_question_gave_back_is_given_back_again() {
     assert_eq!(leased.trip, trip);
     leased.answered(&third, &answer(zero, ms(4), 0), zero + ms(4));
     assert!(leased.returns.is_empty());
+}
+
+#[test]
+fn what_an_outage_made_useless_is_given_back_after_it() {
+    let zero = Instant::now();
+    for fallback in [Fallback::Refuse, Fallback::Allow, Fallback::local(Quota::per_second(9).unwrap())] {
+        let mut leased = leased(fallback, zero);
+        leased.held.hold(Held { from: zero, until: zero + ms(50), id: 80, slot: Some((0, 0)) });
+        leased.returns.push(90);
+        leased.next_id = 91;
+        let first = ask(plan(&mut leased, 3, zero));
+        assert!(leased.unanswered(&first, Away::Silent, zero + ms(300), zero + NOTICE));
+        // A try that fails forgets none of it.
+        let mut all: Vec<u64> = [80, 90, 91, 92].into();
+        for at in [ms(300), ms(600)] {
+            let mut probe = ask(plan(&mut leased, 1, zero + at));
+            probe.returns.sort();
+            assert_eq!((probe.probe, &probe.returns), (true, &all));
+            assert!(leased.unanswered(&probe, Away::Unreachable, zero + at + ms(300), zero + at));
+        }
+        // But it is not hoarded.
+        leased.returns.extend(1000..3000);
+        all = (3000 - MOST as u64..3000).collect();
+        leased.failed(Away::Unreachable, zero + ms(900), zero + ms(800));
+        assert_eq!(leased.returns, all);
+        let probe = ask(plan(&mut leased, 0, zero + ms(900)));
+        leased.answered(&probe, &answer(zero, ms(901), 0), zero + ms(901));
+        assert!(leased.returns.is_empty() && !leased.is_away());
+    }
 }
 
 #[test]
