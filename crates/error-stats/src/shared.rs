@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     history: Mutex<History>,
     /// Whether a layer of attempts was made: attempts are joined to calls then, and the history is theirs.
     attempts_seen: AtomicBool,
+    /// Whether a layer of calls was made: without, nobody tells how the calls of attempts end.
+    calls_seen: AtomicBool,
     query_id_header: Mutex<HeaderName>,
     #[cfg(feature = "metrics")]
     pub(crate) metrics: metrics::Switch,
@@ -78,6 +80,7 @@ impl Shared {
             wall,
             history: Mutex::new(History::new()),
             attempts_seen: AtomicBool::new(false),
+            calls_seen: AtomicBool::new(false),
             query_id_header: Mutex::new(QueryId::HEADER),
             #[cfg(feature = "metrics")]
             metrics: metrics::Switch::default(),
@@ -94,6 +97,10 @@ impl Shared {
 
     pub(crate) fn expect_attempts(&self) {
         self.attempts_seen.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expect_calls(&self) {
+        self.calls_seen.store(true, Ordering::Relaxed);
     }
 
     #[inline]
@@ -113,24 +120,64 @@ impl Shared {
         QueryId::in_headers(headers, &lock(&self.query_id_header))
     }
 
+    /// Whether an attempt that begins is a repeat. If so, those that were dropped before it had come to nothing.
+    #[inline]
+    pub(crate) fn is_repeat(&self, role: Role, call: Option<CallId>) -> bool {
+        let before = if role == Role::Attempts { self.joins.attempt_begins(call) } else { None };
+        match before {
+            Some(dropped) => {
+                self.dropped_in_vain(dropped, None);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Counts a call that was dropped, or ended by a panic.
     pub(crate) fn cancelled(&self, shard: &Shard, seat: Seat, subject: &Subject, panicked: bool, now: u64) {
         shard.side(subject.role).cancel(seat, subject.tags, panicked);
         let second = second(subject.began);
         match (subject.role, subject.call) {
-            // Whether its call goes on is not known yet: if it does, somebody above has lost patience.
             (Role::Attempts, Some(call)) if !panicked => {
                 let dropped =
                     Dropped { attempts: 1, timed: !subject.repeat, second, host: subject.tags.host };
-                self.joins.attempt_dropped(call, dropped);
+                // Whether its call goes on is not known yet; nor will it be, without a layer of calls.
+                let waits = self.calls_seen.load(Ordering::Relaxed);
+                let kept = if waits { dropped } else { Dropped::default() };
+                self.dropped_for_good(self.joins.attempt_dropped(call, kept));
+                if !waits {
+                    self.dropped_for_good(dropped);
+                }
             }
             _ if self.is_timed(subject) => self.history(now).cancelled(second, self.hour(second)),
             _ => {}
         }
         if let Some(Ended { dropped, .. }) = self.call_ended(subject, false) {
-            if dropped.timed {
-                self.history(now).cancelled(dropped.second, self.hour(dropped.second));
-            }
+            self.dropped_for_good(dropped);
+        }
+    }
+
+    /// Attempts that were dropped, and nothing came after them.
+    fn dropped_for_good(&self, Dropped { timed, second, .. }: Dropped) {
+        if timed {
+            self.history(self.wall.present()).cancelled(second, self.hour(second));
+        }
+    }
+
+    /// Attempts that were dropped for being of no use: whoever dropped them, they count as failed.
+    #[cold]
+    fn dropped_in_vain(&self, dropped: Dropped, reason: Option<&Reason>) {
+        if dropped.attempts == 0 {
+            return;
+        }
+        let mut history = self.history(self.wall.present());
+        let place = reason.map_or(Place::Phase(Phase::Unknown), Place::of);
+        let host = dropped.host.map(usize::from);
+        for _ in 0..dropped.attempts {
+            history.sort(place.cell(), reason.and_then(cause), host);
+        }
+        if dropped.timed {
+            history.failed(dropped.second, self.hour(dropped.second));
         }
     }
 
@@ -152,7 +199,8 @@ impl Shared {
             }
         }
         if let Some(ended) = self.call_ended(subject, true) {
-            self.settle(&ended, None, now);
+            // What was dropped since the last attempt began was slower than a rival.
+            self.tell_healed(ended.healed);
         }
     }
 
@@ -168,25 +216,6 @@ impl Shared {
         match (subject.role, subject.call) {
             (Role::Calls, Some(call)) => self.joins.call_ended(call, succeeded),
             _ => None,
-        }
-    }
-
-    /// The end of a call that was not dropped: attempts of it that were had come to nothing, whoever dropped them.
-    #[cold]
-    fn settle(&self, ended: &Ended, reason: Option<&Reason>, now: u64) {
-        let Ended { healed, dropped } = *ended;
-        self.tell_healed(healed);
-        if dropped.attempts == 0 {
-            return;
-        }
-        let mut history = self.history(now);
-        let place = reason.map_or(Place::Phase(Phase::Unknown), Place::of);
-        let host = dropped.host.map(usize::from);
-        for _ in 0..dropped.attempts {
-            history.sort(place.cell(), reason.and_then(cause), host);
-        }
-        if dropped.timed {
-            history.failed(dropped.second, self.hour(dropped.second));
         }
     }
 
@@ -221,10 +250,10 @@ impl Shared {
             }
         }
         if subject.role == Role::Attempts {
-            self.joins.attempt_failed(subject.call);
+            self.dropped_for_good(self.joins.attempt_failed(subject.call));
         }
         if let Some(ended) = self.call_ended(subject, false) {
-            self.settle(&ended, Some(reason), now);
+            self.dropped_in_vain(ended.dropped, Some(reason));
         }
     }
 
