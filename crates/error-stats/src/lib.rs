@@ -159,6 +159,7 @@ mod alarm;
 mod bell;
 mod count;
 mod counters;
+mod endings;
 mod events;
 mod failure;
 mod future;
