@@ -40,7 +40,8 @@ pub(crate) fn rate<'a>(strata: &(impl Iterator<Item = &'a Stratum> + Clone)) -> 
     if deviations < DEVIATIONS {
         return None;
     }
-    // The tail of a sum over its own root of squares (Efron 1969), at each of the splits tried.
+    // The tail of a sum over the root of its squares, of windows that are as likely to be above as below (Efron 1969), at
+    // each of the splits tried.
     let luck = (BINS.len() as f64 * (-deviations * deviations / 2.0).exp()).min(1.0);
     let (slow_rate, fast_rate) = (mean(&slow), mean(&fast));
     let kind = Kind::RateBound { from, slow: ratio(&slow), slow_rate, fast: ratio(&fast), fast_rate };
