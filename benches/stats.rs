@@ -10,7 +10,6 @@ use std::hint::black_box;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use benches::{Rounds, time_on};
 use error_stats::ErrorStats;
@@ -92,8 +91,8 @@ fn by_hand() -> impl Service<Request<()>> + Clone + Send + Sync {
     Bare.map_response(count)
 }
 
-/// The time of a call, on so many threads that share what `service` holds.
-fn timed<S>(threads: usize, service: &S) -> Duration
+/// The nanoseconds of a call, on so many threads that share what `service` holds.
+fn timed<S>(threads: usize, service: &S) -> f64
 where
     S: Service<Request<()>> + Clone + Send + Sync,
 {

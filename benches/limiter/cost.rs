@@ -74,8 +74,8 @@ fn poll_once<F: Future>(future: F) {
 /// Something whose cost is asked.
 struct Contender {
     name: &'static str,
-    /// The time of one operation on so many threads.
-    time: Box<dyn FnMut(usize) -> Duration>,
+    /// The nanoseconds of one operation on so many threads.
+    time: Box<dyn FnMut(usize) -> f64>,
     allocations: f64,
 }
 
@@ -123,8 +123,8 @@ pub(crate) fn run(plan: &Plan, targets: &mut Targets) -> Result<(), Box<dyn Erro
     let mut contenders = contenders(runtime)?;
     for threads in [1, 2] {
         let mut times: Vec<_> = contenders.iter_mut().map(|contender| || (contender.time)(threads)).collect();
-        let mut runs: Vec<&mut dyn FnMut() -> Duration> =
-            times.iter_mut().map(|time| time as &mut dyn FnMut() -> Duration).collect();
+        let mut runs: Vec<&mut dyn FnMut() -> f64> =
+            times.iter_mut().map(|time| time as &mut dyn FnMut() -> f64).collect();
         let rounds = Rounds::run(plan.rounds(), &mut runs);
         println!(
             "\nuncontended, {threads} thread(s): ns per call, best and median of {} rounds",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
-use tracing::dispatcher;
+use tracing::dispatcher::{self, Dispatch};
 
 use crate::alarm::Alarm;
 use crate::events;
@@ -90,18 +90,33 @@ impl Bell {
         self.far.left_out()
     }
 
-    /// If it fails, or what it is handed to goes under, the turn is given back, and the next alarm takes these along.
-    fn hand_over(&self, mut turn: Turn<Arc<Line>>) {
+    fn hand_over(&self, turn: Turn<Arc<Line>>) {
         let (hooks, subscriber) = (self.hooks.clone(), dispatcher::get_default(Clone::clone));
-        let deliver = move || {
-            while let Some(alarm) = turn.next() {
-                let hooks = lock(&hooks).clone();
+        let delivery = Delivery { turn, hooks, subscriber };
+        shielded("the runtime", || apart(move || drop(delivery)));
+    }
+}
+
+/// What is to be told, and to whom. Told when it is dropped: so a runtime that ends, and drops what it has not come to, does
+/// what it was asked for.
+struct Delivery {
+    turn: Turn<Arc<Line>>,
+    hooks: Arc<Mutex<Vec<Hook>>>,
+    subscriber: Dispatch,
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        let deliver = || {
+            while let Some(alarm) = self.turn.next() {
+                let hooks = lock(&self.hooks).clone();
                 for hook in hooks {
                     shielded("an alarm hook", || hook(&alarm));
                 }
             }
         };
-        shielded("the runtime", || apart(move || dispatcher::with_default(&subscriber, deliver)));
+        // If anything else panics the turn is given back, and the next alarm takes these along.
+        shielded("a subscriber", || dispatcher::with_default(&self.subscriber, deliver));
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::names::NAMES;
 use crate::place::{CAUSES, PLACES};
-use crate::rates::Stratum;
+use crate::rates::{Stratum, WINDOW, Window};
 use crate::seconds::SECONDS;
 
 /// Six hours.
@@ -94,6 +94,8 @@ pub(crate) struct History {
     open: [Span; SECONDS],
     minutes: Box<[Span]>,
     hours: Box<[Span]>,
+    /// Not yet in its stratum.
+    window: Window,
     strata: Box<[Stratum]>,
     generation: u32,
     pub(crate) places: Sums<PLACES>,
@@ -109,6 +111,7 @@ impl History {
             open: [Span::default(); SECONDS],
             minutes: vec![Span::default(); MINUTES].into(),
             hours: vec![Span::default(); HOURS].into(),
+            window: Window::default(),
             strata: vec![Stratum::default(); STRATA].into(),
             generation: 0,
             places: Sums::new(),
@@ -176,6 +179,7 @@ impl History {
     /// Everything up to the second `now`, for reading: the open seconds too.
     pub(crate) fn close(mut self, now: u32, facts: &impl Facts) -> Self {
         self.settle(u32::MAX, facts);
+        self.turn_window(u32::MAX);
         self.age(now, || facts.hosts());
         self.hosts.total = facts.hosts();
         self
@@ -189,12 +193,22 @@ impl History {
             span.failed += second.failed;
             span.cancel(second.cancelled);
         }
-        let number = second.number / STRATUM;
+        self.turn_window(second.number / WINDOW);
+        self.window.add(second.ended, second.failed);
+    }
+
+    /// Puts the window's seconds into its stratum, unless it goes on.
+    fn turn_window(&mut self, next: u32) {
+        if self.window.number == next {
+            return;
+        }
+        let window = std::mem::replace(&mut self.window, Window::of(next));
+        let number = window.number / (STRATUM / WINDOW);
         let stratum = &mut self.strata[number as usize % STRATA];
         if stratum.number != number {
             *stratum = Stratum::of(number);
         }
-        stratum.add(second.ended, second.failed);
+        stratum.add(&window);
     }
 
     /// The sums of a while ago are those of a while before this second.

@@ -44,8 +44,9 @@ struct Entry {
     dropped: Dropped,
 }
 
-/// Attempts that were dropped. Their call's end tells what that meant: the call was dropped, and they with it; or it was
-/// not, and somebody between the layers would not wait for them any longer.
+/// Attempts that were dropped. What comes next tells what that meant: if their call goes on to another attempt or fails,
+/// somebody between the layers would not wait for them any longer. If it succeeds, a rival was quicker; if it is dropped, they
+/// were dropped with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Dropped {
     pub(crate) attempts: u32,
@@ -61,6 +62,7 @@ pub(crate) struct Dropped {
 pub(crate) struct Ended {
     /// So many that failed were healed by it.
     pub(crate) healed: u64,
+    /// Since the last of its attempts began.
     pub(crate) dropped: Dropped,
 }
 
@@ -70,28 +72,32 @@ impl Joins {
         Self { parts: std::array::from_fn(part), healed: AtomicU64::new(0), unjoined: AtomicU64::new(0) }
     }
 
-    /// An attempt of `call` has failed.
-    pub(crate) fn attempt_failed(&self, call: Option<CallId>) {
+    /// An attempt of `call` has failed. Gives what was dropped of another call, which had to make room.
+    pub(crate) fn attempt_failed(&self, call: Option<CallId>) -> Dropped {
         match call {
             Some(call) => self.update(call, |entry| entry.failed = entry.failed.saturating_add(1)),
-            None => _ = self.unjoined.fetch_add(1, Ordering::Relaxed),
+            None => {
+                self.unjoined.fetch_add(1, Ordering::Relaxed);
+                Dropped::default()
+            }
         }
     }
 
-    /// An attempt of `call` was dropped.
-    pub(crate) fn attempt_dropped(&self, call: CallId, one: Dropped) {
+    /// An attempt of `call` was dropped. Gives what was dropped of another call, which had to make room.
+    pub(crate) fn attempt_dropped(&self, call: CallId, one: Dropped) -> Dropped {
         self.update(call, |Entry { dropped, .. }| {
-            dropped.attempts = dropped.attempts.saturating_add(1);
+            dropped.attempts = dropped.attempts.saturating_add(one.attempts);
             dropped.host = one.host;
             if one.timed {
                 (dropped.timed, dropped.second) = (true, one.second);
             }
-        });
+        })
     }
 
-    fn update(&self, call: CallId, change: impl FnOnce(&mut Entry)) {
+    fn update(&self, call: CallId, change: impl FnOnce(&mut Entry)) -> Dropped {
         let part = self.part(call);
         let mut open = lock(&part.open);
+        let mut forgotten = Dropped::default();
         match open.binary_search_by_key(&call, |entry| entry.call) {
             Ok(at) => change(&mut open[at]),
             Err(mut at) => {
@@ -99,6 +105,7 @@ impl Joins {
                     // The oldest: most likely a call that no layer of this handle sees the end of.
                     let oldest = open.remove(0);
                     self.unjoined.fetch_add(oldest.failed.into(), Ordering::Relaxed);
+                    forgotten = oldest.dropped;
                     at = at.saturating_sub(1);
                 }
                 let mut entry = Entry { call, failed: 0, dropped: Dropped::default() };
@@ -107,15 +114,21 @@ impl Joins {
             }
         }
         part.entries.store(open.len(), Ordering::Relaxed);
+        forgotten
     }
 
-    /// Whether an attempt of `call`, which is under way, has come to nothing before.
+    /// An attempt of `call` begins. Where another has come to nothing before, gives those that were dropped since the last
+    /// began.
     #[inline]
-    pub(crate) fn has_failed(&self, call: Option<CallId>) -> bool {
-        let Some(call) = call else { return false };
-        let part = self.part(call);
-        part.entries.load(Ordering::Relaxed) > 0
-            && lock(&part.open).binary_search_by_key(&call, |entry| entry.call).is_ok()
+    pub(crate) fn attempt_begins(&self, call: Option<CallId>) -> Option<Dropped> {
+        let call = call?;
+        if self.part(call).entries.load(Ordering::Relaxed) == 0 { None } else { self.goes_on(call) }
+    }
+
+    fn goes_on(&self, call: CallId) -> Option<Dropped> {
+        let mut open = lock(&self.part(call).open);
+        let at = open.binary_search_by_key(&call, |entry| entry.call).ok()?;
+        Some(std::mem::take(&mut open[at].dropped))
     }
 
     /// `call` has ended: none where all its attempts went well.
@@ -160,9 +173,10 @@ mod tests {
         for call in [healed, failed, healed, open, failed] {
             joins.attempt_failed(Some(call));
         }
-        assert!(joins.has_failed(Some(failed)) && !joins.has_failed(Some(CallId::next())));
+        let has_failed = |call| joins.attempt_begins(Some(call)).is_some();
+        assert!(has_failed(failed) && !has_failed(CallId::next()));
         joins.call_ended(failed, false);
-        assert!(!joins.has_failed(Some(failed)));
+        assert!(!has_failed(failed));
         joins.call_ended(CallId::next(), true);
         assert_eq!(joins.healed(), 0);
         joins.call_ended(healed, true);

@@ -71,8 +71,9 @@
 //!
 //! The history is of the attempts where the handle has made a layer of attempts, else of the calls. Repeats of what
 //! has failed are not timed: they come right after failures, and would make these look like a matter of the rate. Calls
-//! under way are not in it: that they have not failed yet says nothing. An attempt that was dropped while its call went
-//! on, by a time limit between the two layers say, is a failure there, though the counts have it as cancelled. What is
+//! under way are not in it: that they have not failed yet says nothing. An attempt that was dropped before its
+//! call went on to another or failed, by a time limit between the two layers say, is a failure there, though the counts have
+//! it as cancelled; one that a rival of the same call made needless is left out. What is
 //! told is told of now: after an hour without calls nothing is constant, and after six there is nothing to tell but the
 //! hours of the days.
 //!
@@ -97,7 +98,7 @@
 //!
 //! # Memory
 //!
-//! A handle takes some 91 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
+//! A handle takes some 89 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
 //! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 4,096 and as many that are being told, take up to
 //! 2.5 MiB more. Hosts and labels are told apart up to [32 of each](Groups); a snapshot is plain data of some 60 KiB.
 //!
@@ -158,6 +159,7 @@ mod alarm;
 mod bell;
 mod count;
 mod counters;
+mod endings;
 mod events;
 mod failure;
 mod future;

@@ -61,7 +61,7 @@ impl Pending {
             }
             _ => request.extensions().get().copied(),
         };
-        let repeat = role == Role::Attempts && shared.joins.has_failed(call);
+        let repeat = shared.is_repeat(role, call);
         let subject =
             Subject { role, call, tags: tags(&shared, request), began: shared.wall.offset(began), repeat };
         shared.shard(seat).side(role).start(seat, subject.tags);

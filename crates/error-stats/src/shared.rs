@@ -6,29 +6,24 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Response};
-use wire_fault::{CallId, Delivery, Fault, Phase, QueryId};
+use wire_fault::{CallId, QueryId};
 
-use crate::alarm::Alarm;
 use crate::bell::Bell;
 use crate::counters;
-use crate::events;
-use crate::failure::{Failure, Reason};
 use crate::guard::lock;
 #[cfg(feature = "metrics")]
 use crate::guard::shielded;
 use crate::history::{Facts, History, OPEN};
-use crate::joins::{Dropped, Ended, Joins};
+use crate::joins::Joins;
 use crate::latency::Latency;
 use crate::ledger::Ledger;
 #[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::names::{NAMES, Names};
-use crate::outcome::Answer;
 use crate::pattern::Evidence;
-use crate::place::{CAUSES, Place, position};
 use crate::role::Role;
-use crate::seat::{self, Seat};
-use crate::shard::{Shard, Shards, Tags};
+use crate::seat;
+use crate::shard::{Shards, Tags};
 use crate::snapshot::{StreakReport, Tally};
 use crate::threshold;
 use crate::wall::{self, Wall};
@@ -46,6 +41,8 @@ pub(crate) struct Shared {
     history: Mutex<History>,
     /// Whether a layer of attempts was made: attempts are joined to calls then, and the history is theirs.
     attempts_seen: AtomicBool,
+    /// Whether a layer of calls was made: without, nobody tells how the calls of attempts end.
+    calls_seen: AtomicBool,
     query_id_header: Mutex<HeaderName>,
     #[cfg(feature = "metrics")]
     pub(crate) metrics: metrics::Switch,
@@ -78,6 +75,7 @@ impl Shared {
             wall,
             history: Mutex::new(History::new()),
             attempts_seen: AtomicBool::new(false),
+            calls_seen: AtomicBool::new(false),
             query_id_header: Mutex::new(QueryId::HEADER),
             #[cfg(feature = "metrics")]
             metrics: metrics::Switch::default(),
@@ -96,6 +94,14 @@ impl Shared {
         self.attempts_seen.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn expect_calls(&self) {
+        self.calls_seen.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expects_calls(&self) -> bool {
+        self.calls_seen.load(Ordering::Relaxed)
+    }
+
     #[inline]
     pub(crate) fn expects_attempts(&self) -> bool {
         self.attempts_seen.load(Ordering::Relaxed)
@@ -111,166 +117,6 @@ impl Shared {
 
     pub(crate) fn query_id_in(&self, headers: &HeaderMap) -> Option<QueryId> {
         QueryId::in_headers(headers, &lock(&self.query_id_header))
-    }
-
-    /// Counts a call that was dropped, or ended by a panic.
-    pub(crate) fn cancelled(&self, shard: &Shard, seat: Seat, subject: &Subject, panicked: bool, now: u64) {
-        shard.side(subject.role).cancel(seat, subject.tags, panicked);
-        let second = second(subject.began);
-        match (subject.role, subject.call) {
-            // Whether its call goes on is not known yet: if it does, somebody above has lost patience.
-            (Role::Attempts, Some(call)) if !panicked => {
-                let dropped =
-                    Dropped { attempts: 1, timed: !subject.repeat, second, host: subject.tags.host };
-                self.joins.attempt_dropped(call, dropped);
-            }
-            _ if self.is_timed(subject) => self.history(now).cancelled(second, self.hour(second)),
-            _ => {}
-        }
-        if let Some(Ended { dropped, .. }) = self.call_ended(subject, false) {
-            if dropped.timed {
-                self.history(now).cancelled(dropped.second, self.hour(dropped.second));
-            }
-        }
-    }
-
-    /// Counts a call that was answered, and not by a failure.
-    #[inline]
-    pub(crate) fn answered(&self, shard: &Shard, seat: Seat, subject: &Subject, answer: Answer, now: u64) {
-        let took = now.saturating_sub(subject.began);
-        let side = shard.side(subject.role);
-        side.answered(seat, subject.tags, answer, false);
-        side.latency.record(seat, took);
-        if answer.proves_health() {
-            side.succeeded_at(seat, now);
-        }
-        if self.is_timed(subject) {
-            if took < OPEN_NANOS {
-                shard.seconds.add(seat, second(subject.began), || drop(self.history(now)));
-            } else {
-                self.answered_late(subject, now);
-            }
-        }
-        if let Some(ended) = self.call_ended(subject, true) {
-            self.settle(&ended, None, now);
-        }
-    }
-
-    #[cold]
-    fn answered_late(&self, subject: &Subject, now: u64) {
-        let second = second(subject.began);
-        self.history(now).answered(second, self.hour(second));
-    }
-
-    /// What is left to do of a call, if anything is.
-    #[inline]
-    fn call_ended(&self, subject: &Subject, succeeded: bool) -> Option<Ended> {
-        match (subject.role, subject.call) {
-            (Role::Calls, Some(call)) => self.joins.call_ended(call, succeeded),
-            _ => None,
-        }
-    }
-
-    /// The end of a call that was not dropped: attempts of it that were had come to nothing, whoever dropped them.
-    #[cold]
-    fn settle(&self, ended: &Ended, reason: Option<&Reason>, now: u64) {
-        let Ended { healed, dropped } = *ended;
-        self.tell_healed(healed);
-        if dropped.attempts == 0 {
-            return;
-        }
-        let mut history = self.history(now);
-        let place = reason.map_or(Place::Phase(Phase::Unknown), Place::of);
-        let host = dropped.host.map(usize::from);
-        for _ in 0..dropped.attempts {
-            history.sort(place.cell(), reason.and_then(cause), host);
-        }
-        if dropped.timed {
-            history.failed(dropped.second, self.hour(dropped.second));
-        }
-    }
-
-    #[cfg(feature = "metrics")]
-    fn tell_healed(&self, healed: u64) {
-        if healed > 0 && self.metrics.get().is_some() {
-            shielded(metrics::WHOSE, || metrics::healed(healed));
-        }
-    }
-
-    #[cfg(not(feature = "metrics"))]
-    fn tell_healed(&self, _: u64) {}
-
-    /// Counts a call that failed.
-    pub(crate) fn failed(&self, shard: &Shard, seat: Seat, subject: &Subject, reason: &Reason, now: u64) {
-        let side = shard.side(subject.role);
-        match reason {
-            Reason::Status(status) => side.answered(seat, subject.tags, Answer::Http(*status), true),
-            Reason::Grpc(code) => side.answered(seat, subject.tags, Answer::Grpc(*code), true),
-            Reason::Error { fault, verdict } => {
-                self.ledger(subject.role).errors.count(*fault, *verdict);
-                side.ended(seat, subject.tags, true);
-            }
-        }
-        side.latency.record(seat, now.saturating_sub(subject.began));
-        if self.is_told(subject.role) {
-            let second = second(subject.began);
-            let mut history = self.history(now);
-            history.sort(Place::of(reason).cell(), cause(reason), subject.tags.host.map(usize::from));
-            if !subject.repeat {
-                history.failed(second, self.hour(second));
-            }
-        }
-        if subject.role == Role::Attempts {
-            self.joins.attempt_failed(subject.call);
-        }
-        if let Some(ended) = self.call_ended(subject, false) {
-            self.settle(&ended, Some(reason), now);
-        }
-    }
-
-    /// Tells the streak of a success. Gives the alarm to be told, if there is one.
-    #[inline]
-    pub(crate) fn recovered(&self, role: Role) -> Option<Alarm> {
-        let crossed = self.ledger(role).watch.succeed(|| self.wall.moment(), &self.bell);
-        if crossed.is_some() {
-            self.bell.ring();
-        }
-        crossed
-    }
-
-    /// Tells the streak of a failure. Gives the alarm to be told, if there is one.
-    pub(crate) fn missed(
-        &self,
-        role: Role,
-        reason: Reason,
-        call: Option<CallId>,
-        query_id: Option<QueryId>,
-    ) -> Option<Alarm> {
-        let failure = || Failure { reason, at: self.wall.moment(), call, query_id };
-        let crossed = self.ledger(role).watch.fail(failure, &self.bell);
-        if crossed.is_some() {
-            self.bell.ring();
-        }
-        crossed
-    }
-
-    /// Counts a service that failed before it took a request.
-    pub(crate) fn not_ready(&self, role: Role, reason: Reason, query_id: Option<QueryId>) {
-        let seat = seat::mine();
-        self.shards.at(seat).side(role).not_ready.add(seat);
-        let now = self.wall.fresh_now();
-        let reason = untaken(reason);
-        if self.is_told(role) {
-            let second = second(now);
-            let mut history = self.history(now);
-            history.sort(Place::of(&reason).cell(), cause(&reason), None);
-            history.failed(second, self.hour(second));
-        }
-        let crossed = self.missed(role, reason, None, query_id);
-        events::not_ready(role, &reason);
-        if let Some(alarm) = crossed {
-            self.bell.tell(&alarm);
-        }
     }
 
     pub(crate) fn waited(&self, waited: Duration) {
@@ -322,39 +168,21 @@ impl Shared {
     }
 
     #[inline]
-    fn is_timed(&self, subject: &Subject) -> bool {
+    pub(crate) fn is_timed(&self, subject: &Subject) -> bool {
         self.is_told(subject.role) && !subject.repeat
     }
 
     /// The history, which has been told of all seconds that are complete.
     #[cold]
-    fn history(&self, now: u64) -> MutexGuard<'_, History> {
+    pub(crate) fn history(&self, now: u64) -> MutexGuard<'_, History> {
         let mut history = lock(&self.history);
         history.settle(second(now).saturating_sub(OPEN), self);
         history
     }
 }
 
-/// No request was taken: whatever the error says of others, the server has received none of this one.
-fn untaken(reason: Reason) -> Reason {
-    match reason {
-        Reason::Error { fault, verdict } if fault.delivery == Delivery::Perhaps => {
-            let fault = Fault::new(fault.phase, Delivery::NeverSent, fault.cause, fault.healing);
-            Reason::Error { fault, verdict }
-        }
-        _ => reason,
-    }
-}
-
-fn cause(reason: &Reason) -> Option<usize> {
-    reason.fault().and_then(|fault| position(&CAUSES, &fault.cause))
-}
-
-/// How long a second is held open, in nanoseconds.
-const OPEN_NANOS: u64 = OPEN as u64 * 1_000_000_000;
-
 #[inline]
-fn second(offset: u64) -> u32 {
+pub(crate) fn second(offset: u64) -> u32 {
     u32::try_from(offset / 1_000_000_000).unwrap_or(u32::MAX)
 }
 
@@ -385,15 +213,17 @@ impl fmt::Debug for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alarm::Alarm;
     use crate::line::ROOM;
+    use crate::shard::Shard;
 
-    /// What the crate's documentation states, but for what is on the heap: the history's 52 KiB, the joins' 24.
+    /// What the crate's documentation states, but for what is on the heap: the history's 49 KiB, the joins' 24.
     #[test]
     fn a_handle_is_of_the_stated_size() {
         let heap = (crate::history::MINUTES + crate::history::HOURS) * size_of::<crate::history::Span>()
             + crate::history::STRATA * size_of::<crate::rates::Stratum>()
             + crate::joins::HEAP;
-        assert!(size_of::<Shared>() + heap <= 92 << 10, "{} and {heap} bytes", size_of::<Shared>());
+        assert!(size_of::<Shared>() + heap <= 90 << 10, "{} and {heap} bytes", size_of::<Shared>());
         assert!(size_of::<Shard>() <= 17 << 10, "{} bytes", size_of::<Shard>());
         // A line of alarms, and as many that are being told.
         assert!(2 * ROOM * size_of::<Alarm>() <= 5 << 19, "{} bytes", size_of::<Alarm>());

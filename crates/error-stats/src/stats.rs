@@ -111,7 +111,8 @@ impl ErrorStats {
     /// and its last says how things are.
     ///
     /// Where no tokio runtime is entered, the call whose outcome crossed the threshold runs the hook itself, and waits.
-    /// A runtime that ends waits for the hook that is running, as for all that blocks.
+    /// A runtime that ends waits for the hook that is running, as for all that blocks; a hook that was to run on it and has
+    /// not begun runs then, on the thread that ends it.
     ///
     /// A hook that holds a clone of this handle keeps it alive forever.
     ///
@@ -141,6 +142,9 @@ impl ErrorStats {
     /// Tells the `metrics` facade of each request too, under the names of OpenTelemetry's HTTP conventions
     /// where there are any; [the table](crate#metrics) lists them.
     ///
+    /// The recorder must be installed before: the counter and the gauges that are to be there from the start, with 0, are told
+    /// to it now.
+    ///
     /// Holds for all clones, and for requests that start from now on. Each request then costs some allocations and
     /// what the recorder costs.
     ///
@@ -168,6 +172,7 @@ impl ErrorStats {
     /// `M` is inferred from the error of the service it wraps, when that is called.
     #[must_use]
     pub fn calls<M>(&self) -> RecordLayer<M> {
+        self.shared.expect_calls();
         RecordLayer::new(self.shared.clone(), Role::Calls)
     }
 

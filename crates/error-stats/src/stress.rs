@@ -2,7 +2,8 @@
 //! of the streak as they are.)
 
 use std::num::NonZeroU64;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::alarm::Alarm;
 use crate::bell::Bell;
 use crate::failure::{Failure, Reason};
 use crate::guard::lock;
-use crate::line::{Line, Turn};
+use crate::line::{Line, ROOM, Turn};
 use crate::wall::Wall;
 use crate::watch::Watch;
 
@@ -101,45 +102,98 @@ fn under_stress_raised_and_cleared_alternate_and_agree_with_the_state() {
     assert_eq!(streak.began.is_some(), streak.current > 0);
 }
 
-/// The same in a runtime, where the hook is run beside the calls: what it is told alternates, and what it is not told is
-/// counted. How much that is depends on the processors.
-#[test]
-fn in_a_runtime_each_crossing_is_told_or_counted() {
+/// Runs so many outcomes on the threads of a runtime, where the hook is run beside the calls. Gives what was heard, and what
+/// was left out. What is told alternates, and each crossing is told or counted.
+fn in_a_runtime(outcomes: u64, paced: bool) -> (u64, u64) {
     let rig = Arc::new(Rig::new(5));
+    let crossed = Arc::new(AtomicU64::new(0));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS as usize).build();
     let runtime = runtime.unwrap();
-    let crossings: u64 = runtime.block_on(async {
+    runtime.block_on(async {
         let task = |thread| {
-            let rig = rig.clone();
+            let (rig, crossed) = (rig.clone(), crossed.clone());
             tokio::spawn(async move {
                 let mut state = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(thread + 1);
-                let mut crossings = 0;
-                for _ in 0..250_000 / THREADS {
+                for _ in 0..outcomes / THREADS {
                     state ^= state << 13;
                     state ^= state >> 7;
                     state ^= state << 17;
-                    crossings += u64::from(if state % 8 == 0 { rig.succeed() } else { rig.fail() });
+                    if !(if state % 8 == 0 { rig.succeed() } else { rig.fail() }) {
+                        continue;
+                    }
+                    let crossed = crossed.fetch_add(1, Ordering::Relaxed) + 1;
+                    // As many as the line has room for may cross before the hook hears the first.
+                    while paced && crossed.saturating_sub(lock(&rig.heard).len() as u64) > ROOM as u64 / 2 {
+                        tokio::task::yield_now().await;
+                    }
                 }
-                crossings
             })
         };
-        let tasks: Vec<_> = (0..THREADS).map(task).collect();
-        let mut sum = 0;
-        for task in tasks {
-            sum += task.await.unwrap();
+        for task in (0..THREADS).map(task).collect::<Vec<_>>() {
+            task.await.unwrap();
         }
-        sum
     });
     // Waits for the hook that is at it.
     drop(runtime);
-    // Here, what the runtime did not come to.
-    rig.bell.ring();
     let heard = lock(&rig.heard);
-    assert_eq!(heard.len() as u64 + rig.bell.left_out(), crossings);
+    let left_out = rig.bell.left_out();
+    assert_eq!(heard.len() as u64 + left_out, crossed.load(Ordering::Relaxed));
     for (place, alarm) in heard.iter().enumerate() {
         assert_eq!(matches!(alarm, Alarm::Raised { .. }), place % 2 == 0, "{place} of {}", heard.len());
     }
     assert_eq!(rig.watch.read().raised > 0, heard.len() % 2 == 1);
+    (heard.len() as u64, left_out)
+}
+
+/// A million outcomes, at which the hook gets its turn before the line is full: none is left out.
+#[test]
+fn in_a_runtime_each_crossing_is_told_once() {
+    let (heard, left_out) = in_a_runtime(1_000_000, true);
+    assert_eq!(left_out, 0);
+    assert!(heard > 1_000, "the stress crossed the threshold {heard} times only");
+}
+
+/// Without that, how many are left out depends on the processors; that they are counted does not.
+#[test]
+fn in_a_runtime_that_leaves_the_hook_no_time_each_crossing_is_told_or_counted() {
+    let (heard, left_out) = in_a_runtime(100_000, false);
+    assert!(heard + left_out > 100);
+}
+
+/// A runtime that ends before it has come to the hook, which had to wait for a thread.
+#[test]
+fn a_hook_that_its_runtime_has_not_come_to_is_run_when_that_ends() {
+    let rig = Rig::new(1);
+    let (begun, has_begun) = mpsc::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        tokio::task::spawn_blocking(move || {
+            begun.send(()).unwrap();
+            _ = ended.recv();
+        });
+        has_begun.recv().unwrap();
+        assert!(rig.fail() && rig.succeed());
+    });
+    assert!(lock(&rig.heard).is_empty());
+    runtime.shutdown_background();
+    drop(end);
+    // On its last thread, that is.
+    while lock(&rig.heard).len() < 2 {
+        thread::yield_now();
+    }
+}
+
+/// Nor does one that has ended already lose any.
+#[test]
+fn a_hook_whose_runtime_is_no_more_is_run_at_once() {
+    let rig = Rig::new(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    let _entered = handle.enter();
+    assert!(rig.fail());
+    assert_eq!(lock(&rig.heard).len(), 1);
 }
 
 /// The crossing itself, raced: all threads fail at once, the last of them crosses; then all succeed at

@@ -50,9 +50,10 @@ pub struct Finding {
 
 /// What may hold of the failures.
 ///
-/// The figures are of the last six hours where nothing else is said, and of calls that have ended: those under way are
-/// not among them, nor are cancelled ones. A service that fails before it takes a call counts as a call that failed. An
-/// attempt that was dropped while its call went on, by a time limit between the two layers say, is taken for failed.
+/// The figures are of the last six hours where nothing else is said, and of calls that have ended: those under way are not
+/// among them, nor are cancelled ones. A service that fails before it takes a call counts as a call that failed. An
+/// attempt that was dropped before its call went on to another or failed, by a time limit between the two layers say, is
+/// taken for failed.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -95,6 +96,10 @@ pub enum Kind {
     /// Failures rise with the number of requests that start in the same second. Compared within tens of minutes
     /// only. (A caller that at once asks again what failed makes its own failures look so; repeats below a layer
     /// of calls are left out.)
+    ///
+    /// Seconds are compared with those next to them, and quiet ones must hardly fail. So an outage is not taken for a limit, in
+    /// which refusals are quick and callers who ask again at once make more of them. Where a server refuses some of all calls,
+    /// by chance and quickly, it may be: of made-up worlds of that kind, in fewer than one of twenty.
     #[non_exhaustive]
     RateBound {
         /// From so many requests in a second on, failures are frequent.

@@ -117,10 +117,24 @@ impl World {
             wall: UNIX_EPOCH + HOUR * Duration::from_secs(FIRST_HOUR.into()),
         };
         let now = beginning.later(Duration::from_secs(self.now.into()));
-        let mut history = self.history;
-        history.hosts.total = self.hosts;
+        let history = self.history.close(self.now, &Settled(self.hosts));
         let hosts = ["one", "two", "three"].map(str::to_owned).to_vec();
         Evidence { history, hosts, beginning, now }.pattern()
+    }
+}
+
+/// Nothing is open: all seconds were told.
+struct Settled([u64; NAMES + 1]);
+
+impl Facts for Settled {
+    fn answered(&self) -> impl Iterator<Item = (u32, u32)> {
+        std::iter::empty()
+    }
+    fn hour(&self, second: u32) -> u32 {
+        FIRST_HOUR + second / HOUR
+    }
+    fn hosts(&self) -> [u64; NAMES + 1] {
+        self.0
     }
 }
 
@@ -246,6 +260,105 @@ fn a_limit_of_the_rate_is_found_with_its_two_rates() {
     assert!(right(200, is, rate) >= 0.95);
 }
 
+/// Callers who ask one call after the other, each as soon as the last has ended; some pause now and then.
+struct Callers {
+    /// How long a call takes that goes well, and one that is refused, in milliseconds.
+    well: u32,
+    refused: u32,
+    most: u32,
+}
+
+impl Callers {
+    fn new(random: &mut Random, most: u32) -> Self {
+        Self { well: random.within(100, 400), refused: random.within(10, 50), most }
+    }
+
+    /// The outcomes of a second in which so many call, by what decides of each: the how many-th it is.
+    fn second(
+        &self,
+        random: &mut Random,
+        callers: u32,
+        mut fails: impl FnMut(&mut Random, u32) -> bool,
+    ) -> Vec<bool> {
+        let mut left = 1_000 * callers;
+        let mut outcomes = Vec::new();
+        loop {
+            let failed = fails(random, outcomes.len() as u32);
+            let mean = if failed { self.refused } else { self.well };
+            let took = random.within(mean / 2, mean * 3 / 2);
+            if left < took {
+                return outcomes;
+            }
+            left -= took;
+            outcomes.push(failed);
+        }
+    }
+
+    /// A world of so many seconds.
+    fn run(&self, world: &mut World, seconds: u32, mut fails: impl FnMut(&mut Random, Asked) -> bool) {
+        let mut callers = self.most;
+        for number in 0..seconds {
+            if world.random.within(1, 20) == 1 {
+                callers = world.random.within(1, self.most);
+            }
+            let outcomes = self.second(&mut world.random, callers, |random, earlier| {
+                fails(random, Asked { now: number, earlier })
+            });
+            world.second(number, outcomes.len() as u32, |_, request| outcomes[request as usize]);
+        }
+    }
+}
+
+fn is_rate_bound(pattern: &Pattern) -> bool {
+    let is = |kind: &Kind| matches!(kind, Kind::RateBound { .. });
+    is(&pattern.main.kind) || pattern.also.iter().any(|finding| is(&finding.kind))
+}
+
+/// Outages of forty minutes, in which that share of the calls is refused quickly.
+fn closed_loop_outages(seed: u64, share: impl Fn(&mut Random) -> f64) -> Pattern {
+    const SPAN: u32 = 40 * MINUTE;
+    let mut world = World::new(seed);
+    let most = world.random.within(1, 4);
+    let callers = Callers::new(&mut world.random, most);
+    let outages: Vec<(u32, u32)> = (0..world.random.within(1, 6))
+        .map(|_| (world.random.within(0, SPAN), world.random.within(2, 5 * MINUTE)))
+        .collect();
+    let share = share(&mut world.random);
+    callers.run(&mut world, SPAN, |random, asked| {
+        let out = outages.iter().any(|(from, long)| (*from..from + long).contains(&asked.now));
+        random.happens(if out { share } else { 0.002 })
+    });
+    world.pattern()
+}
+
+/// Refusals are quick, so those who ask again at once ask more often: because of the outage, and not the other way round.
+#[test]
+fn an_outage_that_callers_meet_with_more_calls_is_not_the_rates_doing() {
+    let outage = |seed| closed_loop_outages(seed, |_| 1.0);
+    assert!(right(200, |pattern| !is_rate_bound(pattern), outage) >= 0.99);
+    // Where only some are refused, busy seconds with failures and others are mixed, as at a limit.
+    let part = |seed| closed_loop_outages(seed, |random| random.share(0.2, 1.0));
+    assert!(right(200, |pattern| !is_rate_bound(pattern), part) >= 0.95);
+}
+
+/// The same callers at a server that lets so many through in a second, and refuses the others as quickly.
+#[test]
+fn a_limit_that_callers_meet_with_more_calls_is_found() {
+    let limits = |seed| {
+        let mut world = World::new(seed);
+        let most = world.random.within(3, 6);
+        let callers = Callers::new(&mut world.random, most);
+        // Some of them at a time are within the limit, more are not.
+        let most = 1_000 * most / callers.well;
+        let limit = world.random.within(most / 3, most * 3 / 4).max(2);
+        callers.run(&mut world, 40 * MINUTE, |random, asked| {
+            random.happens(if asked.earlier >= limit { 0.98 } else { 0.002 })
+        });
+        world.pattern()
+    };
+    assert!(right(200, is_rate_bound, limits) >= 0.95);
+}
+
 #[test]
 fn hours_that_fail_every_day_are_found() {
     let hours = |seed| {
@@ -355,7 +468,10 @@ fn the_history_forgets_what_is_older_than_its_rings() {
     let late = 7 * HOUR;
     history.second(&Second { number: late, hour: 7, ended: 1, ..Second::default() }, || [0; NAMES + 1]);
     assert_eq!((history.minutes(late).len(), history.hours(7).len()), (1, 2));
-    let strata = |now| history.strata(now).filter(|stratum| stratum.bins[0].seconds > 0).count();
+    let strata = |now| {
+        let closed = history.clone().close(now, &Nothing);
+        closed.strata(now).filter(|stratum| stratum.bins[0].seconds > 0).count()
+    };
     assert_eq!(strata(late), 1);
     // Nor does it tell of what is old by now, though nothing has come since.
     let later = late + 6 * HOUR;

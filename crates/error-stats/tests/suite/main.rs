@@ -4,6 +4,7 @@
 mod alarm;
 mod counting;
 mod depth;
+mod dropped;
 mod grpc;
 mod inference;
 mod pattern;
