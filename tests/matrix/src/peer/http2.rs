@@ -480,7 +480,8 @@ pub const HTTP2: &[Play] = &[
         Then::Fin,
         Transient(Perhaps),
     ),
-    first("h2-goaway-http11-at-once", |_| data(&[settings(None), go_away(0, 13)]), Then::Read, Hopeless),
+    first("h2-goaway-http11-at-once", |_| data(&[settings(None), go_away(0, 13)]), Then::Read, Hopeless)
+        .refusing(),
     first(
         "h2-window-of-two-gigabytes",
         |_| data(&[settings(Some((INITIAL_WINDOW_SIZE, 0x8000_0000)))]),

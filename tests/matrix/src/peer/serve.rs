@@ -137,7 +137,7 @@ async fn drive(
             _ => write(&mut tls, (play.steps)(1)).await?,
         }
         if play.then != Then::Serve {
-            return read_on(tls, requests, play.then, state).await;
+            return read_on(tls, requests, play, state).await;
         }
     } else if http2 {
         tls.write_all(&if play.at == At::Upload { frames::room() } else { frames::settings(None) }).await?;
@@ -190,7 +190,7 @@ async fn drive(
             _ => write(&mut tls, (play.steps)(stream)).await?,
         }
         if play.then != Then::Serve {
-            return read_on(tls, requests, play.then, state).await;
+            return read_on(tls, requests, play, state).await;
         }
     }
 }
@@ -257,14 +257,19 @@ async fn write(tls: &mut TlsStream<TcpStream>, steps: Vec<Step>) -> io::Result<(
 async fn read_on(
     mut tls: TlsStream<TcpStream>,
     mut requests: Requests,
-    then: Then,
+    play: &Play,
     state: &Mutex<State>,
 ) -> io::Result<()> {
-    if then == Then::HalfClose {
+    if play.then == Then::HalfClose {
         tls.shutdown().await?;
     }
     while requests.next(&mut tls).await?.is_some() {
-        lock(state).tally.received += 1;
+        let tally = &mut lock(state).tally;
+        if play.refuses {
+            tally.refused += 1;
+        } else {
+            tally.received += 1;
+        }
     }
     Ok(())
 }
