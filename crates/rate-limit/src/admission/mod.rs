@@ -156,7 +156,8 @@ impl Admission {
     pub(crate) fn known(&mut self, now: Instant) -> u64 {
         match self {
             Self::Window(window) => window.free(now),
-            Self::Other(other) if other.foresees() => other.free(now),
+            // A spaced quota has one at a time, and needs the lock to know when the next comes.
+            Self::Other(other) if other.foresees() && other.slot().is_none() => other.free(now),
             Self::Other(_) => 0,
         }
     }

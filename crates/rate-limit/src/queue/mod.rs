@@ -4,7 +4,8 @@
 //! # How a permit finds its caller
 //!
 //! A caller that finds the line empty and its permits free takes them at once; how many are free for such callers is
-//! [known](Queue::foresee) after each change, so that most need not ask the gate. Any other joins the line. When
+//! [known](Queue::foresee) after each change, so that most need not ask the gate, nor even this queue: what they take in the
+//! lane it is [told](Queue::took) before anything else. Any other joins the line. When
 //! permits are free, as many waiters as they suffice for, from the front, get an *offer*
 //! ([`offer`](Queue::offer)), and the first of them is woken. Polled while it is the first and its permits are
 //! free, a waiter takes them in that very poll ([`come`](Queue::come)); they are recorded then, not when they

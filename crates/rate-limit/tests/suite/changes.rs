@@ -11,7 +11,7 @@ use tokio::time::{Instant, advance, sleep};
 use tokio_test::task::{self, Spawn};
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok};
 
-use crate::common::{ms, per_second};
+use crate::common::{assert_exact, ms, per_second};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -338,4 +338,20 @@ proptest! {
             schedule.finish().await;
         });
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_spaced_quota_has_free_counts_the_window_of_the_quota_before() {
+    let limiter = per_second(2);
+    let mut releases: Vec<_> = (0..2).map(|_| limiter.try_acquire().unwrap().at()).collect();
+    limiter.set_quotas(Quota::per_second(2).unwrap().spaced());
+    advance(ms(500)).await;
+    // An interval has passed, but the second has not.
+    assert_eq!(limiter.snapshot().available, 0);
+    limiter.try_acquire().unwrap_err();
+    advance(ms(500)).await;
+    assert_eq!(limiter.snapshot().available, 1);
+    releases.push(limiter.try_acquire().unwrap().at());
+    limiter.try_acquire().unwrap_err();
+    assert_exact(&releases, Quota::per_second(2).unwrap());
 }

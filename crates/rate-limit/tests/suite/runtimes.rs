@@ -37,6 +37,27 @@ fn a_static_limiter_survives_each_runtime_that_used_it() {
 }
 
 #[test]
+fn permits_taken_without_the_lock_by_a_clock_that_is_behind_hold_nobody_up() {
+    for quota in [Quota::per_second(10).unwrap(), Quota::per_second(10).unwrap().spaced()] {
+        let limiter = Limiter::new(quota);
+        for _ in 0..3 {
+            runtime(true).block_on(async {
+                limiter.acquire().await.unwrap();
+                sleep(Duration::from_secs(3600)).await;
+                (0..3).for_each(|_| drop(limiter.try_acquire()));
+                assert_eq!(limiter.snapshot().waiting, 0);
+            });
+            runtime(true).block_on(async {
+                while limiter.try_acquire().is_ok() {}
+                let begun = Instant::now();
+                limiter.acquire().await.unwrap();
+                assert!(begun.elapsed() <= ms(1001), "{:?}", begun.elapsed());
+            });
+        }
+    }
+}
+
+#[test]
 fn a_spaced_limiter_survives_too() {
     let limiter = Limiter::new(Quota::per_second(10).unwrap().spaced());
     for _ in 0..3 {
