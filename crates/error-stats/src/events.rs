@@ -151,7 +151,3 @@ pub(crate) fn alarm(alarm: &Alarm) {
         }
     }
 }
-
-pub(crate) fn panicked_within(whose: &str, message: &str) {
-    tracing::error!(target: TARGET, panic = message, "{whose} panicked");
-}

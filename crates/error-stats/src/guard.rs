@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::thread;
 
-use crate::events;
 use crate::sync::{Mutex, MutexGuard};
 
 /// Runs what belongs to `whose`. A panic is told as an event, and gives nothing.
@@ -14,7 +13,7 @@ pub(crate) fn shielded<T>(whose: &'static str, code: impl FnOnce() -> T) -> Opti
     match catch_unwind(AssertUnwindSafe(code)) {
         Ok(value) => Some(value),
         Err(panic) => {
-            told(|| events::panicked_within(whose, message(&*panic)));
+            told(|| tracing::error!(target: "error_stats", panic = message(&*panic), "{whose} panicked"));
             bury(panic);
             None
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::clock::Anchor;
+use crate::anchor::Anchor;
 use crate::kept::Held;
 use crate::oauth2::Token;
 

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use tokio::time::Instant;
 use tower_service::Service;
 
+use crate::anchor::Anchor;
 use crate::basis::Basis;
 use crate::endpoint::Endpoint;
 use crate::error::AuthError;
@@ -86,19 +86,6 @@ pub struct ServerClock {
 pub struct Timestamp {
     seconds: u64,
     generation: u64,
-}
-
-/// The server said this then.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Anchor {
-    said: Duration,
-    at: Instant,
-}
-
-impl Anchor {
-    fn now(&self) -> Duration {
-        self.said + self.at.elapsed()
-    }
 }
 
 impl ServerClock {
@@ -213,15 +200,6 @@ fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-impl Anchor {
-    fn skew(&self, wall: Duration) -> i64 {
-        let (server, wall) = (self.now().as_secs(), wall.as_secs());
-        // Both are far below 2^63 seconds.
-        let apart = i64::try_from(server.abs_diff(wall)).unwrap_or(i64::MAX);
-        if server >= wall { apart } else { -apart }
-    }
-}
-
 fn read(answer: &Answer) -> Result<Anchor, Failure> {
     let Answer { head, at, body } = answer;
     if head.status != StatusCode::OK {
@@ -229,7 +207,7 @@ fn read(answer: &Answer) -> Result<Anchor, Failure> {
     }
     let unreadable = || Failure::Unreadable { answer: Seen::of(head) };
     let said = body.as_ref().and_then(seconds).ok_or_else(unreadable)?;
-    Ok(Anchor { said: Duration::from_secs(said), at: *at })
+    Ok(Anchor::new(Duration::from_secs(said), *at))
 }
 
 fn seconds(body: &Bytes) -> Option<u64> {
@@ -249,11 +227,13 @@ impl fmt::Debug for ServerClock {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn skew_is_what_the_walls_differ_by_now() {
-        let anchor = Anchor { said: Duration::from_secs(10_000), at: Instant::now() };
+        let anchor = Anchor::new(Duration::from_secs(10_000), Instant::now());
         assert_eq!(anchor.skew(Duration::from_secs(10_000)), 0);
         assert_eq!(anchor.skew(Duration::from_secs(13_600)), -3_600);
         tokio::time::advance(Duration::from_secs(60)).await;

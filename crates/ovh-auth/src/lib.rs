@@ -74,6 +74,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod anchor;
 mod authenticate;
 mod basis;
 mod clock;

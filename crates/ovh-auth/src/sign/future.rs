@@ -18,7 +18,7 @@ use super::body::{Ahead, ResponseBody};
 use super::rejected;
 use super::signable::SignableBody;
 use super::signer::Signer;
-use crate::clock::Anchor;
+use crate::anchor::Anchor;
 use crate::failure::BoxError;
 use crate::sending::{Sending, polled_again};
 

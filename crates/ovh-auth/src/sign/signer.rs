@@ -3,9 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::signable::SignableBody;
+use crate::anchor::Anchor;
 use crate::authenticate::Authenticate;
 use crate::basis::Basis;
-use crate::clock::{Anchor, ServerClock, Timestamp};
+use crate::clock::{ServerClock, Timestamp};
 use crate::credentials::ApplicationKeys;
 use crate::endpoint::Endpoint;
 use crate::error::AuthError;
