@@ -19,8 +19,13 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const CALLS: usize = 1_000;
 
-/// Allocations of so many calls, after a first one.
+/// The least of three, as the thread that waits for this test allocates now and then.
 fn allocations() -> usize {
+    (0..3).map(|_| allocations_once()).min().unwrap()
+}
+
+/// Allocations of so many calls, after a first one.
+fn allocations_once() -> usize {
     let stats = ErrorStats::new();
     let mut service =
         stats.calls().layer(service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(())))));
