@@ -210,8 +210,7 @@ impl Taken<'_> {
 
     #[inline]
     pub(crate) fn at(&self, index: usize) -> Instant {
-        let stamp = self.slots[index].load(Ordering::Relaxed);
-        Instant::from_std(self.epoch + Duration::new(stamp >> NANOS, (stamp & ((1 << NANOS) - 1)) as u32))
+        self.instant(&self.slots[index])
     }
 
     /// Whether the clock has not gone back from one to the next.
@@ -228,15 +227,13 @@ impl Taken<'_> {
 
     /// How many were taken until then, if they are in order.
     pub(crate) fn until(&self, until: Instant) -> usize {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.at(middle) <= until {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        low
+        self.slots.partition_point(|slot| self.instant(slot) <= until)
+    }
+
+    #[inline]
+    fn instant(&self, slot: &AtomicU64) -> Instant {
+        let stamp = slot.load(Ordering::Relaxed);
+        Instant::from_std(self.epoch + Duration::new(stamp >> NANOS, (stamp & ((1 << NANOS) - 1)) as u32))
     }
 }
 

@@ -323,18 +323,6 @@ impl Limiter {
         self.shared
     }
 
-    /// Whether a newcomer need probably not wait.
-    #[inline]
-    pub(crate) fn seems_free(&self, cost: u32) -> bool {
-        self.shared.seems_free(cost)
-    }
-
-    /// A newcomer takes its permits, if they are free and nobody waits. Returns when they were recorded.
-    #[inline]
-    pub(crate) fn take_free(&self, cost: u32) -> Option<Instant> {
-        self.shared.take_free(cost)
-    }
-
     #[inline]
     pub(crate) fn into_waiter(self, cost: u32) -> Waiter {
         Waiter::new(self.shared, self.bounds, cost)

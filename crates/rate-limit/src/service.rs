@@ -119,12 +119,12 @@ where
             Ok(assigned) => assigned,
             Err(refused) => return ResponseFuture::failed(refused.into(), self.listen.clone()),
         };
-        let (limiter, cost) = (assigned.limiter(), assigned.cost());
-        if limiter.seems_free(cost) {
+        let (shared, cost) = (assigned.limiter().shared(), assigned.cost());
+        if shared.seems_free(cost) {
             // A waker that wakes nobody: if it is pending, it is left to a clone that is polled.
             match self.inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(())) => {
-                    if limiter.take_free(cost).is_some() {
+                    if shared.take_free(cost).is_some() {
                         let response = self.inner.call(request);
                         self.told.tell(|| Duration::ZERO);
                         let kept = assigned.kept(L::LISTENS);

@@ -63,19 +63,18 @@ struct Registered {
 
 impl Shared {
     pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
-        let now = Instant::now();
-        Self::with_lane(quotas, Lane::new(now), now)
+        Self::with_lane(quotas, Lane::new)
     }
 
     /// In less memory, and with a lock for each call.
     pub(crate) fn small(quotas: Quotas) -> Arc<Self> {
-        let now = Instant::now();
-        Self::with_lane(quotas, Lane::none(now), now)
+        Self::with_lane(quotas, Lane::none)
     }
 
-    fn with_lane(quotas: Quotas, lane: Lane, now: Instant) -> Arc<Self> {
+    fn with_lane(quotas: Quotas, lane: fn(Instant) -> Lane) -> Arc<Self> {
+        let now = Instant::now();
         Arc::new(Self {
-            lane,
+            lane: lane(now),
             state: Mutex::new(State::new(Queue::new(quotas, now))),
             #[cfg(feature = "redis")]
             attend: None,

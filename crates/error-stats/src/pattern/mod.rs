@@ -15,6 +15,8 @@ mod sample;
 #[cfg(test)]
 mod tests;
 mod words;
+#[cfg(test)]
+mod worlds;
 
 use wire_fault::Cause;
 
