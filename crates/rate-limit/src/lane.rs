@@ -7,7 +7,7 @@
 //!
 //! # What makes it safe
 //!
-//! A slot holds `FREE` with the number of its opening, or the instant at which it was taken (its highest bit is 0), or
+//! A slot holds `FREE` with the number of its opening, or the stamp of the instant at which it was taken (its highest bit is 0), or
 //! `CLOSED`. The head holds the number of the opening, and from which slot on to look.
 //!
 //! - *No permit is had twice.* It is had by whoever changes its slot from `FREE` to an instant. An opening's number is never used
@@ -23,10 +23,9 @@
 //! A head that is written late, after the lane was closed, names an opening that is over: who believes it finds no such slot, and
 //! goes for the lock.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
+use crate::stamp::{END, Stamper};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How many permits a lane has at most: 2 KiB of slots. A cursor has room for no more.
@@ -35,15 +34,12 @@ const SLOTS: usize = 255;
 /// How many it is opened with for a newcomer who found it closed.
 const FEW: usize = 4;
 
-/// In a slot, or a head: not an instant, or not closed.
-const FREE: u64 = 1 << 63;
+/// In a slot, or a head: not a stamp, or not closed.
+const FREE: u64 = END;
 const CLOSED: u64 = u64::MAX;
 
 /// The part of a head that tells the slot; the rest is what a free slot holds.
 const CURSOR: u64 = 0xff;
-
-/// The bits of an instant that are nanoseconds; the higher ones are seconds.
-const NANOS: u32 = 30;
 
 /// In a head: closed, and why.
 const ASK: u64 = 0;
@@ -54,13 +50,9 @@ const CROWDED: u64 = 2;
 pub(crate) struct Lane {
     head: AtomicU64,
     slots: Box<[AtomicU64]>,
-    /// What instants are counted from.
-    epoch: Epoch,
+    /// With it there are slots.
+    stamper: Option<Stamper>,
 }
-
-/// What a tokio instant is made of: to subtract these takes a call less.
-#[expect(clippy::disallowed_types, reason = "it is only ever made from tokio's")]
-type Epoch = std::time::Instant;
 
 /// What only the holder of the lock knows of the lane.
 #[derive(Debug)]
@@ -84,18 +76,20 @@ pub(crate) enum Outlook {
 }
 
 impl Lane {
-    pub(crate) fn new(epoch: Instant) -> Self {
-        Self::with_slots(SLOTS, epoch)
+    /// No permit is taken before `now`.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self::with(Stamper::new(now))
     }
 
     /// One that never opens, and takes no memory.
-    pub(crate) fn none(epoch: Instant) -> Self {
-        Self::with_slots(0, epoch)
+    pub(crate) fn none() -> Self {
+        Self::with(None)
     }
 
-    fn with_slots(slots: usize, epoch: Instant) -> Self {
+    fn with(stamper: Option<Stamper>) -> Self {
+        let slots = if stamper.is_some() { SLOTS } else { 0 };
         let slots = (0..slots).map(|_| AtomicU64::new(CLOSED)).collect();
-        Self { head: AtomicU64::new(ASK), slots, epoch: epoch.into_std() }
+        Self { head: AtomicU64::new(ASK), slots, stamper }
     }
 
     /// Whether it never opens.
@@ -121,12 +115,13 @@ impl Lane {
         if head & FREE == 0 {
             return None;
         }
+        let stamper = self.stamper.as_ref()?;
         let free = head & !CURSOR;
         let mut at = head & CURSOR;
         loop {
             let slot = self.slots.get(at as usize)?;
             let now = Instant::now();
-            match slot.compare_exchange(free, self.stamp(now)?, Ordering::AcqRel, Ordering::Acquire) {
+            match slot.compare_exchange(free, stamper.stamp(now)?, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     self.head.store(free | (at + 1), Ordering::Release);
                     return Some(now);
@@ -135,14 +130,6 @@ impl Lane {
                 Err(_) => return None,
             }
         }
-    }
-
-    /// An instant, as a slot holds it: seconds since the epoch, and nanoseconds. For 272 years.
-    #[inline]
-    fn stamp(&self, now: Instant) -> Option<u64> {
-        let since = now.into_std().checked_duration_since(self.epoch)?;
-        (since.as_secs() < 1 << (63 - NANOS))
-            .then(|| since.as_secs() << NANOS | u64::from(since.subsec_nanos()))
     }
 
     /// Lets nobody take a permit any more. Returns those that were taken since it was opened.
@@ -166,7 +153,8 @@ impl Lane {
         }
         self.head.store(ASK, Ordering::Relaxed);
         keeper.room = 2 * used;
-        (used > 0).then(|| Taken { epoch: self.epoch, slots: &self.slots[..used] })
+        let stamper = self.stamper.as_ref().filter(|_| used > 0)?;
+        Some(Taken { stamper, slots: &self.slots[..used] })
     }
 
     /// Of permits that are `known` to be free, lets newcomers take some; or tells them how they will fare.
@@ -198,7 +186,7 @@ impl Lane {
 /// When permits were taken, of a lane that is closed now: at least one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken<'a> {
-    epoch: Epoch,
+    stamper: &'a Stamper,
     slots: &'a [AtomicU64],
 }
 
@@ -210,7 +198,7 @@ impl Taken<'_> {
 
     #[inline]
     pub(crate) fn at(&self, index: usize) -> Instant {
-        self.instant(&self.slots[index])
+        self.stamper.instant(self.slots[index].load(Ordering::Relaxed))
     }
 
     /// Whether the clock has not gone back from one to the next.
@@ -227,13 +215,8 @@ impl Taken<'_> {
 
     /// How many were taken until then, if they are in order.
     pub(crate) fn until(&self, until: Instant) -> usize {
-        self.slots.partition_point(|slot| self.instant(slot) <= until)
-    }
-
-    #[inline]
-    fn instant(&self, slot: &AtomicU64) -> Instant {
-        let stamp = slot.load(Ordering::Relaxed);
-        Instant::from_std(self.epoch + Duration::new(stamp >> NANOS, (stamp & ((1 << NANOS) - 1)) as u32))
+        let Some(until) = self.stamper.stamp(until) else { return 0 };
+        self.slots.partition_point(|slot| slot.load(Ordering::Relaxed) <= until)
     }
 }
 
@@ -256,6 +239,8 @@ impl Keeper {
 
 #[cfg(all(test, not(shuttle)))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// With `permits` of them, opened once.
@@ -309,7 +294,7 @@ mod tests {
         lane.close(&mut keeper);
         lane.open(&mut keeper, 100, Outlook::Free);
         assert!(lane.take().is_none(), "nobody has used it");
-        let none = Lane::none(Instant::now());
+        let none = Lane::none();
         keeper.wanted();
         none.open(&mut keeper, 100, Outlook::Free);
         assert!(none.is_none() && none.take().is_none());
@@ -350,11 +335,11 @@ mod tests {
     fn clocks_that_differ_are_found_out() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let (lane, _) = lane(0);
-        assert_eq!(lane.stamp(now - second), None, "before the lane was made");
-        let stamps: Vec<_> = [3, 5, 5, 9].iter().map(|&s| lane.stamp(now + second * s).unwrap()).collect();
+        let stamper = lane.stamper.as_ref().unwrap();
+        let stamps: Vec<_> = [3, 5, 5, 9].iter().map(|&s| stamper.stamp(now + second * s).unwrap()).collect();
         let slots = |stamps: &[u64]| stamps.iter().map(|&stamp| AtomicU64::new(stamp)).collect::<Vec<_>>();
         let (forth, back) = (slots(&stamps), slots(&[stamps[1], stamps[0]]));
-        let taken = |slots| Taken { epoch: lane.epoch, slots };
+        let taken = |slots| Taken { stamper, slots };
         assert!(taken(&forth).is_in_order() && !taken(&back).is_in_order());
         let until = |at: u32| taken(&forth).until(now + second * at);
         assert_eq!([0, 3, 4, 5, 8, 9, 10].map(until), [0, 1, 1, 3, 3, 4, 4]);

@@ -79,6 +79,7 @@ pub mod server;
 mod service;
 mod shared;
 mod snapshot;
+mod stamp;
 mod sync;
 mod told;
 mod waiter;

@@ -68,7 +68,7 @@ impl Shared {
 
     /// In less memory, and with a lock for each call.
     pub(crate) fn small(quotas: Quotas) -> Arc<Self> {
-        Self::with_lane(quotas, Lane::none)
+        Self::with_lane(quotas, |_| Lane::none())
     }
 
     fn with_lane(quotas: Quotas, lane: fn(Instant) -> Lane) -> Arc<Self> {
@@ -90,7 +90,7 @@ impl Shared {
         now: Instant,
     ) -> Arc<Self> {
         let queue = Queue::over(admission, quotas, now);
-        Arc::new(Self { lane: Lane::none(now), state: Mutex::new(State::new(queue)), attend: Some(attend) })
+        Arc::new(Self { lane: Lane::none(), state: Mutex::new(State::new(queue)), attend: Some(attend) })
     }
 
     /// Changes an admission that asks somebody else, and offers what is free.
