@@ -114,6 +114,7 @@ impl Pending {
     }
 
     /// Its outcome. One it has had already stands.
+    #[inline]
     pub(crate) fn end<B, E: AsFault<M>, M>(&mut self, result: &Result<Response<B>, E>) {
         if self.stage == Stage::Ended {
             return;
