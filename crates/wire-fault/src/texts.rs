@@ -57,7 +57,7 @@ fn find(text: &str, reach: Reach) -> Option<&'static Known> {
 
 /// Whether an error's `Debug` begins with this name: a type shows by it, where its text may be anybody's.
 fn is_named(error: &(dyn Error + 'static), name: &str) -> bool {
-    Text::debug(error).as_str().starts_with(name)
+    Text::debug(&error).as_str().starts_with(name)
 }
 
 impl Match {
