@@ -7,9 +7,7 @@ use std::sync::Arc;
 use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use http::{HeaderMap, StatusCode};
-use wire_fault::{Cause, Delivery, Fault, Healing, Phase};
-
-use crate::query_id::query_id;
+use wire_fault::{Cause, Delivery, Fault, Healing, Phase, QueryId};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -29,12 +27,12 @@ pub(crate) enum Failure {
 pub(crate) struct Seen {
     status: StatusCode,
     html: bool,
-    query_id: Option<String>,
+    query_id: Option<QueryId>,
 }
 
 impl Seen {
     pub(crate) fn of(head: &Parts) -> Self {
-        let query_id = query_id(&head.headers).map(str::to_owned);
+        let query_id = QueryId::in_headers(&head.headers, &QueryId::HEADER);
         Self { status: head.status, html: is_html(&head.headers), query_id }
     }
 }

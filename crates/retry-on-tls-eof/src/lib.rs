@@ -65,10 +65,12 @@
 //!
 //! # Events
 //!
-//! Each repeat is a WARN, with the call's id, the method, the path, the attempt, the wait, and the fault or the status. Each call
-//! is a span of level INFO, `call`, with the same fields. A reconcile hook that fails or is late is a WARN, a hook that panics an
-//! ERROR, and a repeat that the budget does not pay for is DEBUG. The URI's query, headers and bodies are in none of them.
-//! Targets begin with `retry_on_tls_eof`.
+//! Each repeat is a WARN, with the call's id, the method, the path, the attempt, the wait, and the fault or the status. So is a
+//! call that ends as [`Exhausted`], with its attempts, the time it took, the last fault, and the `limit` that ended it:
+//! `attempts`, `deadline`, `budget`, or `wait` if the server asked for more than a day. Each call is a span of level INFO, `call`,
+//! with the fields of its repeats. A reconcile hook that fails or is late is a WARN, a hook that panics an ERROR, and a repeat
+//! that the budget does not pay for is DEBUG. The URI's query, headers and bodies are in none of them. Targets begin with
+//! `retry_on_tls_eof`.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -81,6 +83,7 @@ mod future;
 mod head;
 mod history;
 mod layer;
+mod limit;
 mod outcome;
 mod pace;
 mod reconcile;

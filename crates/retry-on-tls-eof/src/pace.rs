@@ -5,6 +5,7 @@ use std::time::Duration;
 use jittered_backoff::{Delays, RetryPermit};
 use tokio::time::Instant;
 
+use crate::limit::Limit;
 use crate::settings::Settings;
 
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Pace {
         settings: &Settings,
         made: u32,
         floor: Option<Duration>,
-    ) -> Option<Duration> {
+    ) -> Result<Duration, Limit> {
         let Settings { backoff, seeds, .. } = settings;
         let delays = self.delays.get_or_insert_with(|| backoff.delays(seeds.next_seed()));
         let wait = delays.draw().max(floor.unwrap_or_default());
@@ -52,12 +53,18 @@ impl Pace {
     }
 
     /// The wait, if the limits leave room for it and an attempt after it.
-    pub(crate) fn fits(&self, settings: &Settings, made: u32, wait: Duration) -> Option<Duration> {
+    pub(crate) fn fits(&self, settings: &Settings, made: u32, wait: Duration) -> Result<Duration, Limit> {
         let now = Instant::now();
-        let in_limits = settings.limits.fits(made, now - self.started, wait);
+        if made >= settings.limits.attempts() {
+            return Err(Limit::Attempts);
+        }
         // The request may have been given less time. A sum that overflows lies beyond every deadline.
         let in_time = self.until.is_none_or(|until| now.checked_add(wait).is_some_and(|next| next < until));
-        (in_limits && in_time).then_some(wait)
+        if !in_time {
+            return Err(Limit::Deadline);
+        }
+        // Attempts and time are left.
+        if settings.limits.fits(made, now - self.started, wait) { Ok(wait) } else { Err(Limit::Wait) }
     }
 
     /// Takes a permit for the repeat that is to be waited for, if one is needed. `false` if there is none.

@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Answer, S, Script, cut, layer, ms, never_sent, ok, request, status};
-use http::{Method, StatusCode};
-use jittered_backoff::{Backoff, Jitter, Limits, Seeds};
-use retry_on_tls_eof::{Exhausted, Failure, OutcomeUnknown, PastAttempt, RetryOnTlsEofLayer};
-use tower::{Layer, ServiceExt};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use jittered_backoff::{Backoff, Jitter, Limits, RetryBudget, Seeds};
+use retry_on_tls_eof::{
+    CollectBodyLayer, Exhausted, Failure, OutcomeUnknown, PastAttempt, RetryOnTlsEofLayer,
+};
+use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use wire_fault::{Boxed, Delivery, Fault, QueryId};
@@ -159,6 +163,12 @@ async fn the_query_of_an_earlier_attempt_is_told() {
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
+impl Log {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).expect("text")
+    }
+}
+
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
@@ -175,8 +185,8 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_span_tells_of_the_call_and_no_secret() {
+/// What this thread logs until the guard goes.
+fn logging() -> (Log, DefaultGuard) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
@@ -187,19 +197,28 @@ async fn the_span_tells_of_the_call_and_no_secret() {
         .finish();
     // Other threads have no subscriber: what they come by first must not count as of no interest to anybody.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (log, tracing::subscriber::set_default(subscriber))
+}
 
-    let mut request = request(Method::GET);
+/// With one in its URI, its headers and its body.
+fn secretive(method: Method) -> Request<String> {
+    let mut request = request(method);
     request.headers_mut().insert("authorization", "Bearer secret".parse().expect("a header"));
     *request.body_mut() = "secret".to_owned();
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_tells_of_the_call_and_no_secret() {
+    let (log, _guard) = logging();
     let script = Script::new([Err(cut()), Ok(status(503)), ok()]);
-    let inner = tower::service_fn(move |request| {
+    let inner = service_fn(move |request| {
         tracing::debug!("below");
         script.clone().oneshot(request)
     });
-    layer(3).layer(inner).oneshot(request).await.expect("healed");
+    layer(3).layer(inner).oneshot(secretive(Method::GET)).await.expect("healed");
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).expect("text");
+    let log = log.take();
     assert!(!log.contains("secret"), "{log}");
     let below: Vec<_> = log.lines().filter(|line| line.contains("below")).collect();
     assert_eq!(below.len(), 3, "{log}");
@@ -211,4 +230,70 @@ async fn the_span_tells_of_the_call_and_no_secret() {
     assert!(below[2].contains("status=503") && below[2].contains("wait=2s"), "{}", below[2]);
     assert_eq!(log.matches("WARN").count(), 2, "one for each repeat: {log}");
     assert_eq!(log.lines().filter(|line| line.contains("close")).count(), 1, "one span for the call: {log}");
+}
+
+/// Why, after how many attempts and how long, and what the last one died of.
+#[tokio::test(start_paused = true)]
+async fn giving_up_is_told_once_with_its_reason_and_no_secret() {
+    let (log, _guard) = logging();
+    let told = |error: BoxError, limit: &str, attempts: u32, elapsed: &str| {
+        let log = log.take();
+        assert!(!log.contains("secret"), "{log}");
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("gave up the call")).collect();
+        let [line] = lines[..] else { panic!("not once: {log}") };
+        assert!(line.contains("WARN") && line.contains(" retry_on_tls_eof::"), "{line}");
+        let exhausted = Exhausted::of(&*error).expect("exhausted");
+        assert_eq!(exhausted.attempts(), attempts, "{line}");
+        let fault = exhausted.fault();
+        let fields = format!(
+            "method=GET path=\"/order\" attempts={attempts} elapsed={elapsed} limit=\"{limit}\" fault={fault}"
+        );
+        assert!(line.ends_with(&fields), "{fields} is not the end of {line}");
+    };
+    let cuts = |attempts| Script::new((0..attempts).map(|_| Err(cut())));
+
+    let call = layer(3).layer(cuts(3)).oneshot(secretive(Method::GET));
+    told(call.await.expect_err("used up"), "attempts", 3, "3s");
+
+    // No room for the wait, and cut under way.
+    let short = |deadline| layer(9).with_limits(Limits::new().with_deadline(deadline));
+    let call = short(2 * S).layer(cuts(2)).oneshot(secretive(Method::GET));
+    told(call.await.expect_err("too late"), "deadline", 2, "1s");
+    let call = short(2 * S).layer(cuts(1).then_silent()).oneshot(secretive(Method::GET));
+    told(call.await.expect_err("cut"), "deadline", 2, "2s");
+
+    let budget = RetryBudget::new(1, 100).expect("in range").with_reserve(1..=1).expect("in range");
+    let call = layer(9).with_budget(budget).layer(cuts(2)).oneshot(secretive(Method::GET));
+    told(call.await.expect_err("no permit"), "budget", 2, "1s");
+
+    // Cut in its body, so that there is no answer to hand on.
+    let broken = Limited::new(Full::new(&b"busy"[..]), 0).map_err(|_| cut());
+    let busy = Response::builder().status(503).header("retry-after", 25 * 3600).body(broken);
+    let mut busy = Some(busy.expect("a response"));
+    let client = service_fn(move |_: Request<String>| {
+        std::future::ready(Ok::<_, BoxError>(busy.take().expect("one attempt")))
+    });
+    let service = ServiceBuilder::new()
+        .layer(layer(9).with_limits(Limits::new().without_deadline()))
+        .layer(CollectBodyLayer::new(9).expect("in range"))
+        .buffer(1)
+        .service(client);
+    told(service.oneshot(secretive(Method::GET)).await.expect_err("a day and more"), "wait", 1, "0ns");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_given_up_is_not_told_to_be() {
+    let (log, _guard) = logging();
+    for (attempts, method, answers) in [
+        (3, Method::GET, vec![Err(cut()), ok()]),
+        // Handed on, a call of one attempt, one that no repeat heals, and one that nobody knows of.
+        (2, Method::GET, vec![Ok(status(503)), Ok(status(503))]),
+        (1, Method::GET, vec![Err(cut())]),
+        (3, Method::GET, vec![Err(common::certificate())]),
+        (2, Method::PUT, vec![Err(cut()), Err(never_sent())]),
+    ] {
+        let _ = layer(attempts).layer(Script::new(answers)).oneshot(request(method)).await;
+        let log = log.take();
+        assert!(log.contains("close") && !log.contains("gave up"), "{log}");
+    }
 }

@@ -12,6 +12,7 @@ use super::state::{Call, Failed};
 use crate::collect::BodyCut;
 use crate::deadline::NOT_SENT;
 use crate::history::Failure;
+use crate::limit::Limit;
 use crate::reconcile::Reconciled;
 use crate::safety::RetrySafety;
 use crate::timeout::AttemptTimedOut;
@@ -48,7 +49,7 @@ impl Call {
         self.remember(Failure::Status(status), QueryId::in_headers(response.headers(), &QueryId::HEADER));
         if repeatable && self.replayable && self.safety != RetrySafety::Never {
             let wait = if mended { self.at_once() } else { self.next_wait(asked(&response)) };
-            if let Some(wait) = wait.and_then(|wait| self.repeat(Failure::Status(status), wait)) {
+            if let Ok(wait) = wait.and_then(|wait| self.repeat(Failure::Status(status), wait)) {
                 self.last = None;
                 self.refused_before |= mended;
                 if !unprocessed && !declared {
@@ -102,7 +103,7 @@ impl Call {
     {
         self.cannot_be_replayed();
         let fault = error.as_fault();
-        self.stop(Failed { fault, error: error.into() }, false)
+        self.stop(Failed { fault, error: error.into() }, None)
     }
 
     /// Somebody has looked. `answer` is what the call was answered, if it was.
@@ -141,49 +142,51 @@ impl Call {
         if !self.replayable || self.safety == RetrySafety::Never {
             return None;
         }
-        let wait = self.next_wait(asked(answer))?;
-        self.repeat(Failure::Status(answer.status()), wait)
+        let wait = self.next_wait(asked(answer)).ok()?;
+        self.repeat(Failure::Status(answer.status()), wait).ok()
     }
 
     fn go_on_or_stop<T>(&mut self, failed: Failed, allowed: bool) -> After<T> {
-        if allowed {
-            if let Some(wait) = self.try_again(&failed) {
-                self.last = Some(failed);
-                return After::RepeatIn(wait);
-            }
+        if !allowed || !self.replayable {
+            return self.stop(failed, None);
         }
-        self.stop(failed, allowed)
+        match self.try_again(&failed) {
+            Ok(wait) => {
+                self.last = Some(failed);
+                After::RepeatIn(wait)
+            }
+            Err(limit) => self.stop(failed, Some(limit)),
+        }
     }
 
-    /// Another attempt, if the request and the limits allow one.
-    fn try_again(&mut self, failed: &Failed) -> Option<Duration> {
-        if !self.replayable {
-            return None;
-        }
+    /// Another attempt, if the limits allow one.
+    fn try_again(&mut self, failed: &Failed) -> Result<Duration, Limit> {
         let head = BodyCut::of(&*failed.error).map(BodyCut::head);
         let wait = self.next_wait(head.and_then(|head| floor(head.status(), head.headers())))?;
         self.repeat(Failure::Fault(failed.fault), wait)
     }
 
-    /// The call ends here, unless it may have landed. `could_heal`: another attempt could have helped. A call that has one
-    /// attempt only has not used them up.
-    fn stop<T>(&mut self, failed: Failed, could_heal: bool) -> After<T> {
+    /// The call ends here, unless it may have landed. `limit`: why there is no other attempt, if one could have helped. A
+    /// call that has one attempt only has not used them up.
+    fn stop<T>(&mut self, failed: Failed, limit: Option<Limit>) -> After<T> {
         if self.may_have_landed.is_some() {
             self.last = Some(failed);
-            After::Unknown(None)
-        } else if could_heal && self.replayable && self.settings.limits.attempts() > 1 {
-            After::End(Err(self.exhausted(failed)))
-        } else {
-            After::End(Err(failed.error))
+            return After::Unknown(None);
+        }
+        match limit {
+            Some(limit) if self.settings.limits.attempts() > 1 => {
+                After::End(Err(self.exhausted(limit, failed)))
+            }
+            _ => After::End(Err(failed.error)),
         }
     }
 
     /// As if no attempt had been made: only time counts.
-    fn at_once(&self) -> Option<Duration> {
+    fn at_once(&self) -> Result<Duration, Limit> {
         self.pace.fits(&self.settings, 0, Duration::ZERO)
     }
 
-    fn next_wait(&mut self, floor: Option<Duration>) -> Option<Duration> {
+    fn next_wait(&mut self, floor: Option<Duration>) -> Result<Duration, Limit> {
         self.pace.next_wait(&self.settings, self.made(), floor)
     }
 }

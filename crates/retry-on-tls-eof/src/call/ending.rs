@@ -13,6 +13,7 @@ use crate::deadline::{DeadlinePassed, IN_FLIGHT, NOT_BEGUN};
 use crate::exhausted::Exhausted;
 use crate::head::ResponseHead;
 use crate::history::Failure;
+use crate::limit::Limit;
 use crate::outcome::OutcomeUnknown;
 use crate::reconcile::MayHaveLanded;
 use crate::summary::Summary;
@@ -44,7 +45,7 @@ impl Call {
         let failed = Failed { fault, ..self.last_failure(fault) };
         match self.may_have_landed {
             Some(landed) => self.outcome_unknown(landed, failed),
-            None => self.exhausted(failed),
+            None => self.exhausted(Limit::Deadline, failed),
         }
     }
 
@@ -87,8 +88,10 @@ impl Call {
         self.last.take().unwrap_or_else(passed)
     }
 
-    pub(super) fn exhausted(&mut self, failed: Failed) -> BoxError {
-        Exhausted::new(self.summary(), failed.fault, failed.error).into()
+    pub(super) fn exhausted(&mut self, limit: Limit, failed: Failed) -> BoxError {
+        let summary = self.summary();
+        self.gives_up(limit, &summary, failed.fault);
+        Exhausted::new(summary, failed.fault, failed.error).into()
     }
 
     fn outcome_unknown(&mut self, landed: Fault, failed: Failed) -> BoxError {

@@ -1,4 +1,4 @@
-//! Remembers how the attempts ended, and tells of the repeats.
+//! Remembers how the attempts ended, and tells of the repeats and of their end.
 
 use std::time::Duration;
 
@@ -8,6 +8,8 @@ use wire_fault::{Fault, QueryId};
 use super::state::Call;
 use crate::collect::BodyCut;
 use crate::history::{Failure, PastAttempt};
+use crate::limit::Limit;
+use crate::summary::Summary;
 
 impl Call {
     /// Remembers how the attempt under way ended, and what the server called it.
@@ -42,14 +44,14 @@ impl Call {
         self.head = None;
     }
 
-    /// Pays for a repeat and tells of it. `None` if there is no permit.
-    pub(super) fn repeat(&mut self, failure: Failure, wait: Duration) -> Option<Duration> {
+    /// Pays for a repeat and tells of it.
+    pub(super) fn repeat(&mut self, failure: Failure, wait: Duration) -> Result<Duration, Limit> {
         let paid = self.pace.pay(&self.settings);
         let Self { id, method, attempt, .. } = self;
         let path = self.uri.path();
         if !paid {
             tracing::debug!(call = %id, %method, path, %attempt, "not repeated: the budget is used up");
-            return None;
+            return Err(Limit::Budget);
         }
         match failure {
             Failure::Fault(fault) => {
@@ -63,6 +65,13 @@ impl Call {
         self.span.record("wait", field::debug(wait));
         self.history.waits(wait);
         self.settings.tell_of_retry(failure, wait, self.attempt);
-        Some(wait)
+        Ok(wait)
+    }
+
+    /// Tells that there is no repeat where one could have helped.
+    pub(super) fn gives_up(&self, limit: Limit, summary: &Summary, fault: Fault) {
+        let Summary { method, path, attempts, elapsed, .. } = summary;
+        let (call, limit) = (self.id, limit.as_str());
+        tracing::warn!(%call, %method, path, attempts, ?elapsed, limit, %fault, "gave up the call");
     }
 }

@@ -5,9 +5,9 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use ovh_auth::query_id;
 use retry_on_tls_eof::RetrySafety;
 use serde::de::DeserializeOwned;
+use wire_fault::QueryId;
 
 use super::api_error::is_html;
 use super::escaped::Escaped;
@@ -21,7 +21,7 @@ use crate::stack::BodyTooLong;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerError {
     status: StatusCode,
-    query_id: Option<String>,
+    query_id: Option<Box<QueryId>>,
     reason: String,
     safety: RetrySafety,
 }
@@ -35,7 +35,7 @@ impl AnswerError {
         let body = if response.body().is_empty() { b"null" } else { &response.body()[..] };
         serde_json::from_slice(body).map_err(|error| Self {
             status: response.status(),
-            query_id: query_id(response.headers()).map(str::to_owned),
+            query_id: QueryId::in_headers(response.headers(), &QueryId::HEADER).map(Box::new),
             reason: if is_html(response.headers()) { "an HTML page".into() } else { reason(&error) },
             safety,
         })
@@ -45,7 +45,7 @@ impl AnswerError {
     pub(super) fn without_body(error: &BodyTooLong, safety: RetrySafety) -> Self {
         Self {
             status: error.status(),
-            query_id: error.query_id().map(str::to_owned),
+            query_id: QueryId::of(error).map(Box::new),
             reason: error.to_string(),
             safety,
         }
@@ -66,7 +66,7 @@ impl AnswerError {
     /// What OVHcloud's support asks for.
     #[must_use]
     pub fn query_id(&self) -> Option<&str> {
-        self.query_id.as_deref()
+        self.query_id.as_deref().map(QueryId::as_str)
     }
 }
 
@@ -102,7 +102,7 @@ impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the answer {} can't be read: {}", self.status, Escaped(&self.reason))?;
         match &self.query_id {
-            Some(id) => write!(f, " (query id {})", Escaped(id)),
+            Some(id) => write!(f, " (query id {id})"),
             None => Ok(()),
         }
     }

@@ -6,10 +6,10 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
-use ovh_auth::query_id;
 use retry_on_tls_eof::RetrySafety;
 use serde::Deserialize;
 use serde_json::Value;
+use wire_fault::QueryId;
 
 use super::escaped::Escaped;
 use crate::stack::BodyTooLong;
@@ -41,7 +41,7 @@ pub struct ApiError {
     class: Option<String>,
     error_code: Option<String>,
     message: Option<String>,
-    query_id: Option<String>,
+    query_id: Option<Box<QueryId>>,
     safety: RetrySafety,
 }
 
@@ -69,7 +69,7 @@ impl ApiError {
             class: text(shape.class),
             error_code: text(shape.error_code),
             message: text(shape.message).or_else(title),
-            query_id: query_id(response.headers()).map(str::to_owned),
+            query_id: QueryId::in_headers(response.headers(), &QueryId::HEADER).map(Box::new),
             safety,
         }
     }
@@ -81,7 +81,7 @@ impl ApiError {
             class: None,
             error_code: None,
             message: Some(error.to_string()),
-            query_id: error.query_id().map(str::to_owned),
+            query_id: QueryId::of(error).map(Box::new),
             safety,
         }
     }
@@ -136,7 +136,7 @@ impl ApiError {
     /// What OVHcloud's support asks for.
     #[must_use]
     pub fn query_id(&self) -> Option<&str> {
-        self.query_id.as_deref()
+        self.query_id.as_deref().map(QueryId::as_str)
     }
 }
 
@@ -181,7 +181,7 @@ impl fmt::Display for ApiError {
             write!(f, ": {}", Escaped(message))?;
         }
         match &self.query_id {
-            Some(id) => write!(f, " (query id {})", Escaped(id)),
+            Some(id) => write!(f, " (query id {id})"),
             None => Ok(()),
         }
     }

@@ -5,8 +5,7 @@ use std::fmt;
 
 use http::StatusCode;
 use http::response::Parts;
-use ovh_auth::query_id;
-use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, find};
+use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, QueryId, find};
 
 /// A response's body is longer than [`OvhStack::with_body_limit`](crate::OvhStack::with_body_limit) allows.
 ///
@@ -15,18 +14,17 @@ use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase, find};
 pub struct BodyTooLong {
     limit: usize,
     status: StatusCode,
-    query_id: Option<String>,
+    query_id: Option<QueryId>,
     mark: Mark,
 }
 
 impl BodyTooLong {
     pub(super) fn new(limit: usize, head: &Parts) -> Self {
         let fault = Fault::new(Phase::Body, Delivery::Answered, Cause::Other, Healing::Permanent);
-        let bearing = |mark| {
-            let query_id = query_id(&head.headers).map(str::to_owned);
-            Self { limit, status: head.status, query_id, mark }
-        };
-        bearing(Mark::fault(fault).with_bearer(bearing(Mark::fault(fault))))
+        let query_id = QueryId::in_headers(&head.headers, &QueryId::HEADER);
+        let mark = || Mark::fault(fault).with_query_id(query_id);
+        let bearing = |mark| Self { limit, status: head.status, query_id, mark };
+        bearing(mark().with_bearer(bearing(mark())))
     }
 
     /// The first in an error's chain of causes, also where a wrapper (an `Arc`, say) hides its type.
@@ -50,7 +48,7 @@ impl BodyTooLong {
     /// What OVHcloud's support asks for.
     #[must_use]
     pub fn query_id(&self) -> Option<&str> {
-        self.query_id.as_deref()
+        self.query_id.as_ref().map(QueryId::as_str)
     }
 }
 

@@ -205,6 +205,29 @@ async fn tcp_connections_are_told_of_before_tls() {
     assert_eq!(accepted.len(), 2);
 }
 
+/// hyper-util's pool goes by tokio's clock. It is paused while a connection is idle and jumps only once no task has anything
+/// left to do, so the connection is back in the pool before its time begins to pass.
+#[tokio::test]
+async fn an_idle_connection_is_used_again_until_its_time_is_up() {
+    const S: Duration = Duration::from_secs(1);
+    // Both sides of the 30 s that a connector has at first.
+    for timeout in [10 * S, 90 * S] {
+        let server = server().await;
+        let client = trusting(&server).with_idle_timeout(timeout).client();
+        let mut accepted = Vec::new();
+        for idle in [Duration::ZERO, timeout - S, timeout + S] {
+            tokio::time::pause();
+            tokio::time::sleep(idle).await;
+            tokio::time::resume();
+            let response = client.request(get(server.url())).await.unwrap();
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+            accepted.push(server.truth().accepted());
+        }
+        assert_eq!(accepted, [1, 1, 2], "idle for up to {timeout:?}");
+        assert_eq!(server.shutdown().await.total().received, 3);
+    }
+}
+
 #[tokio::test]
 async fn plain_http_only_where_it_was_asked_for() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

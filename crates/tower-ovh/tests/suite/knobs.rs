@@ -111,15 +111,20 @@ async fn an_attempt_layer_stands_above_the_time_limit_and_below_the_statistics()
 #[tokio::test(start_paused = true)]
 async fn an_attempt_layer_that_wraps_errors_hides_no_success() {
     let config = ovh_auth::Config::new("ovh-eu".parse().unwrap(), None).unwrap();
-    let long =
-        service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::from("\"order 7\""))));
+    let long = service_fn(async |_: Request<Body>| {
+        let response = Response::builder().header("x-ovh-queryid", "EU.ext-1.2");
+        Ok::<_, Infallible>(response.body(Body::from("\"order 7\"")).unwrap())
+    });
     let wrap = tower::util::MapErrLayer::new(|error: BoxError| -> BoxError {
         Arc::new(io::Error::other(Arc::new(*error.downcast::<BodyTooLong>().unwrap()))).into()
     });
     let stack = OvhStack::new().with_body_limit(3).unwrap().with_attempt_layer(wrap);
     let ovh = OvhClient::with_stack(&config, stack, long).unwrap();
     let error = ovh.post::<String>("/order/cart/1/checkout").await.unwrap_err();
-    assert!(matches!(error, CallError::Answer(_)) && error.may_have_landed(), "{error:?}");
+    assert!(error.may_have_landed(), "{error:?}");
+    let CallError::Answer(answer) = error else { panic!("{error:?}") };
+    assert_eq!((answer.status().as_u16(), answer.query_id()), (200, Some("EU.ext-1.2")));
+    assert!(answer.to_string().ends_with(" (query id EU.ext-1.2)"), "{answer}");
     assert_eq!(ovh.stats().snapshot().attempts.started, 1);
 }
 

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower::{BoxError, Layer as _, Service, ServiceExt as _, service_fn};
 use tower_ovh::{BodyTooLong, Ovh, OvhAttempt, OvhLayer, OvhStack};
-use wire_fault::Fault;
+use wire_fault::{Fault, QueryId};
 
 const STOCK: &str =
     "https://eu.api.ovh.com/1.0/dedicated/server/datacenter/availabilities?planCode=24adv01-v3";
@@ -319,12 +319,15 @@ async fn a_body_that_is_too_long_is_not_asked_for_again() {
         }
         assert_eq!(stack.stats().snapshot().attempts.started, 1);
     }
-    // One that says so itself is not read at all.
-    let api =
-        service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::from("abcdef"))) });
-    let error =
-        OvhStack::new().with_body_limit(5).unwrap().layer().layer(api).oneshot(get(STOCK)).await.unwrap_err();
-    assert!(error.is::<BodyTooLong>());
+    // One that says so itself is not read at all. What the server calls the query is found by whoever looks for it.
+    let api = service_fn(async |_: Request<Body>| {
+        let response = Response::builder().header("x-ovh-queryid", "EU.ext-1.2");
+        Ok::<_, Infallible>(response.body(Body::from("abcdef")).unwrap())
+    });
+    let stack = OvhStack::new().with_body_limit(5).unwrap();
+    let error = stack.layer().layer(api).oneshot(get(STOCK)).await.unwrap_err();
+    assert_eq!(error.downcast_ref::<BodyTooLong>().unwrap().query_id(), Some("EU.ext-1.2"));
+    assert_eq!(QueryId::of(&*error), QueryId::new("EU.ext-1.2"));
 }
 
 /// The clock is paused, so it jumps to the limit once nobody has anything left to do.
