@@ -37,9 +37,9 @@ const CALLS: u32 = 5_000;
 /// Through a `Buffer` a call takes microseconds.
 const BUFFERED: u32 = 300;
 
-/// A quota that is never used up, 1000 per microsecond; its log is as short as one of a thousand is on average.
-const N: u32 = 1000;
-const PERIOD: Duration = Duration::from_micros(1);
+/// A quota that is never used up, although permits count for long: some thousands are in its record at any time.
+const N: u32 = 10_000;
+const PERIOD: Duration = Duration::from_micros(100);
 
 /// Answers 200 at once, for peers that must have HTTP.
 #[derive(Clone, Copy, Debug)]
