@@ -25,7 +25,7 @@
 
 use tokio::time::Instant;
 
-use crate::stamp::{END, Stamper};
+use crate::stamp::{END, Stamp, Stamper};
 use crate::sync::{AtomicU64, Ordering};
 
 /// How many permits a lane has at most: 2 KiB of slots. A cursor has room for no more.
@@ -50,8 +50,7 @@ const CROWDED: u64 = 2;
 pub(crate) struct Lane {
     head: AtomicU64,
     slots: Box<[AtomicU64]>,
-    /// With it there are slots.
-    stamper: Option<Stamper>,
+    stamper: &'static Stamper,
 }
 
 /// What only the holder of the lock knows of the lane.
@@ -76,20 +75,18 @@ pub(crate) enum Outlook {
 }
 
 impl Lane {
-    /// No permit is taken before `now`.
-    pub(crate) fn new(now: Instant) -> Self {
-        Self::with(Stamper::new(now))
+    pub(crate) fn new() -> Self {
+        Self::with_slots(SLOTS)
     }
 
     /// One that never opens, and takes no memory.
     pub(crate) fn none() -> Self {
-        Self::with(None)
+        Self::with_slots(0)
     }
 
-    fn with(stamper: Option<Stamper>) -> Self {
-        let slots = if stamper.is_some() { SLOTS } else { 0 };
+    fn with_slots(slots: usize) -> Self {
         let slots = (0..slots).map(|_| AtomicU64::new(CLOSED)).collect();
-        Self { head: AtomicU64::new(ASK), slots, stamper }
+        Self { head: AtomicU64::new(ASK), slots, stamper: Stamper::get() }
     }
 
     /// Whether it never opens.
@@ -115,13 +112,12 @@ impl Lane {
         if head & FREE == 0 {
             return None;
         }
-        let stamper = self.stamper.as_ref()?;
         let free = head & !CURSOR;
         let mut at = head & CURSOR;
         loop {
             let slot = self.slots.get(at as usize)?;
             let now = Instant::now();
-            match slot.compare_exchange(free, stamper.stamp(now)?, Ordering::AcqRel, Ordering::Acquire) {
+            match slot.compare_exchange(free, self.stamper.stamp(now), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => {
                     self.head.store(free | (at + 1), Ordering::Release);
                     return Some(now);
@@ -153,8 +149,7 @@ impl Lane {
         }
         self.head.store(ASK, Ordering::Relaxed);
         keeper.room = 2 * used;
-        let stamper = self.stamper.as_ref().filter(|_| used > 0)?;
-        Some(Taken { stamper, slots: &self.slots[..used] })
+        (used > 0).then(|| Taken { stamper: self.stamper, slots: &self.slots[..used] })
     }
 
     /// Of permits that are `known` to be free, lets newcomers take some; or tells them how they will fare.
@@ -186,7 +181,7 @@ impl Lane {
 /// When permits were taken, of a lane that is closed now: at least one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken<'a> {
-    stamper: &'a Stamper,
+    stamper: &'static Stamper,
     slots: &'a [AtomicU64],
 }
 
@@ -199,6 +194,12 @@ impl Taken<'_> {
     #[inline]
     pub(crate) fn at(&self, index: usize) -> Instant {
         self.stamper.instant(self.slots[index].load(Ordering::Relaxed))
+    }
+
+    /// In the order in which they were taken.
+    #[inline]
+    pub(crate) fn stamps(&self) -> impl DoubleEndedIterator<Item = Stamp> + ExactSizeIterator + use<'_> {
+        self.slots.iter().map(|slot| slot.load(Ordering::Relaxed))
     }
 
     /// Whether the clock has not gone back from one to the next.
@@ -214,8 +215,7 @@ impl Taken<'_> {
     }
 
     /// How many were taken until then, if they are in order.
-    pub(crate) fn until(&self, until: Instant) -> usize {
-        let Some(until) = self.stamper.stamp(until) else { return 0 };
+    pub(crate) fn until(&self, until: Stamp) -> usize {
         self.slots.partition_point(|slot| slot.load(Ordering::Relaxed) <= until)
     }
 }
@@ -245,7 +245,7 @@ mod tests {
 
     /// With `permits` of them, opened once.
     fn lane(permits: u64) -> (Lane, Keeper) {
-        let (lane, mut keeper) = (Lane::new(Instant::now()), Keeper::new());
+        let (lane, mut keeper) = (Lane::new(), Keeper::new());
         open(&lane, &mut keeper, permits);
         (lane, keeper)
     }
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn it_opens_as_wide_as_it_is_used() {
-        let (lane, mut keeper) = (Lane::new(Instant::now()), Keeper::new());
+        let (lane, mut keeper) = (Lane::new(), Keeper::new());
         lane.open(&mut keeper, 100, Outlook::Free);
         assert!(lane.take().is_none(), "nobody has asked for it");
         keeper.wanted();
@@ -335,13 +335,13 @@ mod tests {
     fn clocks_that_differ_are_found_out() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let (lane, _) = lane(0);
-        let stamper = lane.stamper.as_ref().unwrap();
-        let stamps: Vec<_> = [3, 5, 5, 9].iter().map(|&s| stamper.stamp(now + second * s).unwrap()).collect();
+        let stamper = lane.stamper;
+        let stamps: Vec<_> = [3, 5, 5, 9].iter().map(|&s| stamper.stamp(now + second * s)).collect();
         let slots = |stamps: &[u64]| stamps.iter().map(|&stamp| AtomicU64::new(stamp)).collect::<Vec<_>>();
         let (forth, back) = (slots(&stamps), slots(&[stamps[1], stamps[0]]));
         let taken = |slots| Taken { stamper, slots };
         assert!(taken(&forth).is_in_order() && !taken(&back).is_in_order());
-        let until = |at: u32| taken(&forth).until(now + second * at);
+        let until = |at: u32| taken(&forth).until(stamper.stamp(now + second * at));
         assert_eq!([0, 3, 4, 5, 8, 9, 10].map(until), [0, 1, 1, 3, 3, 4, 4]);
         assert_eq!(taken(&forth).at(3), now + second * 9);
     }

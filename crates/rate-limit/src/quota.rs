@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// The most calls per period. An exact window keeps one entry of 24 bytes per call, so this is 24 MB.
+/// The most calls per period. An exact window keeps one entry of 16 bytes per call, so this is 16 MB.
 const MOST: u32 = 1_000_000;
 
 /// The longest window: a leap year. It keeps every sum of an instant and a window far from overflow.

@@ -63,19 +63,18 @@ struct Registered {
 
 impl Shared {
     pub(crate) fn new(quotas: Quotas) -> Arc<Self> {
-        Self::with_lane(quotas, Lane::new)
+        Self::with_lane(quotas, Lane::new())
     }
 
     /// In less memory, and with a lock for each call.
     pub(crate) fn small(quotas: Quotas) -> Arc<Self> {
-        Self::with_lane(quotas, |_| Lane::none())
+        Self::with_lane(quotas, Lane::none())
     }
 
-    fn with_lane(quotas: Quotas, lane: fn(Instant) -> Lane) -> Arc<Self> {
-        let now = Instant::now();
+    fn with_lane(quotas: Quotas, lane: Lane) -> Arc<Self> {
         Arc::new(Self {
-            lane: lane(now),
-            state: Mutex::new(State::new(Queue::new(quotas, now))),
+            lane,
+            state: Mutex::new(State::new(Queue::new(quotas, Instant::now()))),
             #[cfg(feature = "redis")]
             attend: None,
         })

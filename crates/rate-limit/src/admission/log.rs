@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Planned;
+use crate::lane::Taken;
+use crate::stamp::{Stamp, Stamper};
 
 /// What the log has room for from the start; a larger quota's log grows when it is used.
 const ROOM: usize = 64;
@@ -13,30 +15,32 @@ const ROOM: usize = 64;
 /// Releases at one instant. `upto` counts all permits up to these, from the very first on.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    at: Instant,
+    at: Stamp,
     upto: u64,
 }
 
 /// The permits of the last window, oldest first; of older ones their number, and when the last was.
 ///
-/// One entry of 24 bytes per release, fewer if several were made at the same instant, whatever they cost. Each
+/// One entry of 16 bytes per release, fewer if several were made at the same instant, whatever they cost. Each
 /// entry leaves once, so the cost per release is constant.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     entries: VecDeque<Entry>,
+    stamper: &'static Stamper,
     /// How many permits were used from the very first on, and when the last of them was.
     upto: u64,
-    last: Option<Instant>,
+    last: Option<Stamp>,
     /// How many permits have left the log, and when the last of them was used.
     gone: u64,
-    last_gone: Option<Instant>,
+    last_gone: Option<Stamp>,
     /// Up to this permit the record is a guess: see [`recall`](Self::recall).
     guessed: u64,
 }
 
 impl Log {
     pub(crate) fn new() -> Self {
-        Self { entries: VecDeque::new(), upto: 0, last: None, gone: 0, last_gone: None, guessed: 0 }
+        let (entries, stamper) = (VecDeque::new(), Stamper::get());
+        Self { entries, stamper, upto: 0, last: None, gone: 0, last_gone: None, guessed: 0 }
     }
 
     /// The bytes that a release takes.
@@ -55,24 +59,23 @@ impl Log {
     }
 
     pub(super) fn last(&self) -> Option<Instant> {
-        self.last
+        self.last.map(|last| self.stamper.instant(last))
     }
 
     /// Lets go of what no longer counts at `now`.
     #[inline]
     pub(super) fn forget(&mut self, now: Instant, window: Duration) {
         let Some(until) = now.checked_sub(window) else { return };
-        while let Some(&Entry { at, upto }) = self.entries.front() {
-            if at > until {
-                break;
-            }
-            self.entries.pop_front();
+        let until = self.stamper.stamp(until);
+        let gone = self.entries.iter().take_while(|entry| entry.at <= until).count();
+        if let Some(&Entry { at, upto }) = gone.checked_sub(1).and_then(|last| self.entries.get(last)) {
             (self.gone, self.last_gone) = (upto, Some(at));
+            self.entries.drain(..gone);
         }
     }
 
     /// So many permits more were used, the last of them at this instant, and no longer count; nor does any before them.
-    pub(super) fn pass(&mut self, permits: u64, last: Instant) {
+    fn pass(&mut self, permits: u64, last: Stamp) {
         self.entries.clear();
         self.upto += permits;
         self.gone = self.upto;
@@ -103,13 +106,31 @@ impl Log {
         } else {
             self.entries.partition_point(|entry| entry.upto - self.gone < k)
         };
-        self.entries.get(index).map(|entry| entry.at)
+        self.entries.get(index).map(|entry| self.stamper.instant(entry.at))
     }
 
     /// Records a release. It takes more memory only when there are more entries than ever, and never more than `n` of
     /// them.
     #[inline]
     pub(super) fn push(&mut self, at: Instant, cost: u32, n: u32) {
+        self.push_stamp(self.stamper.stamp(at), cost, n);
+    }
+
+    /// Records releases of one permit each, in order and up to `now`.
+    pub(super) fn extend(&mut self, now: Instant, window: Duration, n: u32, taken: Taken<'_>) {
+        // Those that no longer count take everything before them along.
+        let until = now.checked_sub(window).map(|until| self.stamper.stamp(until));
+        let gone = until.map_or(0, |until| taken.until(until));
+        let mut stamps = taken.stamps();
+        match gone.checked_sub(1).and_then(|last| stamps.nth(last)) {
+            Some(last) => self.pass(gone as u64, last),
+            None => self.forget(now, window),
+        }
+        stamps.for_each(|stamp| self.push_stamp(stamp, 1, n));
+    }
+
+    #[inline]
+    fn push_stamp(&mut self, at: Stamp, cost: u32, n: u32) {
         let before = self.upto;
         self.upto += u64::from(cost);
         if self.last.replace(at) == Some(at) && before > self.guessed {
@@ -133,17 +154,20 @@ impl Log {
 
     /// Takes a release out of the record. One that has left it meanwhile no longer counts anyway.
     pub(super) fn remove(&mut self, at: Instant, cost: u32) {
+        let at = self.stamper.stamp(at);
         let end = self.entries.partition_point(|entry| entry.at <= at);
         let Some(index) = end.checked_sub(1) else { return };
         let Entry { at: found, upto } = self.entries[index];
-        if found != at || upto <= self.guessed {
+        let before = index.checked_sub(1).map_or(self.gone, |before| self.entries[before].upto);
+        let cost = u64::from(cost);
+        // Fewer: others were released at this instant once more, when the clock had gone back.
+        if found != at || upto <= self.guessed || upto - before < cost {
             return;
         }
         for entry in self.entries.range_mut(index..) {
-            entry.upto -= u64::from(cost);
+            entry.upto -= cost;
         }
-        self.upto -= u64::from(cost);
-        let before = index.checked_sub(1).map_or(self.gone, |before| self.entries[before].upto);
+        self.upto -= cost;
         if self.entries[index].upto == before {
             self.entries.remove(index);
             self.last = self.entries.back().map(|last| last.at).or(self.last_gone);
@@ -152,6 +176,7 @@ impl Log {
 
     /// Whatever lies later than `now` is taken to have happened now.
     pub(super) fn rewind(&mut self, now: Instant) {
+        let now = self.stamper.stamp(now);
         for entry in self.entries.iter_mut().rev().take_while(|entry| entry.at > now) {
             entry.at = now;
         }

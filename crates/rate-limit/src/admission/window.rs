@@ -52,15 +52,7 @@ impl Window {
 
     /// Records releases of one permit each that are known to have been allowed, in order, up to now.
     pub(super) fn took(&mut self, now: Instant, taken: Taken<'_>) {
-        // Those that no longer count take everything before them along.
-        let gone = now.checked_sub(self.window).map_or(0, |until| taken.until(until));
-        match gone.checked_sub(1) {
-            Some(last) => self.log.pass(gone as u64, taken.at(last)),
-            None => self.log.forget(now, self.window),
-        }
-        for index in gone..taken.len() {
-            self.log.push(taken.at(index), 1, self.n);
-        }
+        self.log.extend(now, self.window, self.n, taken);
     }
 }
 

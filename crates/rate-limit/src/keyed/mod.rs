@@ -116,7 +116,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         Ok(Self { store, each, bounds: Bounds::default() })
     }
 
-    /// The most memory, in bytes: that of a key and its record of releases (24 bytes per call of the quota), times the
+    /// The most memory, in bytes: that of a key and its record of releases (16 bytes per call of the quota), times the
     /// keys. What a key itself owns on the heap is not counted, and what its waiting calls have taken (some
     /// 150 bytes each, kept until the key leaves) comes on top.
     #[must_use]

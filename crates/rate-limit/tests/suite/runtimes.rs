@@ -6,7 +6,7 @@ use std::time::Duration;
 use rate_limit::{Limiter, Quota};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, advance, sleep, timeout};
 use tokio_test::{assert_pending, task};
 
 use crate::common::{Rng, assert_exact, ms, per_second};
@@ -55,6 +55,25 @@ fn permits_taken_without_the_lock_by_a_clock_that_is_behind_hold_nobody_up() {
             });
         }
     }
+}
+
+#[test]
+fn what_has_left_the_record_is_not_given_back_when_the_clock_goes_back() {
+    let limiter = Limiter::new(Quota::new(8, ms(10)).unwrap());
+    let (behind, ahead) = (runtime(true), runtime(true));
+    let three = behind.block_on(async { limiter.try_acquire_many(3).unwrap() });
+    ahead.block_on(async {
+        advance(ms(10)).await;
+        assert_eq!(limiter.snapshot().available, 8);
+    });
+    behind.block_on(async {
+        limiter.try_acquire().unwrap();
+        three.give_back();
+        assert_eq!(limiter.snapshot().available, 7);
+        assert!(limiter.try_acquire_many(8).is_err());
+        limiter.try_acquire_many(7).unwrap();
+        assert!(limiter.try_acquire().is_err());
+    });
 }
 
 #[test]
