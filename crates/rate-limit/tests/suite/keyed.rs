@@ -133,6 +133,23 @@ async fn a_layer_by_host_and_by_header() {
     assert_eq!(begun.elapsed(), ms(3000));
 }
 
+#[test]
+fn a_host_is_one_key_however_it_is_written() {
+    let key = |uri: &str| host(&Request::builder().uri(uri).body(()).unwrap()).unwrap();
+    let https = key("https://eu.api.ovh.com/");
+    for uri in
+        ["https://eu.api.ovh.com:443/a", "https://EU.API.ovh.com:0443/", "https://me@eu.api.ovh.com:443/"]
+    {
+        assert_eq!(key(uri), https, "{uri}");
+    }
+    assert_eq!(key("http://[::1]:80/"), key("http://[::1]/"));
+    assert_eq!(key("https://[::1]:8443/"), key("http://[::1]:8443/"));
+    // Another scheme's default is a port like any other.
+    for uri in ["https://eu.api.ovh.com:80/", "http://eu.api.ovh.com:443/", "https://eu.api.ovh.com:8443/"] {
+        assert_ne!(key(uri), https, "{uri}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_newcomer_looks_at_few_of_the_keys_in_use() {
     const KEYS: u32 = 10_000;
