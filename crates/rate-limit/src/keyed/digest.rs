@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
 use http::header::HOST;
-use http::{HeaderName, Request};
+use http::{HeaderName, Request, Uri};
 
 /// Stands for some bytes, a header's value say, as a key of 16 bytes however many they are.
 ///
@@ -43,14 +43,37 @@ pub fn header<B>(name: HeaderName) -> impl Fn(&Request<B>) -> Option<Digest> + C
     move |request| request.headers().get(&name).map(|value| Digest::of(value.as_bytes()))
 }
 
-/// Keys requests by the host they go to, and its port: that of the URI, or else of the `Host` header.
+/// Keys requests by the host they go to, and its port: those of the URI, or else of the `Host` header.
+///
+/// The case of letters doesn't matter, nor whether the default port of the URI's scheme (80 for `http`, 443 for `https`) is
+/// written out. A `Host` header alone tells no scheme, so its port is taken as it is.
+///
+/// ```
+/// use http::Request;
+/// use rate_limit::host;
+///
+/// # fn main() -> Result<(), http::Error> {
+/// let key = |uri: &str| Ok::<_, http::Error>(host(&Request::get(uri).body(())?));
+/// assert_eq!(key("https://eu.api.ovh.com/v1/me")?, key("https://EU.api.ovh.com:443/v1/cloud")?);
+/// assert_ne!(key("https://eu.api.ovh.com/v1/me")?, key("https://eu.api.ovh.com:8443/v1/me")?);
+/// # Ok(())
+/// # }
+/// ```
 pub fn host<B>(request: &Request<B>) -> Option<Digest> {
     let text = match request.uri().authority() {
-        Some(authority) => match authority.port() {
-            Some(port) => format!("{}:{port}", authority.host()),
-            None => authority.host().to_owned(),
+        Some(authority) => match authority.port_u16() {
+            Some(port) if Some(port) != default_port(request.uri()) => format!("{}:{port}", authority.host()),
+            _ => authority.host().to_owned(),
         },
         None => request.headers().get(HOST)?.to_str().ok()?.to_owned(),
     };
     Some(Digest::of(text.to_ascii_lowercase().as_bytes()))
+}
+
+fn default_port(uri: &Uri) -> Option<u16> {
+    match uri.scheme_str()? {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    }
 }

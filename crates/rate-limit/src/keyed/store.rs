@@ -17,6 +17,13 @@ const ENTRY: usize = 128;
 /// come.
 const SWEEP: usize = 2;
 
+/// How many keys each look-up lets be passed over that are in use, in search of one that can leave for a newcomer; those
+/// that it has no need of are saved for later ones.
+const SEARCH: usize = 16;
+
+/// How many are saved at most, as the lock is held meanwhile.
+const LONGEST_SEARCH: usize = 1024;
+
 /// How the limiter of a new key is made.
 type Make<K> = Box<dyn Fn(&K, &Quotas) -> Arc<Shared> + Send + Sync>;
 
@@ -24,7 +31,13 @@ pub(super) struct Store<K> {
     quotas: Quotas,
     most: usize,
     make: Make<K>,
-    keys: Mutex<LruCache<K, Arc<Shared>, RandomState>>,
+    keys: Mutex<Keys<K>>,
+}
+
+struct Keys<K> {
+    by_use: LruCache<K, Arc<Shared>, RandomState>,
+    /// How many keys in use may be passed over.
+    search: usize,
 }
 
 impl<K: Hash + Eq> Store<K> {
@@ -34,8 +47,8 @@ impl<K: Hash + Eq> Store<K> {
 
     pub(super) fn new(quotas: Quotas, most: usize, make: Make<K>) -> Self {
         // A client may choose its key, so the hash is keyed.
-        let keys = LruCache::unbounded_with_hasher(RandomState::new());
-        Self { quotas, most, make, keys: Mutex::new(keys) }
+        let by_use = LruCache::unbounded_with_hasher(RandomState::new());
+        Self { quotas, most, make, keys: Mutex::new(Keys { by_use, search: 0 }) }
     }
 
     pub(super) fn quotas(&self) -> &Quotas {
@@ -47,63 +60,66 @@ impl<K: Hash + Eq> Store<K> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).by_use.len()
     }
 
-    /// What the clones of a key's limiter share; none if there is no room for the key.
+    /// What the clones of a key's limiter share; none if no room for the key is found.
     pub(super) fn get(&self, key: K) -> Option<Arc<Shared>> {
         // Dropped after the lock.
         let mut left: [Option<(K, Arc<Shared>)>; SWEEP + 1] = [const { None }; SWEEP + 1];
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = keys.get(&key).map(Arc::clone);
+        keys.search = (keys.search + SEARCH).min(LONGEST_SEARCH);
+        let found = keys.by_use.get(&key).map(Arc::clone);
         for left in &mut left[..SWEEP] {
-            *left = sweep(&mut keys);
+            *left = keys.sweep();
         }
         if found.is_some() {
             return found;
         }
-        if keys.len() >= self.most {
-            left[SWEEP] = Some(evict(&mut keys)?);
+        if keys.by_use.len() >= self.most {
+            left[SWEEP] = Some(keys.evict()?);
         }
         let shared = (self.make)(&key, &self.quotas);
-        keys.push(key, Arc::clone(&shared));
+        keys.by_use.push(key, Arc::clone(&shared));
         drop(keys);
         Some(shared)
     }
 }
 
-type Keys<K> = LruCache<K, Arc<Shared>, RandomState>;
+impl<K: Hash + Eq> Keys<K> {
+    /// Looks at the key that was used the longest ago: takes it out if it is as good as new. One that is in use has been
+    /// used until now.
+    fn sweep(&mut self) -> Option<(K, Arc<Shared>)> {
+        let (_, shared) = self.by_use.peek_lru()?;
+        if in_use(shared) {
+            self.renew();
+            return None;
+        }
+        if shared.is_idle() { self.by_use.pop_lru() } else { None }
+    }
+
+    /// Takes the key out that was used the longest ago, and is not in use. If so many are that the search ends before,
+    /// the next look-up goes on with it.
+    fn evict(&mut self) -> Option<(K, Arc<Shared>)> {
+        for _ in 0..self.by_use.len() {
+            let (_, shared) = self.by_use.peek_lru()?;
+            if !in_use(shared) {
+                return self.by_use.pop_lru();
+            }
+            self.search = self.search.checked_sub(1)?;
+            self.renew();
+        }
+        None
+    }
+
+    fn renew(&mut self) {
+        if let Some((key, shared)) = self.by_use.pop_lru() {
+            self.by_use.push(key, shared);
+        }
+    }
+}
 
 /// Whoever has the limiter of a key has got it from the store, whose lock is held.
 fn in_use(shared: &Arc<Shared>) -> bool {
     Arc::strong_count(shared) > 1
-}
-
-/// Looks at the key that was used the longest ago: takes it out if it is as good as new. One that is in use has been
-/// used until now.
-fn sweep<K: Hash + Eq>(keys: &mut Keys<K>) -> Option<(K, Arc<Shared>)> {
-    let (_, shared) = keys.peek_lru()?;
-    if in_use(shared) {
-        renew(keys);
-        return None;
-    }
-    if shared.is_idle() { keys.pop_lru() } else { None }
-}
-
-/// Takes the key out that was used the longest ago, and is not in use.
-fn evict<K: Hash + Eq>(keys: &mut Keys<K>) -> Option<(K, Arc<Shared>)> {
-    for _ in 0..keys.len() {
-        let (_, shared) = keys.peek_lru()?;
-        if !in_use(shared) {
-            return keys.pop_lru();
-        }
-        renew(keys);
-    }
-    None
-}
-
-fn renew<K: Hash + Eq>(keys: &mut Keys<K>) {
-    if let Some((key, shared)) = keys.pop_lru() {
-        keys.push(key, shared);
-    }
 }

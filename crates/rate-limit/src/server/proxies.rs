@@ -48,7 +48,8 @@ impl Proxies {
     }
 
     /// The client's address, as the last of our proxies saw it: the list is read from its end, where they append, and
-    /// for as long as it names our proxies. What the client itself may have written before is never reached.
+    /// for as long as it names our proxies. What the client itself may have written before is never reached, whatever bytes
+    /// that is. Of a proxy whose own client is hidden or can't be read, the address is the proxy's.
     ///
     /// ```
     /// use http::{HeaderMap, HeaderValue};

@@ -133,6 +133,56 @@ async fn a_layer_by_host_and_by_header() {
     assert_eq!(begun.elapsed(), ms(3000));
 }
 
+#[test]
+fn a_host_is_one_key_however_it_is_written() {
+    let key = |uri: &str| host(&Request::builder().uri(uri).body(()).unwrap()).unwrap();
+    let https = key("https://eu.api.ovh.com/");
+    for uri in
+        ["https://eu.api.ovh.com:443/a", "https://EU.API.ovh.com:0443/", "https://me@eu.api.ovh.com:443/"]
+    {
+        assert_eq!(key(uri), https, "{uri}");
+    }
+    assert_eq!(key("http://[::1]:80/"), key("http://[::1]/"));
+    assert_eq!(key("https://[::1]:8443/"), key("http://[::1]:8443/"));
+    // Another scheme's default is a port like any other.
+    for uri in ["https://eu.api.ovh.com:80/", "http://eu.api.ovh.com:443/", "https://eu.api.ovh.com:8443/"] {
+        assert_ne!(key(uri), https, "{uri}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_looks_at_few_of_the_keys_in_use() {
+    const KEYS: u32 = 10_000;
+    let limiter = keyed(KEYS as usize);
+    let mut held: Vec<_> = (0..KEYS).map(|key| limiter.limiter(key).unwrap()).collect();
+    // One is let go: that which was used last, so all others are looked at before it.
+    held.pop();
+    let refused = (KEYS..).take_while(|newcomer| limiter.limiter(*newcomer).is_err()).count();
+    // The first looks at 1024 of them and each other at 16, and every look-up at two more.
+    assert_eq!(refused, (KEYS as usize - (1024 + 2)).div_ceil(16 + 2));
+    assert_eq!(limiter.len(), KEYS as usize);
+    // No other has left: none of those held begins anew.
+    for (key, held) in held.iter().enumerate() {
+        assert!(limiter.limiter(key as u32).unwrap().same_limiter(held), "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_long_in_use_keep_no_newcomer_out() {
+    const KEYS: u32 = 2000;
+    let limiter = keyed(KEYS as usize);
+    for key in 0..KEYS {
+        limiter.try_acquire(key).unwrap();
+    }
+    // Half are in use from now on, and lie together in the order of use.
+    let held: Vec<_> = (0..KEYS / 2).map(|key| limiter.limiter(key).unwrap()).collect();
+    for newcomer in KEYS..5 * KEYS {
+        limiter.try_acquire(newcomer).unwrap();
+    }
+    assert_eq!(limiter.len(), KEYS as usize);
+    drop(held);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_keys_takes_no_more_memory_and_moves_nobody_who_waits() {
     const KEYS: usize = 1000;

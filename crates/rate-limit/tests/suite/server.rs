@@ -9,6 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use proptest::collection::vec;
 use proptest::prelude::*;
 use rate_limit::server::{Client, InvalidName, Proxies, client, peer};
 use rate_limit::{KeyedLimiter, Limiter, Quota, Quotas, RateLimitLayer, header};
@@ -217,10 +218,10 @@ fn names_and_proxies_are_checked() {
     }
 }
 
-fn seen(proxies: &Proxies, from: &str, lines: &[(&'static str, &str)]) -> String {
+fn seen(proxies: &Proxies, from: &str, lines: &[(&'static str, impl AsRef<[u8]>)]) -> String {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
-        headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        headers.append(*name, HeaderValue::from_bytes(value.as_ref()).unwrap());
     }
     proxies.client(from.parse().unwrap(), &headers).to_string()
 }
@@ -243,10 +244,18 @@ fn only_our_proxies_are_believed_and_only_in_their_field() {
         (&x, "10.0.0.1", &[(X, "10.0.0.3, 10.0.0.2")], "10.0.0.3"),
         // What can't be read hides what is before it.
         (&x, "10.0.0.1", &[(X, "192.0.2.1, nonsense, 10.0.0.2")], "10.0.0.2"),
-        (&x, "10.0.0.1", &[(X, "\u{e9}, 192.0.2.1"), (X, "10.0.0.2")], "10.0.0.2"),
+        (&x, "10.0.0.1", &[(X, "192.0.2.1, \u{e9}, 10.0.0.2")], "10.0.0.2"),
+        // And nothing else, in the same line or another.
+        (&x, "10.0.0.1", &[(X, "\u{e9}, 192.0.2.1"), (X, "10.0.0.2")], "192.0.2.1"),
+        (&f, "10.0.0.1", &[(F, "for=\u{e9}, for=192.0.2.1;host=\"\u{e9}\"")], "192.0.2.1"),
         // A quote that the client leaves open hides nothing that our proxy appends.
         (&x, "10.0.0.1", &[(X, "\", 192.0.2.1")], "192.0.2.1"),
         (&f, "10.0.0.1", &[(F, "for=\", for=192.0.2.1")], "192.0.2.1"),
+        // Nor one that it gets our proxy to quote, as the host.
+        (&f, "10.0.0.1", &[(F, r#"for=1.1.1.1;a=", for=192.0.2.1;host="a\"b""#)], "192.0.2.1"),
+        (&f, "10.0.0.1", &[(F, r#"for=1.1.1.1;a=", for=192.0.2.1;host="a\\""#)], "192.0.2.1"),
+        (&f, "10.0.0.1", &[(F, r#"for=1.1.1.1;a=", for="192.0.2.1";host="\"""#)], "192.0.2.1"),
+        (&f, "10.0.0.1", &[(F, r#"for=1.1.1.1;a=", for=192.0.2.1;host="a\""#)], "192.0.2.1"),
         // The other field is the client's own invention.
         (&x, "10.0.0.1", &[(F, "for=192.0.2.1")], "10.0.0.1"),
         (&f, "10.0.0.1", &[(X, "192.0.2.1")], "10.0.0.1"),
@@ -274,15 +283,33 @@ fn a_client_behind_our_proxies_is_a_key() {
     assert_eq!(key(&request), Some(Client::of("2001:db8::".parse().unwrap())));
 }
 
+/// What a header may hold: text, and bytes that are none.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    vec(prop_oneof![b' '..=b'~', Just(b'"'), Just(b'\\'), 0x80..=0xff_u8], 0..40)
+}
+
+/// What a proxy appends that tells the client's `Host`, too.
+fn element(host: &[u8]) -> Vec<u8> {
+    let mut element = b"for=192.0.2.1;host=\"".to_vec();
+    for byte in host {
+        if matches!(byte, b'"' | b'\\') {
+            element.push(b'\\');
+        }
+        element.push(*byte);
+    }
+    element.push(b'"');
+    element
+}
+
 proptest! {
-    /// Whatever a client writes before it, the address that our proxy appends is found.
+    /// Whatever a client writes before it, or gets our proxy to quote, the address that the proxy appends is found.
     #[test]
-    fn a_client_can_not_choose_its_address(text in "[ -~]{0,40}", forwarded in any::<bool>()) {
+    fn a_client_can_not_choose_its_address(before in bytes(), host in bytes(), forwarded in any::<bool>()) {
         let (proxies, name, appended) = match forwarded {
-            true => (Proxies::forwarded(["10.0.0.0/8"]), "forwarded", "for=192.0.2.1"),
-            false => (Proxies::x_forwarded_for(["10.0.0.0/8"]), "x-forwarded-for", "192.0.2.1"),
+            true => (Proxies::forwarded(["10.0.0.0/8"]), "forwarded", element(&host)),
+            false => (Proxies::x_forwarded_for(["10.0.0.0/8"]), "x-forwarded-for", b"192.0.2.1".to_vec()),
         };
-        let line = format!("{text}, {appended}");
+        let line = [before, b", ".to_vec(), appended].concat();
         prop_assert_eq!(seen(&proxies.unwrap(), "10.0.0.1", &[(name, &line)]), "192.0.2.1");
     }
 }
