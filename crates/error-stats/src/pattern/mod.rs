@@ -86,6 +86,7 @@ pub enum Kind {
         cancelled: Ratio,
     },
     /// Nine in ten or more have failed, from some time on until now: the last call is no more than an hour ago.
+    /// In two minutes at least, and more where calls have failed together before: a burst that fails as a whole is one event.
     #[non_exhaustive]
     Constant {
         /// When it began, to the minute.

@@ -39,10 +39,14 @@ fn random(seed: u64) -> Pattern {
     world.pattern()
 }
 
+fn has(pattern: &Pattern, is: impl Fn(&Kind) -> bool) -> bool {
+    is(&pattern.main.kind) || pattern.also.iter().any(|finding| is(&finding.kind))
+}
+
 fn claims_a_cause(pattern: &Pattern) -> bool {
-    let causes =
-        |kind: &Kind| matches!(kind, Kind::Constant { .. } | Kind::RateBound { .. } | Kind::TimeOfDay { .. });
-    causes(&pattern.main.kind) || pattern.also.iter().any(|finding| causes(&finding.kind))
+    has(pattern, |kind| {
+        matches!(kind, Kind::Constant { .. } | Kind::RateBound { .. } | Kind::TimeOfDay { .. })
+    })
 }
 
 #[test]
@@ -116,6 +120,37 @@ fn an_outage_that_lasts_is_constant_since_its_beginning() {
     assert!(right >= 190, "{right}");
 }
 
+/// Bursts that fail as a whole: few events, whatever the number of calls.
+#[test]
+fn calls_that_fail_together_are_not_constant() {
+    let bursts = |share: f64| {
+        move |seed| {
+            let mut world = World::new(seed);
+            let (span, every) = (world.random.within(HOUR, 6 * HOUR), world.random.within(1, 5) * MINUTE);
+            let size = world.random.within(3, 10);
+            for number in (0..span).step_by(every as usize) {
+                let out = world.random.happens(share);
+                world.second(number, size, |_, _| out);
+            }
+            world.pattern()
+        }
+    };
+    let is = |pattern: &Pattern| !has(pattern, |kind| matches!(kind, Kind::Constant { .. }));
+    for share in [0.01, 0.03, 0.1, 0.3, 0.5, 0.7] {
+        let right = right(1000, is, bursts(share));
+        assert!(right >= 0.99, "{share}: {right}");
+    }
+    // The last of them alone fails, the first that does.
+    let blip = |seed| {
+        let mut world = World::new(seed);
+        for number in 0..=100 {
+            world.second(number * 180, 3, |_, _| number == 100);
+        }
+        world.pattern()
+    };
+    assert_eq!(right(1, is, blip), 1.0);
+}
+
 #[test]
 fn a_limit_of_the_rate_is_found_with_its_two_rates() {
     let rate = |seed| {
@@ -134,8 +169,7 @@ fn a_limit_of_the_rate_is_found_with_its_two_rates() {
 }
 
 fn is_rate_bound(pattern: &Pattern) -> bool {
-    let is = |kind: &Kind| matches!(kind, Kind::RateBound { .. });
-    is(&pattern.main.kind) || pattern.also.iter().any(|finding| is(&finding.kind))
+    has(pattern, |kind| matches!(kind, Kind::RateBound { .. }))
 }
 
 /// Outages of forty minutes, in which that share of the calls is refused quickly.
