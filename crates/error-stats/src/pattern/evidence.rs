@@ -8,6 +8,7 @@ use crate::pattern::host::host;
 use crate::pattern::phase::phase;
 use crate::pattern::rate::rate;
 use crate::pattern::sample::sum;
+use crate::pattern::step::{Step, step};
 use crate::pattern::{Finding, Kind, Pattern};
 use crate::wall::{Moment, hour};
 
@@ -29,7 +30,14 @@ impl Evidence {
         let now = u32::try_from(now).unwrap_or(u32::MAX);
         let this_hour = hour(self.now.wall);
         let minutes = self.history.minutes(now);
-        let base = base(sum(&minutes));
+        let mut base = base(sum(&minutes));
+        if matches!(base.kind, Kind::Healthy { .. }) {
+            // Hours that went well hide no outage that has begun.
+            base = step(&minutes, now / 60).map_or(base, |Step { later, luck }| Finding {
+                kind: Kind::Sporadic { all: later },
+                confidence: 1.0 - luck,
+            });
+        }
         let day = day(&self.history.hours(this_hour));
         let constant = constant(&minutes, now / 60, self.beginning);
 

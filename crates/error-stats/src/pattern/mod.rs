@@ -12,6 +12,7 @@ mod host;
 mod phase;
 mod rate;
 mod sample;
+mod step;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -72,10 +73,10 @@ pub enum Kind {
         /// All there were.
         all: Ratio,
     },
-    /// More than one in two hundred failed.
+    /// More than one in two hundred failed; or did from some time on until now, however healthy the hours before.
     #[non_exhaustive]
     Sporadic {
-        /// All there were.
+        /// All there were; or all from then on.
         all: Ratio,
     },
     /// More than half of the calls were dropped before their outcome, from some time on until now: of these it is not known

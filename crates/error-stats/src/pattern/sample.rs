@@ -84,10 +84,13 @@ pub(crate) fn together(parts: &[&[Span]]) -> f64 {
 /// Chernoff's bound on the mean of `n` independent figures between 0 and 1, expected to be `expected`, lying
 /// as far out as `seen` (Hoeffding 1963, theorem 1): exp(−n · D(seen ‖ expected)).
 pub(crate) fn chernoff(n: f64, seen: f64, expected: f64) -> f64 {
+    (-n * divergence(seen, expected)).exp()
+}
+
+/// D(seen ‖ expected) of Kullback and Leibler, in nats. Infinite where what was seen can't be.
+pub(crate) fn divergence(seen: f64, expected: f64) -> f64 {
     let part = |seen: f64, expected: f64| if seen == 0.0 { 0.0 } else { seen * (seen / expected).ln() };
-    let divergence = part(seen, expected) + part(1.0 - seen, 1.0 - expected);
-    // Infinite where what was seen can't be.
-    (-n * divergence).exp()
+    part(seen, expected) + part(1.0 - seen, 1.0 - expected)
 }
 
 #[cfg(test)]

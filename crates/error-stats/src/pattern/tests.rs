@@ -120,6 +120,38 @@ fn an_outage_that_lasts_is_constant_since_its_beginning() {
     assert!(right >= 190, "{right}");
 }
 
+/// Ten calls a second for six hours, of the last minutes of which a part fails.
+#[test]
+fn hours_that_went_well_do_not_hide_a_part_that_fails_now() {
+    let outage = |share: f64, long: u32| {
+        move |seed| {
+            let mut world = World::new(seed);
+            for second in 0..6 * HOUR {
+                let share = if second >= 6 * HOUR - long { share } else { 0.0002 };
+                world.second(second, 10, |random, _| random.happens(share));
+            }
+            world.pattern()
+        }
+    };
+    for (share, long) in [(0.85, 110), (0.6, 150), (0.5, 200), (0.05, 600)] {
+        let is = |pattern: &Pattern| match pattern.main.kind {
+            Kind::Sporadic { all } => all.share() > 0.6 * share,
+            _ => false,
+        };
+        assert!(right(5, is, outage(share, long)) == 1.0, "{share} for {long} s");
+    }
+    // It is over.
+    let over = |seed| {
+        let mut world = World::new(seed);
+        world.run(6 * HOUR, |random, asked| {
+            let out = (5 * HOUR..5 * HOUR + 100).contains(&asked.now);
+            random.happens(if out { 0.5 } else { 0.0002 })
+        });
+        world.pattern()
+    };
+    assert!(right(20, |pattern| matches!(pattern.main.kind, Kind::Healthy { .. }), over) >= 0.95);
+}
+
 /// Bursts that fail as a whole: few events, whatever the number of calls.
 #[test]
 fn calls_that_fail_together_are_not_constant() {
