@@ -117,7 +117,7 @@ pub enum Kind {
         /// How many requests these seconds had, on average.
         fast_rate: f64,
     },
-    /// Failures come at certain hours, day after day. Of the last two weeks.
+    /// Failures come at certain hours, day after day, or on working days. Of the last two weeks.
     #[non_exhaustive]
     TimeOfDay {
         /// The hour, UTC, in which it begins: 0 to 23.
