@@ -25,7 +25,7 @@ pub(crate) fn base(all: Ratio) -> Finding {
         let confidence = 1.0 - all.chance_of_fewer(NOT_HEALTHY);
         return Finding { kind: Kind::Healthy { all }, confidence };
     }
-    Finding { kind: Kind::Sporadic { all }, confidence: 1.0 - all.chance_of_more(HEALTHY) }
+    Finding { kind: Kind::Sporadic { all, since: None }, confidence: 1.0 - all.chance_of_more(HEALTHY) }
 }
 
 /// Whether most calls had no chance to fail, from some minute on until the last: hours of answers before hide it no more

@@ -8,7 +8,7 @@ use crate::pattern::host::host;
 use crate::pattern::phase::phase;
 use crate::pattern::rate::rate;
 use crate::pattern::sample::sum;
-use crate::pattern::step::{Step, step};
+use crate::pattern::step::step;
 use crate::pattern::{Finding, Kind, Pattern};
 use crate::wall::{Moment, hour};
 
@@ -30,14 +30,10 @@ impl Evidence {
         let now = u32::try_from(now).unwrap_or(u32::MAX);
         let this_hour = hour(self.now.wall);
         let minutes = self.history.minutes(now);
-        let mut base = base(sum(&minutes));
-        if matches!(base.kind, Kind::Healthy { .. }) {
-            // Hours that went well hide no outage that has begun.
-            base = step(&minutes, now / 60).map_or(base, |Step { later, luck }| Finding {
-                kind: Kind::Sporadic { all: later },
-                confidence: 1.0 - luck,
-            });
-        }
+        // Hours that went well hide no outage that has begun.
+        let step = step(&minutes, now / 60, self.beginning);
+        let has_begun = step.is_some();
+        let base = step.unwrap_or_else(|| base(sum(&minutes)));
         let day = day(&self.history.hours(this_hour));
         let constant = constant(&minutes, now / 60, self.beginning);
 
@@ -47,6 +43,7 @@ impl Evidence {
         let (first, last) = if expected { (day, constant) } else { (constant, day) };
         found.extend([first, rate(&self.history.strata(now)), last].into_iter().flatten());
 
+        let timed = !found.is_empty();
         let healthy = matches!(base.kind, Kind::Healthy { .. });
         // Where hardly anything fails, it does not matter where.
         if !healthy || !found.is_empty() {
@@ -55,9 +52,9 @@ impl Evidence {
         }
         let unexplained = found.is_empty();
         let cancelled = cancelled(&minutes);
-        // That calls fail at all is no news beside what they have in common; that few do is. But few do where most are
-        // given up, and that is not health.
-        let tells = if healthy { cancelled.is_none() } else { unexplained };
+        // That calls fail at all is no news beside what they have in common; since when they do is, and that few do. But few
+        // do where most are given up, and that is not health.
+        let tells = if healthy { cancelled.is_none() } else { unexplained || (has_begun && !timed) };
         found.extend(cancelled);
         if tells {
             found.push(base);

@@ -73,11 +73,14 @@ pub enum Kind {
         /// All there were.
         all: Ratio,
     },
-    /// More than one in two hundred failed; or did from some time on until now, however healthy the hours before.
+    /// More than one in two hundred failed; or, where there is a clear step, more than one in a hundred from some time on
+    /// until now, however healthy the hours before. (Nine in ten or more are constant.)
     #[non_exhaustive]
     Sporadic {
         /// All there were; or all from then on.
         all: Ratio,
+        /// From when on, to the minute, if it was at most half as much before.
+        since: Option<Moment>,
     },
     /// More than half of the calls were dropped before their outcome, from some time on until now: of these it is not known
     /// how they would have ended.

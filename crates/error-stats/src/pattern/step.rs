@@ -1,8 +1,12 @@
 //! Since when more fails than before.
 
+use std::time::Duration;
+
 use crate::history::Span;
 use crate::pattern::base::{FEWEST, NOT_HEALTHY};
 use crate::pattern::sample::{Ratio, divergence, sum, together};
+use crate::pattern::{Finding, Kind};
+use crate::wall::Moment;
 
 /// How many times the share before it must be.
 const TIMES: f64 = 2.0;
@@ -13,14 +17,8 @@ const QUIET: u32 = 60;
 /// The chance of luck that is accepted.
 const LUCK: f64 = 1e-3;
 
-/// More fails from some minute on until now.
-pub(crate) struct Step {
-    pub(crate) later: Ratio,
-    pub(crate) luck: f64,
-}
-
-/// The minutes are up to the one that is `now`.
-pub(crate) fn step(minutes: &[Span], now: u32) -> Option<Step> {
+/// Whether more fails from some minute on until the last. The minutes are up to the one that is `now`.
+pub(crate) fn step(minutes: &[Span], now: u32, beginning: Moment) -> Option<Finding> {
     let minutes: Vec<Span> = minutes.iter().filter(|minute| minute.ended > 0).copied().collect();
     if now.saturating_sub(minutes.last()?.number) > QUIET {
         return None;
@@ -36,7 +34,11 @@ pub(crate) fn step(minutes: &[Span], now: u32) -> Option<Step> {
     // It could have begun at any of the minutes.
     let chance = (-distance(before, later, all) / together).exp() * minutes.len() as f64;
     let luck = chance.max(later.chance_of_more(NOT_HEALTHY).powf(1.0 / together));
-    (luck <= LUCK).then_some(Step { later, luck })
+    if luck > LUCK {
+        return None;
+    }
+    let since = beginning.later(Duration::from_secs(60 * u64::from(run.first()?.number)));
+    Some(Finding { kind: Kind::Sporadic { all: later, since: Some(since) }, confidence: 1.0 - luck })
 }
 
 /// Where the last minutes begin that differ most from the others.

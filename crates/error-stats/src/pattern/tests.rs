@@ -10,6 +10,7 @@ use crate::names::NAMES;
 use crate::pattern::worlds::{Callers, DAY, FIRST_HOUR, HOUR, MINUTE, Random, World};
 use crate::pattern::{Kind, Pattern};
 use crate::place::Place;
+use crate::wall::Moment;
 
 /// The share of seeds for which the pattern is as expected.
 fn right(seeds: u64, expected: impl Fn(&Pattern) -> bool, make: impl Fn(u64) -> Pattern) -> f64 {
@@ -43,6 +44,17 @@ fn has(pattern: &Pattern, is: impl Fn(&Kind) -> bool) -> bool {
     is(&pattern.main.kind) || pattern.also.iter().any(|finding| is(&finding.kind))
 }
 
+/// In seconds since the world began.
+fn is_told_since(pattern: &Pattern) -> Option<u64> {
+    let findings = std::iter::once(&pattern.main).chain(&pattern.also);
+    let since = findings.filter_map(|finding| match finding.kind {
+        Kind::Sporadic { since, .. } => since,
+        _ => None,
+    });
+    let told = |since: Moment| since.wall.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    since.map(|since| told(since) - u64::from(FIRST_HOUR * HOUR)).next()
+}
+
 fn claims_a_cause(pattern: &Pattern) -> bool {
     has(pattern, |kind| {
         matches!(kind, Kind::Constant { .. } | Kind::RateBound { .. } | Kind::TimeOfDay { .. })
@@ -62,6 +74,7 @@ fn chance_is_called_sporadic_and_given_no_cause() {
     let patterns: Vec<Pattern> = (0..1000).map(random).collect();
     let is = |pattern: &&Pattern| matches!(pattern.main.kind, Kind::Sporadic { .. });
     assert!(patterns.iter().filter(is).count() >= 950);
+    assert!(patterns.iter().filter(|pattern| is_told_since(pattern).is_some()).count() <= 10);
     assert!(patterns.iter().filter(|pattern| claims_a_cause(pattern)).count() <= 10);
 }
 
@@ -133,9 +146,9 @@ fn hours_that_went_well_do_not_hide_a_part_that_fails_now() {
             world.pattern()
         }
     };
-    for (share, long) in [(0.85, 110), (0.6, 150), (0.5, 200), (0.05, 600)] {
+    for (share, long) in [(0.85, 110), (0.6, 150), (0.5, 200), (0.5, 600), (0.05, 600)] {
         let is = |pattern: &Pattern| match pattern.main.kind {
-            Kind::Sporadic { all } => all.share() > 0.6 * share,
+            Kind::Sporadic { all, since: Some(_) } => all.share() > 0.6 * share,
             _ => false,
         };
         assert!(right(5, is, outage(share, long)) == 1.0, "{share} for {long} s");
@@ -150,6 +163,43 @@ fn hours_that_went_well_do_not_hide_a_part_that_fails_now() {
         world.pattern()
     };
     assert!(right(20, |pattern| matches!(pattern.main.kind, Kind::Healthy { .. }), over) >= 0.95);
+}
+
+#[test]
+fn a_step_is_told_with_its_beginning_and_its_share() {
+    let step = |low: f64, high: f64, place| {
+        move |seed| {
+            let mut world = World::new(seed);
+            world.place = place;
+            let (span, since) = (world.random.within(2, 5) * HOUR, world.random.within(3 * MINUTE, HOUR));
+            world.run(span, |random, asked| {
+                random.happens(if asked.now >= span - since { high } else { low })
+            });
+            let pattern = world.pattern();
+            let told =
+                is_told_since(&pattern).is_some_and(|told| told.abs_diff((span - since).into()) <= 120);
+            let right = has(&pattern, |kind| match kind {
+                Kind::Sporadic { all, .. } => told && (all.share() - high).abs() < 0.2 * high,
+                _ => false,
+            });
+            (right, pattern)
+        }
+    };
+    for (low, high) in [(0.002, 0.3), (0.002, 0.5), (0.002, 0.75), (0.05, 0.4)] {
+        for place in [None, Some(Place::ServerError)] {
+            let right = (0..50).map(step(low, high, place)).filter(|(right, pattern)| {
+                if !right {
+                    println!("{pattern}\n");
+                }
+                *right
+            });
+            let right = right.count();
+            assert!(right >= 48, "{low} to {high}: {right}");
+        }
+    }
+    let (_, pattern) = step(0.002, 0.5, None)(1);
+    assert!(pattern.to_string().starts_with("sporadic, more since "), "{pattern}");
+    assert!(pattern.main.advice().starts_with("look at what changed then"), "{pattern}");
 }
 
 /// Bursts that fail as a whole: few events, whatever the number of calls.
@@ -167,7 +217,8 @@ fn calls_that_fail_together_are_not_constant() {
             world.pattern()
         }
     };
-    let is = |pattern: &Pattern| !has(pattern, |kind| matches!(kind, Kind::Constant { .. }));
+    let constant = |kind: &Kind| matches!(kind, Kind::Constant { .. });
+    let is = |pattern: &Pattern| !has(pattern, constant) && is_told_since(pattern).is_none();
     for share in [0.01, 0.03, 0.1, 0.3, 0.5, 0.7] {
         let right = right(1000, is, bursts(share));
         assert!(right >= 0.99, "{share}: {right}");

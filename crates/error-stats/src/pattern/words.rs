@@ -15,6 +15,9 @@ impl Finding {
         match &self.kind {
             Kind::TooFew { .. } => "wait for more calls",
             Kind::Healthy { .. } => "nothing to do",
+            Kind::Sporadic { since: Some(_), .. } => {
+                "look at what changed then, on this side and on theirs; the retry heals a part"
+            }
             Kind::Sporadic { .. } => {
                 "let the retry heal it; look again when there are more failures to compare"
             }
@@ -77,7 +80,10 @@ impl fmt::Display for Kind {
         match self {
             Self::TooFew { all } => write!(f, "too few calls to tell: {all} failed"),
             Self::Healthy { all } => write!(f, "healthy: {all} failed"),
-            Self::Sporadic { all } => write!(f, "sporadic: {all} failed"),
+            Self::Sporadic { all, since: None } => write!(f, "sporadic: {all} failed"),
+            Self::Sporadic { all, since: Some(since) } => {
+                write!(f, "sporadic, more since {} UTC: {all} failed", clock_time(since.wall))
+            }
             Self::Cancelled { cancelled } => {
                 write!(
                     f,
