@@ -23,8 +23,13 @@ const QUIET: u32 = 60;
 /// A run of fewer minutes with calls may be one event, however many calls met it.
 const FEWEST_MINUTES: usize = 2;
 
-/// The minutes are up to the one that is `now`.
-pub(crate) fn constant(minutes: &[Span], now: u32, beginning: Moment) -> Option<Finding> {
+/// The minutes are up to the one that is `now`; the phase is the one of nearly all failures, if there is one.
+pub(crate) fn constant(
+    minutes: &[Span],
+    now: u32,
+    beginning: Moment,
+    phase: Option<&Finding>,
+) -> Option<Finding> {
     let ended: Vec<Span> = minutes.iter().filter(|minute| minute.ended > 0).copied().collect();
     let minutes = &*ended;
     if now.saturating_sub(minutes.last()?.number) > QUIET {
@@ -54,5 +59,9 @@ pub(crate) fn constant(minutes: &[Span], now: u32, beginning: Moment) -> Option<
         return None;
     }
     let since = beginning.later(Duration::from_secs(60 * u64::from(run.first()?.number)));
-    Some(Finding { kind: Kind::Constant { since, failing, before }, confidence: 1.0 - luck })
+    let place = phase.and_then(|phase| match phase.kind {
+        Kind::OnePhase { place, .. } => Some(place),
+        _ => None,
+    });
+    Some(Finding { kind: Kind::Constant { since, failing, before, place }, confidence: 1.0 - luck })
 }

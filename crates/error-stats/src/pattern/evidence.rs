@@ -35,7 +35,8 @@ impl Evidence {
         let has_begun = step.is_some();
         let base = step.unwrap_or_else(|| base(sum(&minutes)));
         let day = day(&self.history.hours(this_hour));
-        let constant = constant(&minutes, now / 60, self.beginning);
+        let phase = phase(&self.history);
+        let constant = constant(&minutes, now / 60, self.beginning, phase.as_ref());
 
         let mut found: Vec<Finding> = Vec::new();
         // An outage at its usual hours is told as such first.
@@ -48,7 +49,7 @@ impl Evidence {
         // Where hardly anything fails, it does not matter where.
         if !healthy || !found.is_empty() {
             found.extend(host(&self.history, &self.hosts));
-            found.extend(phase(&self.history));
+            found.extend(phase);
         }
         let unexplained = found.is_empty();
         let cancelled = cancelled(&minutes);

@@ -99,6 +99,8 @@ pub enum Kind {
         failing: Ratio,
         /// In the hours before.
         before: Ratio,
+        /// Where nearly all failures of the last hours were, if in one place: the advice follows it.
+        place: Option<Place>,
     },
     /// Failures rise with the number of requests that start in the same second. Compared within tens of minutes
     /// only. (A caller that at once asks again what failed makes its own failures look so; repeats below a layer

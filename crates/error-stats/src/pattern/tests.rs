@@ -202,6 +202,25 @@ fn a_step_is_told_with_its_beginning_and_its_share() {
     assert!(pattern.main.advice().starts_with("look at what changed then"), "{pattern}");
 }
 
+#[test]
+fn the_advice_on_an_outage_follows_the_place() {
+    let advice = |place| {
+        let mut world = World::new(1);
+        world.place = place;
+        world.run(HOUR, |random, asked| random.happens(if asked.now >= 30 * MINUTE { 0.99 } else { 0.004 }));
+        let Pattern { main: finding, .. } = world.pattern();
+        assert!(matches!(finding.kind, Kind::Constant { place: told, .. } if told == place), "{finding}");
+        finding.advice()
+    };
+    assert!(advice(Some(Place::TooManyRequests)).contains("raise the spacing"));
+    assert!(advice(Some(Place::ServerError)).contains("their side"));
+    for answered in [Place::TooManyRequests, Place::ServerError] {
+        assert!(!advice(Some(answered)).contains("certificate"));
+    }
+    assert!(advice(Some(Place::Phase(Phase::Tcp))).contains("on this side first"));
+    assert!(advice(None).contains("where no answer comes, on this side first"));
+}
+
 /// Bursts that fail as a whole: few events, whatever the number of calls.
 #[test]
 fn calls_that_fail_together_are_not_constant() {

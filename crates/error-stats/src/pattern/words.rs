@@ -24,16 +24,33 @@ impl Finding {
             Kind::Cancelled { .. } => {
                 "look at how long those who call are willing to wait: either too short, or the other side is slow"
             }
-            Kind::Constant { .. } => {
-                "look at what changed then, on this side first: certificate, clock, proxy, credentials; \
-                 else it is their side: wait, and read their status page"
-            }
+            Kind::Constant { place, .. } => constantly(*place),
             Kind::RateBound { .. } => "raise the spacing: fewer requests per second",
             Kind::TimeOfDay { .. } => {
                 "their side, or a job of yours that runs then: move what can be moved to other hours, wait"
             }
             Kind::OneHost { .. } => "that host's side: use another endpoint if there is one, wait",
             Kind::OnePhase { place, cause, .. } => at(*place, *cause),
+        }
+    }
+}
+
+/// Whether there is an answer tells whose side it is.
+fn constantly(place: Option<Place>) -> &'static str {
+    match place {
+        Some(Place::TooManyRequests) => {
+            "stop for the time that they ask for, then raise the spacing; look whether others share the quota"
+        }
+        Some(Place::ServerError) => {
+            "their side: wait, and read their status page; quote the query id to their support"
+        }
+        Some(Place::Phase(_)) => {
+            "look at what changed then, on this side first: certificate, clock, proxy, credentials; \
+             else it is their side: wait, and read their status page"
+        }
+        None => {
+            "look at what changed then: where no answer comes, on this side first (certificate, clock, proxy, \
+             credentials); 5xx answers are their side: wait, and read their status page"
         }
     }
 }
@@ -93,7 +110,7 @@ impl fmt::Display for Kind {
                     100.0 * cancelled.share()
                 )
             }
-            Self::Constant { since, failing, before } => {
+            Self::Constant { since, failing, before, .. } => {
                 write!(f, "constant since {} UTC: {failing} failed, {before} before", clock_time(since.wall))
             }
             Self::RateBound { from, slow, slow_rate, fast, fast_rate } => write!(
