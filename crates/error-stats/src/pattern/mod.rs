@@ -102,13 +102,21 @@ pub enum Kind {
         /// Where nearly all failures of the last hours were, if in one place: the advice follows it.
         place: Option<Place>,
     },
-    /// Failures rise with the number of requests that start in the same second. Compared within tens of minutes
-    /// only. (A caller that at once asks again what failed makes its own failures look so; repeats below a layer
-    /// of calls are left out.)
+    /// Failures rise with the number of requests that start in the same second. (A caller that at once asks again what failed
+    /// makes its own failures look so; repeats below a layer of calls are left out.)
     ///
-    /// Seconds are compared with those next to them, and quiet ones must hardly fail. So an outage is not taken for a limit, in
-    /// which refusals are quick and callers who ask again at once make more of them. Where a server refuses some of all calls,
-    /// by chance and quickly, it may be: of made-up worlds of that kind, in fewer than one of twenty.
+    /// Seconds are compared with others of the same half minute, and quiet ones must hardly fail. So an outage is not taken for
+    /// a limit, in which refusals are quick and callers who ask again at once make more of them. Where a server refuses some of
+    /// all calls, by chance and quickly, it may be: of made-up worlds of that kind, in fewer than one of twenty.
+    ///
+    /// Of more calls in a busy second more must fail and not more go well, as at a limit: of a batch or of hedges to a slow
+    /// server a part fails whatever their number. Where all busy seconds are alike, they must have more than twice the calls of
+    /// quiet ones, lest they be calls that were asked again once, of another host say; a limit of one and a half a second is
+    /// not found there. Two causes can still look like a limit: calls that are asked again at once several times, and bursts
+    /// of one size of which always as many fail.
+    ///
+    /// Callers who keep an even pace have no busy seconds beside quiet ones: their limit is not found, not even if they change
+    /// the pace by the minute.
     #[non_exhaustive]
     RateBound {
         /// From so many requests in a second on, failures are frequent.

@@ -352,6 +352,56 @@ fn hours_that_fail_every_day_are_found() {
     assert!(right >= 190, "{right}");
 }
 
+/// One call in a second, which is asked of another host if it fails.
+fn asked_elsewhere(seed: u64) -> Pattern {
+    let mut world = World::new(seed);
+    let share = world.random.share(0.02, 0.2);
+    for second in 0..world.random.within(HOUR, 5 * HOUR) {
+        if world.random.within(0, 2) == 0 {
+            let failed = world.random.happens(share);
+            world.calls(second, if failed { &[(0, true), (1, false)] } else { &[(0, false)] });
+        }
+    }
+    world.pattern()
+}
+
+/// Single calls go well, and of a batch each minute a part does not, whatever its size; or of batches that are all alike.
+fn batches(seed: u64) -> Pattern {
+    let mut world = World::new(seed);
+    let same = world.random.happens(0.5).then(|| world.random.within(5, 20));
+    for second in 0..world.random.within(HOUR, 5 * HOUR) {
+        if second % 60 == 17 {
+            let size = same.unwrap_or_else(|| world.random.within(5, 20));
+            world.second(second, size, |random, _| random.happens(0.3));
+        } else if world.random.within(0, 2) == 0 {
+            world.second(second, 1, |random, _| random.happens(0.002));
+        }
+    }
+    world.pattern()
+}
+
+/// The server is slow now and then, and a part fails; what is slow is asked a second time.
+fn hedges(seed: u64) -> Pattern {
+    let mut world = World::new(seed);
+    let mut slow = 0;
+    for second in 0..world.random.within(HOUR, 3 * HOUR) {
+        if world.random.happens(0.01) {
+            slow = second + world.random.within(2, 5);
+        }
+        let calls = world.random.within(2, 4);
+        let (calls, share) = if second < slow { (2 * calls, 0.3) } else { (calls, 0.002) };
+        world.second(second, calls, |random, _| random.happens(share));
+    }
+    world.pattern()
+}
+
+#[test]
+fn more_calls_where_a_part_fails_are_not_the_rates_doing() {
+    for make in [asked_elsewhere, batches, hedges] {
+        assert!(right(200, |pattern| !is_rate_bound(pattern), make) >= 0.99);
+    }
+}
+
 fn is_time_of_day(pattern: &Pattern) -> bool {
     has(pattern, |kind| matches!(kind, Kind::TimeOfDay { .. }))
 }
@@ -442,7 +492,7 @@ fn one_phase_that_fails_is_found() {
     assert!(right(200, is, phase) >= 0.95);
 }
 
-/// What a caller's own repeats look like if they are counted, and why the recorder leaves them out: this is no
+/// What a caller's own repeats, three of them, look like if they are counted, and why the recorder leaves them out: this is no
 /// test of the reading but of the premise.
 #[test]
 fn repeats_in_the_same_second_would_look_like_a_rate() {
@@ -451,7 +501,7 @@ fn repeats_in_the_same_second_would_look_like_a_rate() {
     let mut counted = World::new(1);
     for number in 0..4 * HOUR {
         let failed = counted.random.happens(0.05);
-        counted.second(number, 1 + u32::from(failed), |_, request| failed && request == 0);
+        counted.second(number, 1 + 3 * u32::from(failed), |_, request| failed && request < 3);
     }
     assert!(!claims_a_cause(&world.pattern()));
     assert!(claims_a_cause(&counted.pattern()));

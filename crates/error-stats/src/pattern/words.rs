@@ -25,7 +25,10 @@ impl Finding {
                 "look at how long those who call are willing to wait: either too short, or the other side is slow"
             }
             Kind::Constant { place, .. } => constantly(*place),
-            Kind::RateBound { .. } => "raise the spacing: fewer requests per second",
+            Kind::RateBound { .. } => {
+                "raise the spacing: fewer requests per second; but look first whether it is failures that make the \
+                 requests more, by asking again elsewhere at once"
+            }
             Kind::TimeOfDay { .. } => {
                 "their side, or a job of yours that runs then: move what can be moved to other hours, wait"
             }
