@@ -48,7 +48,7 @@ impl Evidence {
         let healthy = matches!(base.kind, Kind::Healthy { .. });
         // Where hardly anything fails, it does not matter where.
         if !healthy || !found.is_empty() {
-            found.extend(host(&self.history, &self.hosts));
+            found.extend(host(&self.history, &minutes, &self.hosts));
             found.extend(phase);
         }
         let unexplained = found.is_empty();

@@ -145,6 +145,9 @@ pub enum Kind {
         outside: Ratio,
     },
     /// All but a few failures are of one host, and others are asked too. Of the last three to six hours.
+    ///
+    /// It is not known which hosts were asked in the same minutes. So failures that come together count as one: an outage of this
+    /// side, at a time when one host is asked and others are not, must be long or come often to be taken for that host's.
     #[non_exhaustive]
     OneHost {
         /// Which.

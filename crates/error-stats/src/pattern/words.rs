@@ -32,7 +32,9 @@ impl Finding {
             Kind::TimeOfDay { .. } => {
                 "their side, or a job of yours that runs then: move what can be moved to other hours, wait"
             }
-            Kind::OneHost { .. } => "that host's side: use another endpoint if there is one, wait",
+            Kind::OneHost { .. } => {
+                "that host's side, if others went well at the same time: use another endpoint if there is one, wait"
+            }
             Kind::OnePhase { place, cause, .. } => at(*place, *cause),
         }
     }
