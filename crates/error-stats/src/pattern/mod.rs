@@ -2,7 +2,8 @@
 //!
 //! Each test bounds the chance that a sample without the pattern would show as much of it by luck, and takes
 //! into account how many places it has looked at. The bounds are Chernoff's, which hold for small samples too;
-//! a finding is told when its bound is small, and its confidence is what the bound leaves.
+//! a finding is told when its bound is small, and its confidence is what the bound leaves. Calls that fail together
+//! are taken for one event, by how much the minutes differ.
 
 mod base;
 mod constant;
