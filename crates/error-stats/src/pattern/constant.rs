@@ -20,7 +20,7 @@ const FEW: u64 = 20;
 /// How many minutes without calls may have passed since: what was so an hour ago may not be so now.
 const QUIET: u32 = 60;
 
-/// A run of fewer minutes with calls may be one event, however many calls met it.
+/// A run of fewer minutes with calls may be one event, however many calls met it; unless there is nothing else to tell.
 const FEWEST_MINUTES: usize = 2;
 
 /// The minutes are up to the one that is `now`; the phase is the one of nearly all failures, if there is one.
@@ -55,7 +55,8 @@ pub(crate) fn constant(
     let usual = if before.of < FEW { UNKNOWN_BEFORE } else { before.upper(together) };
     // It could have begun at any of the minutes.
     let luck = failing.chance_of_more(usual).powf(1.0 / together) * minutes.len() as f64;
-    if run.len() < FEWEST_MINUTES || luck > LUCK {
+    let is_one_event = run.len() < FEWEST_MINUTES && !earlier.is_empty();
+    if is_one_event || luck > LUCK {
         return None;
     }
     let since = beginning.later(Duration::from_secs(60 * u64::from(run.first()?.number)));

@@ -92,6 +92,7 @@ pub enum Kind {
     },
     /// Nine in ten or more have failed, from some time on until now: the last call is no more than an hour ago.
     /// In two minutes at least, and more where calls have failed together before: a burst that fails as a whole is one event.
+    /// Only of calls that are all of one minute is it told at once.
     #[non_exhaustive]
     Constant {
         /// When it began, to the minute.

@@ -23,8 +23,8 @@ const TIMES_NEAR: f64 = 20.0;
 /// How many of the calls that go well in a quiet second must go well in a busy one that has failures.
 const BESIDE: f64 = 0.5;
 
-/// With twice the calls in a busy second, at most that power of two times as many may go well: it is none at a limit, and one
-/// where as large a part goes well of many as of few.
+/// How many go well may rise with the calls of a busy second by this power of them at most: at a limit it is none, and one where
+/// as large a part goes well of many as of few.
 const MOST_WELL: f64 = 0.5;
 /// Busy seconds whose rates' logarithms vary by less are alike.
 const ALIKE: f64 = 0.01;

@@ -203,6 +203,16 @@ fn a_step_is_told_with_its_beginning_and_its_share() {
 }
 
 #[test]
+fn what_has_failed_from_the_start_is_constant_within_the_first_minute() {
+    let mut world = World::new(1);
+    for second in 0..30 {
+        world.second(second, 3, |_, _| true);
+    }
+    let pattern = world.pattern();
+    assert!(matches!(pattern.main.kind, Kind::Constant { .. }), "{pattern}");
+}
+
+#[test]
 fn the_advice_on_an_outage_follows_the_place() {
     let advice = |place| {
         let mut world = World::new(1);
