@@ -64,10 +64,11 @@
 //!
 //! # What they have in common
 //!
-//! [`Snapshot::pattern`] reads the history: healthy, sporadic, constant since some time, bound to the rate of
+//! [`Snapshot::pattern`] reads the history: healthy, sporadic, more or constant since some time, bound to the rate of
 //! requests, to hours of the day, to one host or to one phase. Each finding has its figures, a confidence, and
 //! advice. A finding is told only where chance alone would hardly show as much: over a thousand made-up samples
-//! without a pattern, at most one in a hundred is given a cause.
+//! without a pattern, at most one in a hundred is given a cause, whether their calls fail each by itself or burst by burst.
+//! [`Kind`] says what each can't tell.
 //!
 //! The history is of the attempts where the handle has made a layer of attempts, else of the calls. Repeats of what
 //! has failed are not timed: they come right after failures, and would make these look like a matter of the rate. Calls

@@ -5,7 +5,7 @@ use crate::pattern::sample::Ratio;
 use crate::pattern::{Finding, Kind};
 
 /// Fewer calls than this say nothing.
-const FEWEST: u64 = 20;
+pub(crate) const FEWEST: u64 = 20;
 
 /// A share of failures up to this one is healthy.
 pub(crate) const HEALTHY: f64 = 0.005;
@@ -15,7 +15,7 @@ const MANY: f64 = 0.5;
 const LUCK: f64 = 1e-3;
 
 /// What is healthy is told with the confidence that the share is below this one.
-const NOT_HEALTHY: f64 = 0.01;
+pub(crate) const NOT_HEALTHY: f64 = 0.01;
 
 pub(crate) fn base(all: Ratio) -> Finding {
     if all.of < FEWEST {
@@ -25,7 +25,7 @@ pub(crate) fn base(all: Ratio) -> Finding {
         let confidence = 1.0 - all.chance_of_fewer(NOT_HEALTHY);
         return Finding { kind: Kind::Healthy { all }, confidence };
     }
-    Finding { kind: Kind::Sporadic { all }, confidence: 1.0 - all.chance_of_more(HEALTHY) }
+    Finding { kind: Kind::Sporadic { all, since: None }, confidence: 1.0 - all.chance_of_more(HEALTHY) }
 }
 
 /// Whether most calls had no chance to fail, from some minute on until the last: hours of answers before hide it no more

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::history::Span;
-use crate::pattern::sample::{Ratio, sum};
+use crate::pattern::sample::{Ratio, sum, together};
 use crate::pattern::{Finding, Kind};
 use crate::wall::Moment;
 
@@ -20,8 +20,16 @@ const FEW: u64 = 20;
 /// How many minutes without calls may have passed since: what was so an hour ago may not be so now.
 const QUIET: u32 = 60;
 
-/// The minutes are up to the one that is `now`.
-pub(crate) fn constant(minutes: &[Span], now: u32, beginning: Moment) -> Option<Finding> {
+/// A run of fewer minutes with calls may be one event, however many calls met it; unless there is nothing else to tell.
+const FEWEST_MINUTES: usize = 2;
+
+/// The minutes are up to the one that is `now`; the phase is the one of nearly all failures, if there is one.
+pub(crate) fn constant(
+    minutes: &[Span],
+    now: u32,
+    beginning: Moment,
+    phase: Option<&Finding>,
+) -> Option<Finding> {
     let ended: Vec<Span> = minutes.iter().filter(|minute| minute.ended > 0).copied().collect();
     let minutes = &*ended;
     if now.saturating_sub(minutes.last()?.number) > QUIET {
@@ -43,12 +51,18 @@ pub(crate) fn constant(minutes: &[Span], now: u32, beginning: Moment) -> Option<
     }
     let (earlier, run) = minutes.split_at(start?);
     let (before, failing) = (sum(earlier), sum(run));
-    let usual = if before.of < FEW { UNKNOWN_BEFORE } else { before.upper() };
+    let together = together(&[earlier]);
+    let usual = if before.of < FEW { UNKNOWN_BEFORE } else { before.upper(together) };
     // It could have begun at any of the minutes.
-    let luck = failing.chance_of_more(usual) * minutes.len() as f64;
-    if luck > LUCK {
+    let luck = failing.chance_of_more(usual).powf(1.0 / together) * minutes.len() as f64;
+    let is_one_event = run.len() < FEWEST_MINUTES && !earlier.is_empty();
+    if is_one_event || luck > LUCK {
         return None;
     }
     let since = beginning.later(Duration::from_secs(60 * u64::from(run.first()?.number)));
-    Some(Finding { kind: Kind::Constant { since, failing, before }, confidence: 1.0 - luck })
+    let place = phase.and_then(|phase| match phase.kind {
+        Kind::OnePhase { place, .. } => Some(place),
+        _ => None,
+    });
+    Some(Finding { kind: Kind::Constant { since, failing, before, place }, confidence: 1.0 - luck })
 }

@@ -10,9 +10,9 @@ const LONGEST: usize = 12;
 /// Days with failures that it takes.
 const FEWEST_DAYS: usize = 3;
 /// How much of a day's failures must lie within the hours, on average; and on how many of the days that had
-/// calls then.
-const WITHIN: f64 = 0.8;
-const OFTEN: f64 = 0.8;
+/// calls then. Five days of seven are enough.
+const WITHIN: f64 = 0.65;
+const OFTEN: f64 = 0.65;
 /// How many times the others' share these hours' must be.
 const TIMES: f64 = 3.0;
 /// The chance of luck that is accepted.

@@ -8,6 +8,7 @@ use crate::pattern::host::host;
 use crate::pattern::phase::phase;
 use crate::pattern::rate::rate;
 use crate::pattern::sample::sum;
+use crate::pattern::step::step;
 use crate::pattern::{Finding, Kind, Pattern};
 use crate::wall::{Moment, hour};
 
@@ -29,9 +30,13 @@ impl Evidence {
         let now = u32::try_from(now).unwrap_or(u32::MAX);
         let this_hour = hour(self.now.wall);
         let minutes = self.history.minutes(now);
-        let base = base(sum(&minutes));
+        // Hours that went well hide no outage that has begun.
+        let step = step(&minutes, now / 60, self.beginning);
+        let has_begun = step.is_some();
+        let base = step.unwrap_or_else(|| base(sum(&minutes)));
         let day = day(&self.history.hours(this_hour));
-        let constant = constant(&minutes, now / 60, self.beginning);
+        let phase = phase(&self.history);
+        let constant = constant(&minutes, now / 60, self.beginning, phase.as_ref());
 
         let mut found: Vec<Finding> = Vec::new();
         // An outage at its usual hours is told as such first.
@@ -39,17 +44,18 @@ impl Evidence {
         let (first, last) = if expected { (day, constant) } else { (constant, day) };
         found.extend([first, rate(&self.history.strata(now)), last].into_iter().flatten());
 
+        let timed = !found.is_empty();
         let healthy = matches!(base.kind, Kind::Healthy { .. });
         // Where hardly anything fails, it does not matter where.
         if !healthy || !found.is_empty() {
-            found.extend(host(&self.history, &self.hosts));
-            found.extend(phase(&self.history));
+            found.extend(host(&self.history, &minutes, &self.hosts));
+            found.extend(phase);
         }
         let unexplained = found.is_empty();
         let cancelled = cancelled(&minutes);
-        // That calls fail at all is no news beside what they have in common; that few do is. But few do where most are
-        // given up, and that is not health.
-        let tells = if healthy { cancelled.is_none() } else { unexplained };
+        // That calls fail at all is no news beside what they have in common; since when they do is, and that few do. But few
+        // do where most are given up, and that is not health.
+        let tells = if healthy { cancelled.is_none() } else { unexplained || (has_begun && !timed) };
         found.extend(cancelled);
         if tells {
             found.push(base);

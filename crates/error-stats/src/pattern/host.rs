@@ -1,7 +1,7 @@
 //! Whether one host only fails.
 
-use crate::history::History;
-use crate::pattern::sample::Ratio;
+use crate::history::{History, Span};
+use crate::pattern::sample::{Ratio, together};
 use crate::pattern::{Finding, Kind};
 
 /// Failures that it takes, and calls to other hosts.
@@ -14,7 +14,7 @@ const TIMES: f64 = 2.0;
 /// The chance of luck that is accepted.
 const LUCK: f64 = 1e-3;
 
-pub(crate) fn host(history: &History, names: &[String]) -> Option<Finding> {
+pub(crate) fn host(history: &History, minutes: &[Span], names: &[String]) -> Option<Finding> {
     let (answered, failed) = (history.hosts.recent(), history.failed_hosts.recent());
     // Calls under way and cancelled ones are not among them: it is not known how they end.
     let ended: Vec<u64> = answered.iter().zip(failed).map(|(answered, failed)| answered + failed).collect();
@@ -32,7 +32,8 @@ pub(crate) fn host(history: &History, names: &[String]) -> Option<Finding> {
         return None;
     }
     let of_calls = there.of as f64 / all.of as f64;
-    let luck = of_failures.chance_of_more(of_calls) * names.len() as f64;
+    // Failures that come together may do so for another reason, when one host is asked and others are not: they are one.
+    let luck = of_failures.chance_of_more(of_calls).powf(1.0 / together(&[minutes])) * names.len() as f64;
     (luck <= LUCK)
         .then_some(Finding { kind: Kind::OneHost { host, there, elsewhere }, confidence: 1.0 - luck })
 }

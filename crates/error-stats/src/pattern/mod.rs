@@ -2,7 +2,8 @@
 //!
 //! Each test bounds the chance that a sample without the pattern would show as much of it by luck, and takes
 //! into account how many places it has looked at. The bounds are Chernoff's, which hold for small samples too;
-//! a finding is told when its bound is small, and its confidence is what the bound leaves.
+//! a finding is told when its bound is small, and its confidence is what the bound leaves. Calls that fail together
+//! are taken for one event, by how much the minutes differ.
 
 mod base;
 mod constant;
@@ -12,6 +13,7 @@ mod host;
 mod phase;
 mod rate;
 mod sample;
+mod step;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -72,11 +74,14 @@ pub enum Kind {
         /// All there were.
         all: Ratio,
     },
-    /// More than one in two hundred failed.
+    /// More than one in two hundred failed; or, where there is a clear step, more than one in a hundred from some time on
+    /// until now, however healthy the hours before. (Nine in ten or more are constant.)
     #[non_exhaustive]
     Sporadic {
-        /// All there were.
+        /// All there were; or all from then on.
         all: Ratio,
+        /// From when on, to the minute, if it was at most half as much before.
+        since: Option<Moment>,
     },
     /// More than half of the calls were dropped before their outcome, from some time on until now: of these it is not known
     /// how they would have ended.
@@ -86,6 +91,8 @@ pub enum Kind {
         cancelled: Ratio,
     },
     /// Nine in ten or more have failed, from some time on until now: the last call is no more than an hour ago.
+    /// In two minutes at least, and more where calls have failed together before: a burst that fails as a whole is one event.
+    /// Only of calls that are all of one minute is it told at once.
     #[non_exhaustive]
     Constant {
         /// When it began, to the minute.
@@ -94,14 +101,24 @@ pub enum Kind {
         failing: Ratio,
         /// In the hours before.
         before: Ratio,
+        /// Where nearly all failures of the last hours were, if in one place: the advice follows it.
+        place: Option<Place>,
     },
-    /// Failures rise with the number of requests that start in the same second. Compared within tens of minutes
-    /// only. (A caller that at once asks again what failed makes its own failures look so; repeats below a layer
-    /// of calls are left out.)
+    /// Failures rise with the number of requests that start in the same second. (A caller that at once asks again what failed
+    /// makes its own failures look so; repeats below a layer of calls are left out.)
     ///
-    /// Seconds are compared with those next to them, and quiet ones must hardly fail. So an outage is not taken for a limit, in
-    /// which refusals are quick and callers who ask again at once make more of them. Where a server refuses some of all calls,
-    /// by chance and quickly, it may be: of made-up worlds of that kind, in fewer than one of twenty.
+    /// Seconds are compared with others of the same half minute, and quiet ones must hardly fail. So an outage is not taken for
+    /// a limit, in which refusals are quick and callers who ask again at once make more of them. Where a server refuses some of
+    /// all calls, by chance and quickly, it may be: of made-up worlds of that kind, in fewer than one of twenty.
+    ///
+    /// Of more calls in a busy second more must fail and not more go well, as at a limit: of a batch or of hedges to a slow
+    /// server a part fails whatever their number. Where all busy seconds are alike, they must have more than twice the calls of
+    /// quiet ones, lest they be calls that were asked again once, of another host say; a limit of one and a half a second is
+    /// not found there. Two causes can still look like a limit: calls that are asked again at once several times, and bursts
+    /// of one size of which always as many fail.
+    ///
+    /// Callers who keep an even pace have no busy seconds beside quiet ones: their limit is not found, not even if they change
+    /// the pace by the minute.
     #[non_exhaustive]
     RateBound {
         /// From so many requests in a second on, failures are frequent.
@@ -115,7 +132,7 @@ pub enum Kind {
         /// How many requests these seconds had, on average.
         fast_rate: f64,
     },
-    /// Failures come at certain hours, day after day. Of the last two weeks.
+    /// Failures come at certain hours, day after day, or on working days. Of the last two weeks.
     #[non_exhaustive]
     TimeOfDay {
         /// The hour, UTC, in which it begins: 0 to 23.
@@ -130,6 +147,9 @@ pub enum Kind {
         outside: Ratio,
     },
     /// All but a few failures are of one host, and others are asked too. Of the last three to six hours.
+    ///
+    /// It is not known which hosts were asked in the same minutes. So failures that come together count as one: an outage of this
+    /// side, at a time when one host is asked and others are not, must be long or come often to be taken for that host's.
     #[non_exhaustive]
     OneHost {
         /// Which.

@@ -23,8 +23,20 @@ const TIMES_NEAR: f64 = 20.0;
 /// How many of the calls that go well in a quiet second must go well in a busy one that has failures.
 const BESIDE: f64 = 0.5;
 
+/// How many go well may rise with the calls of a busy second by this power of them at most: at a limit it is none, and one where
+/// as large a part goes well of many as of few.
+const MOST_WELL: f64 = 0.5;
+/// Busy seconds whose rates' logarithms vary by less are alike.
+const ALIKE: f64 = 0.01;
+/// Stands for none.
+const FEWEST_WELL: f64 = 0.1;
+/// More than how many times the calls of a second asking each once more makes.
+const AGAIN: f64 = 2.5;
+
 /// A rate at which the seconds are split, and what speaks for it.
 struct Split {
+    /// The bin that the busy seconds begin with, and its rate.
+    at: usize,
     from: u64,
     slow: Bin,
     fast: Bin,
@@ -36,8 +48,8 @@ struct Split {
 pub(crate) fn rate<'a>(strata: &(impl Iterator<Item = &'a Stratum> + Clone)) -> Option<Finding> {
     let splits = (1..BINS.len()).filter_map(|at| split(strata.clone(), at)).filter(is_clear);
     let best = splits.max_by(|one, other| one.deviations.total_cmp(&other.deviations))?;
-    let Split { from, slow, fast, deviations, .. } = best;
-    if deviations < DEVIATIONS {
+    let Split { from, slow, fast, deviations, at, .. } = best;
+    if deviations < DEVIATIONS || !rises(strata.clone(), at, &fast) {
         return None;
     }
     // The tail of a sum over the root of its squares, of windows that are as likely to be above as below (Efron 1969), at
@@ -65,8 +77,7 @@ fn ratio(bin: &Bin) -> Ratio {
 /// Whether the busy seconds' failures are those of calls too many: then others go well beside them. An outage that refuses
 /// quickly makes busy seconds itself, of callers who ask again at once, and hardly any call goes well in these.
 fn is_a_limit(slow: &Bin, fast: &Bin) -> bool {
-    let well = (slow.ended - slow.failed) as f64 / f64::from(slow.seconds.max(1));
-    fast.well_beside_failures() >= BESIDE * well
+    fast.well_beside_failures() >= BESIDE * well(slow)
 }
 
 /// A score test: how many more failures the busy seconds of each window have than their share of the calls, against how much
@@ -86,6 +97,7 @@ fn split<'a>(strata: impl Iterator<Item = &'a Stratum>, at: usize) -> Option<Spl
     // At least as much as calls that fail each by itself would.
     let variance = f64::from(score.squared.max(score.expected));
     (variance > 0.0).then(|| Split {
+        at,
         from: BINS[at],
         slow,
         fast,
@@ -94,6 +106,44 @@ fn split<'a>(strata: impl Iterator<Item = &'a Stratum>, at: usize) -> Option<Spl
     })
 }
 
+/// Whether more calls in a busy second are more that fail, and not more that go well: a limit lets as many through. Of batches
+/// and hedges as large a part goes well, whatever their number.
+fn rises<'a>(strata: impl Iterator<Item = &'a Stratum>, at: usize, fast: &Bin) -> bool {
+    let mut bins = [Bin::default(); BINS.len()];
+    for stratum in strata.filter(|stratum| stratum.scores[at] != Score::default()) {
+        bins.iter_mut().zip(&stratum.bins).for_each(|(sum, bin)| sum.merge(bin));
+    }
+    let (quiet, busy) = bins.split_at(at);
+    let points = busy.iter().filter(|bin| bin.seconds > 0).map(|bin| {
+        let well = well(bin).max(FEWEST_WELL);
+        (f64::from(bin.seconds), mean(bin).ln(), well.ln())
+    });
+    if let Some(slope) = slope(points) {
+        return slope <= MOST_WELL;
+    }
+    // All busy seconds are alike. Then they must have more calls than asking each once more makes, and as many go well in each:
+    // if calls failed by chance, it would be by (1 - share) fewer beside the average failure.
+    let Some(most) = quiet.iter().rfind(|bin| bin.seconds > 0) else { return false };
+    let chance = 1.0 - ratio(fast).share();
+    mean(fast) > AGAIN * mean(most) && fast.well_beside_failures() >= well(fast) - 0.5 * chance
+}
+
+/// Of the line through weighted points, if they differ.
+fn slope(points: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<f64> {
+    let weights: f64 = points.clone().map(|(weight, ..)| weight).sum();
+    let (x, y) = points.clone().fold((0.0, 0.0), |(x, y), (w, px, py)| (x + w * px, y + w * py));
+    let (x, y) = (x / weights, y / weights);
+    let (squared, joint) = points.fold((0.0, 0.0), |(squared, joint), (w, px, py)| {
+        (squared + w * (px - x).powi(2), joint + w * (px - x) * (py - y))
+    });
+    (squared > ALIKE * weights).then(|| joint / squared)
+}
+
 fn mean(bin: &Bin) -> f64 {
     bin.ended as f64 / f64::from(bin.seconds.max(1))
+}
+
+/// How many go well in a second, on average.
+fn well(bin: &Bin) -> f64 {
+    (bin.ended - bin.failed) as f64 / f64::from(bin.seconds.max(1))
 }

@@ -26,11 +26,11 @@ impl Ratio {
         if self.of == 0 { 0.0 } else { self.failed as f64 / self.of as f64 }
     }
 
-    /// The highest share that this sample leaves plausible: the upper end of Wilson's interval at two standard
-    /// deviations (Wilson 1927, "Probable inference").
-    pub(crate) fn upper(&self) -> f64 {
+    /// The highest share that this sample leaves plausible, if so many calls are one event: the upper end of Wilson's
+    /// interval at two standard deviations (Wilson 1927, "Probable inference").
+    pub(crate) fn upper(&self, together: f64) -> f64 {
         const Z: f64 = 2.0;
-        let (n, share) = (self.of as f64, self.share());
+        let (n, share) = (self.of as f64 / together, self.share());
         if self.of == 0 {
             return 1.0;
         }
@@ -67,13 +67,30 @@ pub(crate) fn sum(spans: &[Span]) -> Ratio {
     ratio
 }
 
+/// How many calls fail or not together, as one event: how many times more the minutes' failures vary than those of calls that
+/// fail each by itself would (Kish 1965, "design effect"). At least one. Each of the parts has a share of its own. A chance
+/// for so many calls is raised to one over it.
+pub(crate) fn together(parts: &[&[Span]]) -> f64 {
+    let (mut squared, mut expected) = (0.0, 0.0);
+    for minutes in parts {
+        let all = sum(minutes);
+        let share = all.share();
+        expected += share * (1.0 - share) * all.of as f64;
+        squared += minutes.iter().map(|m| (m.failed as f64 - share * m.ended as f64).powi(2)).sum::<f64>();
+    }
+    if expected > 0.0 { (squared / expected).max(1.0) } else { 1.0 }
+}
+
 /// Chernoff's bound on the mean of `n` independent figures between 0 and 1, expected to be `expected`, lying
 /// as far out as `seen` (Hoeffding 1963, theorem 1): exp(−n · D(seen ‖ expected)).
 pub(crate) fn chernoff(n: f64, seen: f64, expected: f64) -> f64 {
+    (-n * divergence(seen, expected)).exp()
+}
+
+/// D(seen ‖ expected) of Kullback and Leibler, in nats. Infinite where what was seen can't be.
+pub(crate) fn divergence(seen: f64, expected: f64) -> f64 {
     let part = |seen: f64, expected: f64| if seen == 0.0 { 0.0 } else { seen * (seen / expected).ln() };
-    let divergence = part(seen, expected) + part(1.0 - seen, 1.0 - expected);
-    // Infinite where what was seen can't be.
-    (-n * divergence).exp()
+    part(seen, expected) + part(1.0 - seen, 1.0 - expected)
 }
 
 #[cfg(test)]
@@ -111,9 +128,25 @@ mod tests {
 
     #[test]
     fn the_upper_end_of_the_interval() {
-        assert!((Ratio::new(0, 100).upper() - 0.0385).abs() < 1e-3);
-        assert!((Ratio::new(50, 100).upper() - 0.598).abs() < 1e-3);
-        assert_eq!(Ratio::new(0, 0).upper(), 1.0);
-        assert!(Ratio::new(10, 10).upper() > 0.9999);
+        assert!((Ratio::new(0, 100).upper(1.0) - 0.0385).abs() < 1e-3);
+        assert!((Ratio::new(50, 100).upper(1.0) - 0.598).abs() < 1e-3);
+        assert_eq!(Ratio::new(0, 0).upper(1.0), 1.0);
+        assert!(Ratio::new(10, 10).upper(1.0) > 0.9999);
+        assert_eq!(Ratio::new(30, 300).upper(3.0), Ratio::new(10, 100).upper(1.0));
+    }
+
+    #[test]
+    fn calls_that_fail_together_are_one_event() {
+        let minutes = |failed: &[u64]| {
+            let span = |&failed| Span { ended: 10, failed, ..Span::default() };
+            failed.iter().map(span).collect::<Vec<_>>()
+        };
+        let (well, bursts, steady) = (minutes(&[0; 9]), minutes(&[0, 10, 0, 10]), minutes(&[5; 4]));
+        assert_eq!(together(&[&well]), 1.0);
+        assert_eq!(together(&[&steady]), 1.0);
+        assert_eq!(together(&[&bursts]), 10.0);
+        // A step between two parts is not within them.
+        assert_eq!(together(&[&well, &steady]), 1.0);
+        assert_eq!(together(&[&bursts, &steady]), 5.0);
     }
 }

@@ -15,22 +15,47 @@ impl Finding {
         match &self.kind {
             Kind::TooFew { .. } => "wait for more calls",
             Kind::Healthy { .. } => "nothing to do",
+            Kind::Sporadic { since: Some(_), .. } => {
+                "look at what changed then, on this side and on theirs; the retry heals a part"
+            }
             Kind::Sporadic { .. } => {
                 "let the retry heal it; look again when there are more failures to compare"
             }
             Kind::Cancelled { .. } => {
                 "look at how long those who call are willing to wait: either too short, or the other side is slow"
             }
-            Kind::Constant { .. } => {
-                "look at what changed then, on this side first: certificate, clock, proxy, credentials; \
-                 else it is their side: wait, and read their status page"
+            Kind::Constant { place, .. } => constantly(*place),
+            Kind::RateBound { .. } => {
+                "raise the spacing: fewer requests per second; but look first whether it is failures that make the \
+                 requests more, by asking again elsewhere at once"
             }
-            Kind::RateBound { .. } => "raise the spacing: fewer requests per second",
             Kind::TimeOfDay { .. } => {
                 "their side, or a job of yours that runs then: move what can be moved to other hours, wait"
             }
-            Kind::OneHost { .. } => "that host's side: use another endpoint if there is one, wait",
+            Kind::OneHost { .. } => {
+                "that host's side, if others went well at the same time: use another endpoint if there is one, wait"
+            }
             Kind::OnePhase { place, cause, .. } => at(*place, *cause),
+        }
+    }
+}
+
+/// Whether there is an answer tells whose side it is.
+fn constantly(place: Option<Place>) -> &'static str {
+    match place {
+        Some(Place::TooManyRequests) => {
+            "stop for the time that they ask for, then raise the spacing; look whether others share the quota"
+        }
+        Some(Place::ServerError) => {
+            "their side: wait, and read their status page; quote the query id to their support"
+        }
+        Some(Place::Phase(_)) => {
+            "look at what changed then, on this side first: certificate, clock, proxy, credentials; \
+             else it is their side: wait, and read their status page"
+        }
+        None => {
+            "look at what changed then: where no answer comes, on this side first (certificate, clock, proxy, \
+             credentials); 5xx answers are their side: wait, and read their status page"
         }
     }
 }
@@ -77,7 +102,10 @@ impl fmt::Display for Kind {
         match self {
             Self::TooFew { all } => write!(f, "too few calls to tell: {all} failed"),
             Self::Healthy { all } => write!(f, "healthy: {all} failed"),
-            Self::Sporadic { all } => write!(f, "sporadic: {all} failed"),
+            Self::Sporadic { all, since: None } => write!(f, "sporadic: {all} failed"),
+            Self::Sporadic { all, since: Some(since) } => {
+                write!(f, "sporadic, more since {} UTC: {all} failed", clock_time(since.wall))
+            }
             Self::Cancelled { cancelled } => {
                 write!(
                     f,
@@ -87,7 +115,7 @@ impl fmt::Display for Kind {
                     100.0 * cancelled.share()
                 )
             }
-            Self::Constant { since, failing, before } => {
+            Self::Constant { since, failing, before, .. } => {
                 write!(f, "constant since {} UTC: {failing} failed, {before} before", clock_time(since.wall))
             }
             Self::RateBound { from, slow, slow_rate, fast, fast_rate } => write!(

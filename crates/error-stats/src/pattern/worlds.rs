@@ -102,6 +102,23 @@ impl World {
         self.now = number;
     }
 
+    /// A second's calls, each to a host, failed or not.
+    pub(super) fn calls(&mut self, number: u32, calls: &[(usize, bool)]) {
+        for &(host, failed) in calls {
+            if failed {
+                let place = self.random.within(0, PLACES as u32 - 1) as usize;
+                self.history.sort(place, None, Some(host));
+            } else {
+                self.hosts[host] += 1;
+            }
+        }
+        let failed = calls.iter().filter(|(_, failed)| *failed).count() as u64;
+        let hour = FIRST_HOUR + number / HOUR;
+        let second = Second { number, hour, ended: calls.len() as u64, failed, cancelled: 0 };
+        self.history.second(&second, || self.hosts);
+        self.now = number;
+    }
+
     /// Some hours of calls, some in a fifth of the seconds, at rates that have nothing to do with anything.
     pub(super) fn run(&mut self, seconds: u32, mut fails: impl FnMut(&mut Random, Asked) -> bool) {
         for number in 0..seconds {
