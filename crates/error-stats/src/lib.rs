@@ -100,7 +100,8 @@
 //!
 //! A handle takes some 89 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
 //! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 4,096 and as many that are being told, take up to
-//! 2.5 MiB more. Hosts and labels are told apart up to [32 of each](Groups); a snapshot is plain data of some 60 KiB.
+//! 2.5 MiB more. Hosts and labels are told apart up to [32 of each](Groups), the first ones, which
+//! on a server are whatever its clients wrote into `Host`; a snapshot is plain data of some 60 KiB.
 //!
 //! # Events
 //!
