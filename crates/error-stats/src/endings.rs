@@ -200,7 +200,7 @@ impl Shared {
         let crossed = self.missed(role, reason, None, query_id);
         events::not_ready(role, &reason);
         if let Some(alarm) = crossed {
-            self.bell.tell(&alarm);
+            events::alarm(&alarm);
         }
     }
 }
