@@ -73,7 +73,10 @@
 //! has failed are not timed: they come right after failures, and would make these look like a matter of the rate. Calls
 //! under way are not in it: that they have not failed yet says nothing. An attempt that was dropped before its
 //! call went on to another or failed, by a time limit between the two layers say, is a failure there, though the counts have
-//! it as cancelled; one that a rival of the same call made needless is left out. What is
+//! it as cancelled; one that a rival of the same call made needless is left out. A call that fails without an attempt that
+//! failed, because a layer between the two refused it or gave it up, is a failure there too; but not while more calls than
+//! attempts have succeeded, for calls that succeed without an attempt are never there. (So a client without a layer of
+//! attempts goes with a handle of its own; in the report an alarm is told beside the pattern in any case.) What is
 //! told is told of now: after an hour without calls nothing is constant, and after six there is nothing to tell but the
 //! hours of the days.
 //!

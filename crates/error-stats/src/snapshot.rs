@@ -50,7 +50,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// What the failures have in common, as far as the evidence goes: of the attempts, or of the calls where
-    /// the handle has no layer of attempts.
+    /// the handle has no layer of attempts. ([More](crate#what-they-have-in-common), on calls that fail without an attempt too.)
     ///
     /// Read off the last hours' minutes, the last two weeks' hours, and how many requests shared a second with
     /// the failed ones. Takes well under a millisecond.
