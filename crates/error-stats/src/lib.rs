@@ -89,10 +89,12 @@
 //!
 //! # Cost
 //!
-//! A success reads the clock twice, which is most of its cost. It takes no lock, but once a second, and allocates
-//! nothing, whoever listens to events down to INFO; the README has figures. Each thread counts in a shard of its own, by
-//! plain loads and stores; the 65th thread and those after it share one, by atomic additions. A failure also takes short
-//! locks that nobody holds across a hook or an await.
+//! A success reads the clock twice, which is most of its cost. It allocates nothing, whoever listens to events down to INFO, and
+//! while nothing fails it takes one lock a second. The success that ends a streak takes one more; and so do the start of an
+//! attempt and the end of its call, while any call of the same sixteenth (by [`CallId`](wire_fault::CallId)) is under way with
+//! a failed attempt. The README has figures. Each thread counts in a shard of its own, by plain loads and stores; the 65th
+//! thread and those after it share one, by atomic additions. A failure also takes short locks that nobody holds across a hook
+//! or an await.
 //!
 //! What allocates: a thread's first call (its shard); a new host or label; a new call's `CallId`, a request extension,
 //! given where the handle has made a layer of attempts or somebody listens to the DEBUG events; an alarm. Where somebody
@@ -152,7 +154,8 @@
 //!
 //! - `metrics`: the above.
 //! - `serde`: [`Snapshot`] and what is in it can be serialised: times in seconds (since the Unix epoch), kinds by their
-//!   names in the code, the pattern along with the rest.
+//!   names in the code, the pattern along with the rest (a confidence is from 0 to 1, as it is: what is displayed is 99.9 % at
+//!   most; the advice is [`Finding::advice`]'s, in words only).
 //!
 //! [rpc]: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 //! [semconv]: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
