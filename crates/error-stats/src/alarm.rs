@@ -8,8 +8,8 @@ use crate::wall::Moment;
 
 /// A streak of failed calls has reached the threshold, or has ended after it had.
 ///
-/// With one threshold the two alternate, starting with `Raised`: each crossing gives exactly one, whatever the number of
-/// threads. Each is an event; hooks are told of each too, but of those that
+/// With one threshold the two alternate, starting with `Raised` (but a hook that is added while an alarm is raised may hear its
+/// `Cleared` first): each crossing gives exactly one, whatever the number of threads. Each is an event; hooks are told of each too, but of those that
 /// [`Snapshot::alarms_left_out`](crate::Snapshot::alarms_left_out) counts, since more than 4,096 waited. With several, a
 /// streak raises one at each as it grows, and the success that ends it clears them all with one `Cleared`.
 #[non_exhaustive]

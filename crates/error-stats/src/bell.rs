@@ -1,4 +1,5 @@
-//! Tells of alarms: `tracing` and the metrics at once, the user's hooks where they delay no call.
+//! Tells of alarms: the metrics at once, the user's hooks where they delay no call. (The call that crossed tells `tracing`,
+//! last of all.)
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -7,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 use tracing::dispatcher::{self, Dispatch};
 
 use crate::alarm::Alarm;
-use crate::events;
 use crate::guard::{lock, shielded};
 use crate::line::{Line, Turn};
 use crate::sync::{Mutex, Ordering, apart};
@@ -52,19 +52,14 @@ impl Bell {
         }
     }
 
-    /// Sees to it that the hooks are told, unless somebody is at it. Called with no lock held: hooks may make calls, and
-    /// take snapshots. Before anything that may panic: a `tracing` subscriber that does keeps nothing from them.
+    /// Tells the gauge, and sees to it that the hooks are told, unless somebody is at it. Called with no lock held: hooks
+    /// may make calls, and take snapshots. Before anything that may panic: a `tracing` subscriber that does keeps nothing
+    /// from them.
     pub(crate) fn ring(&self) {
+        self.measure();
         if let Some(turn) = Turn::take(self.far.clone()) {
             self.hand_over(turn);
         }
-    }
-
-    /// Tells the metrics and `tracing` of an alarm that was pushed: by the call that crossed, so that none is left out.
-    /// Called with no lock held.
-    pub(crate) fn tell(&self, alarm: &Alarm) {
-        self.measure();
-        events::alarm(alarm);
     }
 
     /// Tells the gauge the level, unless somebody is at it, who then does it once more.

@@ -140,6 +140,11 @@ pub(crate) fn read<'a>(
     }
 }
 
+/// How many were answered, and not by a failure: the same figure, without the others.
+pub(crate) fn succeeded<'a>(role: Role, shards: impl Iterator<Item = &'a Shard>) -> u64 {
+    shards.map(|shard| shard.side(role).succeeded()).sum()
+}
+
 /// The groups by name, and all beyond the table together.
 fn groups<'a, I>(names: &Names, cells: impl Fn(usize) -> I) -> Groups
 where
@@ -235,6 +240,7 @@ mod tests {
             }
         );
         assert_eq!((tally.started, tally.succeeded, tally.failed, tally.in_flight), (900, 799, 101, 0));
+        assert_eq!(succeeded(Role::Calls, rig.shards.all()), 799);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use wire_fault::{CallId, Delivery, Fault, Phase, QueryId};
 
 use crate::alarm::Alarm;
+use crate::counters;
 use crate::events;
 use crate::failure::{Failure, Reason};
 #[cfg(feature = "metrics")]
@@ -46,7 +47,7 @@ impl Shared {
                 // Whether its call goes on is not known yet; nor will it be, without a layer of calls.
                 let waits = self.expects_calls();
                 let kept = if waits { dropped } else { Dropped::default() };
-                self.dropped_for_good(self.joins.attempt_dropped(call, kept));
+                self.dropped_for_good(self.joins.attempt_dropped(call, kept, now));
                 if !waits {
                     self.dropped_for_good(dropped);
                 }
@@ -143,7 +144,8 @@ impl Shared {
             }
         }
         side.latency.record(seat, now.saturating_sub(subject.began));
-        if self.is_told(subject.role) {
+        let ended = self.call_ended(subject, false);
+        if self.is_told(subject.role) || (ended.is_none() && self.failed_alone(subject)) {
             let second = second(subject.began);
             let mut history = self.history(now);
             history.sort(Place::of(reason).cell(), cause(reason), subject.tags.host.map(usize::from));
@@ -152,11 +154,21 @@ impl Shared {
             }
         }
         if subject.role == Role::Attempts {
-            self.dropped_for_good(self.joins.attempt_failed(subject.call));
+            self.dropped_for_good(self.joins.attempt_failed(subject.call, now));
         }
-        if let Some(ended) = self.call_ended(subject, false) {
+        if let Some(ended) = ended {
             self.dropped_in_vain(ended.dropped, Some(reason));
         }
+    }
+
+    /// Whether a call that nothing is known of by its attempts certainly had none that came to nothing: a layer between the
+    /// two refused it, or gave it up before. The history is told of it then. Not while calls succeed that had no attempt
+    /// either, which it is never told of: the failed alone would look like all.
+    fn failed_alone(&self, subject: &Subject) -> bool {
+        let succeeded = |role| counters::succeeded(role, self.shards.all());
+        subject.role == Role::Calls
+            && self.joins.knows_all_since(subject.began)
+            && succeeded(Role::Calls) <= succeeded(Role::Attempts)
     }
 
     /// Tells the streak of a success. Gives the alarm to be told, if there is one.
@@ -200,7 +212,7 @@ impl Shared {
         let crossed = self.missed(role, reason, None, query_id);
         events::not_ready(role, &reason);
         if let Some(alarm) = crossed {
-            self.bell.tell(&alarm);
+            events::alarm(&alarm);
         }
     }
 }

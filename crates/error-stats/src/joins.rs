@@ -24,6 +24,9 @@ pub(crate) struct Joins {
     parts: [Part; PARTS],
     healed: AtomicU64,
     unjoined: AtomicU64,
+    /// When the last attempt came to nothing, or was forgotten, of which the call is not known: as the wall's offset, plus
+    /// one; zero is never.
+    stray: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -69,23 +72,24 @@ pub(crate) struct Ended {
 impl Joins {
     pub(crate) fn new() -> Self {
         let part = |_| Part { entries: AtomicUsize::new(0), open: Mutex::new(Vec::with_capacity(ROOM)) };
-        Self { parts: std::array::from_fn(part), healed: AtomicU64::new(0), unjoined: AtomicU64::new(0) }
+        let [healed, unjoined, stray] = [const { AtomicU64::new(0) }; 3];
+        Self { parts: std::array::from_fn(part), healed, unjoined, stray }
     }
 
-    /// An attempt of `call` has failed. Gives what was dropped of another call, which had to make room.
-    pub(crate) fn attempt_failed(&self, call: Option<CallId>) -> Dropped {
+    /// An attempt of `call` has failed, now. Gives what was dropped of another call, which had to make room.
+    pub(crate) fn attempt_failed(&self, call: Option<CallId>, now: u64) -> Dropped {
         match call {
-            Some(call) => self.update(call, |entry| entry.failed = entry.failed.saturating_add(1)),
+            Some(call) => self.update(call, now, |entry| entry.failed = entry.failed.saturating_add(1)),
             None => {
-                self.unjoined.fetch_add(1, Ordering::Relaxed);
+                self.strays(1, now);
                 Dropped::default()
             }
         }
     }
 
-    /// An attempt of `call` was dropped. Gives what was dropped of another call, which had to make room.
-    pub(crate) fn attempt_dropped(&self, call: CallId, one: Dropped) -> Dropped {
-        self.update(call, |Entry { dropped, .. }| {
+    /// An attempt of `call` was dropped, now. Gives what was dropped of another call, which had to make room.
+    pub(crate) fn attempt_dropped(&self, call: CallId, one: Dropped, now: u64) -> Dropped {
+        self.update(call, now, |Entry { dropped, .. }| {
             dropped.attempts = dropped.attempts.saturating_add(one.attempts);
             dropped.host = one.host;
             if one.timed {
@@ -94,7 +98,18 @@ impl Joins {
         })
     }
 
-    fn update(&self, call: CallId, change: impl FnOnce(&mut Entry)) -> Dropped {
+    fn strays(&self, failed: u64, now: u64) {
+        self.unjoined.fetch_add(failed, Ordering::Relaxed);
+        self.stray.fetch_max(now.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Whether all attempts that came to nothing from then on belong to known calls. One of a call's own came before its
+    /// end.
+    pub(crate) fn knows_all_since(&self, began: u64) -> bool {
+        self.stray.load(Ordering::Relaxed) <= began
+    }
+
+    fn update(&self, call: CallId, now: u64, change: impl FnOnce(&mut Entry)) -> Dropped {
         let part = self.part(call);
         let mut open = lock(&part.open);
         let mut forgotten = Dropped::default();
@@ -104,7 +119,7 @@ impl Joins {
                 if open.len() == ROOM {
                     // The oldest: most likely a call that no layer of this handle sees the end of.
                     let oldest = open.remove(0);
-                    self.unjoined.fetch_add(oldest.failed.into(), Ordering::Relaxed);
+                    self.strays(oldest.failed.into(), now);
                     forgotten = oldest.dropped;
                     at = at.saturating_sub(1);
                 }
@@ -171,7 +186,7 @@ mod tests {
         let joins = Joins::new();
         let [healed, failed, open] = [CallId::next(), CallId::next(), CallId::next()];
         for call in [healed, failed, healed, open, failed] {
-            joins.attempt_failed(Some(call));
+            joins.attempt_failed(Some(call), 0);
         }
         let has_failed = |call| joins.attempt_begins(Some(call)).is_some();
         assert!(has_failed(failed) && !has_failed(CallId::next()));
@@ -182,8 +197,10 @@ mod tests {
         joins.call_ended(healed, true);
         joins.call_ended(healed, true);
         assert_eq!((joins.healed(), joins.unjoined()), (2, 0));
-        joins.attempt_failed(None);
+        assert!(joins.knows_all_since(0));
+        joins.attempt_failed(None, 7);
         assert_eq!((joins.healed(), joins.unjoined()), (2, 1));
+        assert!(joins.knows_all_since(8) && !joins.knows_all_since(7));
     }
 
     #[test]
@@ -192,7 +209,7 @@ mod tests {
         let room = PARTS * ROOM;
         let calls: Vec<_> = (0..10 * room).map(|_| CallId::next()).collect();
         for call in &calls {
-            joins.attempt_failed(Some(*call));
+            joins.attempt_failed(Some(*call), 7);
         }
         // Other tests take ids too, so the parts fill unevenly: nothing is lost all the same.
         let ended = calls.iter().filter_map(|call| joins.call_ended(*call, true));
@@ -200,6 +217,7 @@ mod tests {
         assert_eq!(healed, joins.healed());
         assert_eq!(joins.healed() + joins.unjoined(), 10 * room as u64);
         assert!(joins.healed() <= room as u64 && joins.healed() > 0);
+        assert!(joins.knows_all_since(8) && !joins.knows_all_since(7));
         let capacity: usize = joins.parts.iter().map(|part| lock(&part.open).capacity()).sum();
         assert_eq!(capacity, room);
     }

@@ -74,7 +74,10 @@
 //! has failed are not timed: they come right after failures, and would make these look like a matter of the rate. Calls
 //! under way are not in it: that they have not failed yet says nothing. An attempt that was dropped before its
 //! call went on to another or failed, by a time limit between the two layers say, is a failure there, though the counts have
-//! it as cancelled; one that a rival of the same call made needless is left out. What is
+//! it as cancelled; one that a rival of the same call made needless is left out. A call that fails without an attempt that
+//! failed, because a layer between the two refused it or gave it up, is a failure there too; but not while more calls than
+//! attempts have succeeded, for calls that succeed without an attempt are never there. (So a client without a layer of
+//! attempts goes with a handle of its own; in the report an alarm is told beside the pattern in any case.) What is
 //! told is told of now: after an hour without calls nothing is constant, and after six there is nothing to tell but the
 //! hours of the days.
 //!
@@ -87,10 +90,12 @@
 //!
 //! # Cost
 //!
-//! A success reads the clock twice, which is most of its cost. It takes no lock, but once a second, and allocates
-//! nothing, whoever listens to events down to INFO; the README has figures. Each thread counts in a shard of its own, by
-//! plain loads and stores; the 65th thread and those after it share one, by atomic additions. A failure also takes short
-//! locks that nobody holds across a hook or an await.
+//! A success reads the clock twice, which is most of its cost. It allocates nothing, whoever listens to events down to INFO, and
+//! while nothing fails it takes one lock a second. The success that ends a streak takes one more; and so do the start of an
+//! attempt and the end of its call, while any call of the same sixteenth (by [`CallId`](wire_fault::CallId)) is under way with
+//! a failed attempt. The README has figures. Each thread counts in a shard of its own, by plain loads and stores; the 65th
+//! thread and those after it share one, by atomic additions. A failure also takes short locks that nobody holds across a hook
+//! or an await.
 //!
 //! What allocates: a thread's first call (its shard); a new host or label; a new call's `CallId`, a request extension,
 //! given where the handle has made a layer of attempts or somebody listens to the DEBUG events; an alarm. Where somebody
@@ -101,7 +106,8 @@
 //!
 //! A handle takes some 89 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
 //! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 4,096 and as many that are being told, take up to
-//! 2.5 MiB more. Hosts and labels are told apart up to [32 of each](Groups); a snapshot is plain data of some 60 KiB.
+//! 2.5 MiB more. Hosts and labels are told apart up to [32 of each](Groups), the first ones, which
+//! on a server are whatever its clients wrote into `Host`; a snapshot is plain data of some 60 KiB.
 //!
 //! # Events
 //!
@@ -149,7 +155,8 @@
 //!
 //! - `metrics`: the above.
 //! - `serde`: [`Snapshot`] and what is in it can be serialised: times in seconds (since the Unix epoch), kinds by their
-//!   names in the code, the pattern along with the rest.
+//!   names in the code, the pattern along with the rest (a confidence is from 0 to 1, as it is: what is displayed is 99.9 % at
+//!   most; the advice is [`Finding::advice`]'s, in words only).
 //!
 //! [rpc]: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 //! [semconv]: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/

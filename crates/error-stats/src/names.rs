@@ -23,7 +23,7 @@ pub(crate) struct Names {
 impl Names {
     /// The place of a name; a new name gets the next free one. Allocates for a new name only.
     pub(crate) fn place(&self, name: &str) -> u8 {
-        self.known_place(name).unwrap_or_else(|| self.add(name))
+        self.known_place(name).unwrap_or_else(|| self.add(name, str::to_owned))
     }
 
     /// The place of a name that is known.
@@ -36,7 +36,7 @@ impl Names {
     pub(crate) fn place_of_host(&self, name: &str) -> u8 {
         let found = self.known_place(name);
         let found = found.or_else(|| self.find(|known| known.eq_ignore_ascii_case(name)));
-        found.unwrap_or_else(|| self.add(&name.to_ascii_lowercase()))
+        found.unwrap_or_else(|| self.add(name, str::to_ascii_lowercase))
     }
 
     /// The names, in order of their places.
@@ -62,14 +62,16 @@ impl Names {
         None
     }
 
-    fn add(&self, name: &str) -> u8 {
+    /// A name that is kept as `kept_as` has it: asked for one that finds room only.
+    fn add(&self, name: &str, kept_as: fn(&str) -> String) -> u8 {
         let full = self.names.last().is_none_or(|last| last.get().is_some());
         if full || name.len() > LONGEST {
             return OTHERS as u8;
         }
+        let name = kept_as(name);
         let _adding = lock(&self.adding);
         for (place, known) in self.names.iter().enumerate() {
-            if **known.get_or_init(|| name.into()) == *name {
+            if **known.get_or_init(|| name.as_str().into()) == *name {
                 return place as u8;
             }
         }

@@ -167,7 +167,7 @@ impl Pending {
             events::answered(&self.told(now), answer);
         }
         if let Some(alarm) = crossed {
-            self.shared.bell.tell(&alarm);
+            events::alarm(&alarm);
         }
     }
 
@@ -181,7 +181,7 @@ impl Pending {
         self.tell_metrics(now, &metrics::End::Failed(&reason));
         events::failed(&self.told(now), &reason, query_id);
         if let Some(alarm) = crossed {
-            self.shared.bell.tell(&alarm);
+            events::alarm(&alarm);
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use wire_fault::{Fault, Healing};
 
 use crate::latency::Latency;
+use crate::pattern::{Kind, Pattern};
 use crate::snapshot::{FaultCount, Groups, Snapshot, StreakReport, Tally};
 use crate::wall::Moment;
 
@@ -28,7 +29,7 @@ impl fmt::Display for Snapshot {
             write!(f, "\nwaits for the rate limit: {}", Quantiles(&self.waits))?;
         }
         if self.calls.started + self.attempts.started > 0 {
-            write!(f, "\npattern: {}", self.pattern().to_string().replace('\n', "\n  "))?;
+            pattern(f, &self.pattern(), self.calls.streak.alarmed)?;
         }
         Ok(())
     }
@@ -102,6 +103,17 @@ fn tally(f: &mut fmt::Formatter<'_>, tally: &Tally, now: Instant) -> fmt::Result
     }
     groups(f, "host", &tally.hosts)?;
     groups(f, "label", &tally.labels)
+}
+
+/// An alarm is of the last calls, a pattern of hours: beside the one, the other does not say that there is nothing to do.
+fn pattern(f: &mut fmt::Formatter<'_>, pattern: &Pattern, alarmed: bool) -> fmt::Result {
+    match &pattern.main.kind {
+        healthy @ Kind::Healthy { .. } if alarmed => {
+            write!(f, "\npattern: {healthy}, but an alarm is raised; look at the last failure")?;
+        }
+        _ => write!(f, "\npattern: {}", pattern.main)?,
+    }
+    pattern.also.iter().try_for_each(|finding| write!(f, "\n  {finding}"))
 }
 
 /// A line for each name; no line where there is one host only, of which the totals tell all.

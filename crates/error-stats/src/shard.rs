@@ -67,6 +67,7 @@ impl Shards {
 }
 
 pub(crate) const STATUSES: usize = 7;
+const SERVER_ERROR: usize = 4;
 const ABOVE: usize = 5;
 const TOO_MANY_REQUESTS: usize = 6;
 
@@ -156,6 +157,12 @@ impl Side {
 
     pub(crate) fn last_success(&self) -> Option<u64> {
         self.last_success.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    pub(crate) fn succeeded(&self) -> u64 {
+        let cells = self.statuses.iter().enumerate();
+        let succeeded = cells.filter(|(cell, _)| ![SERVER_ERROR, TOO_MANY_REQUESTS].contains(cell));
+        succeeded.map(|(_, count)| count.get()).sum::<u64>() + self.grpc.succeeded()
     }
 
     #[inline]

@@ -161,7 +161,7 @@ impl Shared {
     }
 
     /// Whose outcomes make the history: the attempts' where they are counted, since it is they that met the
-    /// server.
+    /// server. (Calls that fail without one are told besides.)
     #[inline]
     pub(crate) fn is_told(&self, role: Role) -> bool {
         self.expects_attempts() == (role == Role::Attempts)

@@ -50,7 +50,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// What the failures have in common, as far as the evidence goes: of the attempts, or of the calls where
-    /// the handle has no layer of attempts.
+    /// the handle has no layer of attempts. ([More](crate#what-they-have-in-common), on calls that fail without an attempt too.)
     ///
     /// Read off the last hours' minutes, the last two weeks' hours, and how many requests shared a second with
     /// the failed ones. Takes well under a millisecond.
@@ -92,7 +92,8 @@ pub struct Tally {
     pub verdicts: Verdicts,
     /// How long they took, from the call of the service to the response's head or the error.
     pub latency: Latency,
-    /// By the host asked: the URI's, or else the `Host` header's. Requests with neither are left out.
+    /// By the host asked: the URI's, or else the `Host` header's, which is [the client's word](Groups). Requests with
+    /// neither are left out.
     pub hosts: Groups,
     /// By the [`Label`](crate::Label) they carried. Requests without one are left out.
     pub labels: Groups,
@@ -129,6 +130,11 @@ pub struct Responses {
 ///
 /// A handle tells 32 names of up to 128 bytes apart, those it saw first: whoever sends a million names is
 /// counted, and takes no memory.
+///
+/// A name keeps its place for good. So on a server, where the host is the client's word, clients with made-up `Host`
+/// headers take all places, and hosts that come later count among the others: where that matters, put the layer below
+/// one that refuses unknown hosts, or give requests a [`Label`](crate::Label) of the server's own, for labels have places
+/// of their own.
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

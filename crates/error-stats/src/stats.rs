@@ -166,6 +166,8 @@ impl ErrorStats {
 
     /// The layer that counts calls: what the caller sees. It goes outermost, above the retry.
     ///
+    /// On a server the hosts it counts by are [the clients' word](crate::Groups).
+    ///
     /// Its streak raises the alarm. It gives each request a [`CallId`](wire_fault::CallId) if it has none, where
     /// this handle has made a layer of attempts, or somebody listens to its DEBUG events.
     ///

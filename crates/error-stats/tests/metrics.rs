@@ -17,6 +17,8 @@ use metrics::{
 use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, Service, ServiceBuilder, service_fn};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use wire_fault::{Cause, Delivery, Fault, Healing, Mark, Phase};
 
 const CUT: Fault = Fault::new(Phase::TlsHandshake, Delivery::NeverSent, Cause::Eof, Healing::Transient);
@@ -334,6 +336,34 @@ fn handles_share_the_alarms_gauge_and_none_hides_anothers_alarm() {
         }
         drop(one);
         assert_eq!(gauge + change(), 0.0);
+    });
+}
+
+/// A subscriber that panics at everything.
+struct Mute;
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Mute {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        panic!("no events, please: {}", event.metadata().name());
+    }
+}
+
+/// The panic is the call's, and the gauge has been told by then: of the alarm, and of its end.
+#[test]
+fn a_subscriber_that_panics_does_not_hold_the_alarms_gauge() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    // Other threads have no subscriber: what they come by first must not count as of no interest to anybody.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+    metrics::with_local_recorder(&recorder, || {
+        let stats = ErrorStats::new().with_threshold(2).unwrap().with_metrics(Side::Client);
+        let mut service = stats.calls().layer(service_fn(act));
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(Mute));
+        for (status, change) in [(503, 0.0), (503, 2.0), (503, 0.0), (200, -2.0)] {
+            let call = AssertUnwindSafe(|| tokio_test::block_on(service.call(request("GET", status))));
+            assert!(catch_unwind(call).is_err());
+            assert_eq!(series(&snapshotter)["g error_stats.alarm "], change);
+        }
     });
 }
 

@@ -15,6 +15,11 @@ impl Codes {
         self.0[code as usize].add(seat);
     }
 
+    pub(crate) fn succeeded(&self) -> u64 {
+        let succeeded = GrpcCode::ALL.into_iter().filter(|code| !code.is_failure());
+        succeeded.map(|code| self.0[code as usize].get()).sum()
+    }
+
     /// The codes that have occurred, in order, over all shards.
     pub(crate) fn read<'a>(shards: &(impl Iterator<Item = &'a Self> + Clone)) -> Vec<(GrpcCode, u64)> {
         let sum = |code: GrpcCode| shards.clone().map(|codes| codes.0[code as usize].get()).sum();

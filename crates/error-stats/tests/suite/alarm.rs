@@ -103,6 +103,15 @@ fn a_clone_is_the_same_handle() {
 }
 
 #[test]
+fn a_hook_that_is_added_under_an_alarm_hears_how_it_ends() {
+    let stats = ErrorStats::new().with_threshold(1).unwrap();
+    call(&stats, 500);
+    let (stats, heard) = hearing(stats);
+    call_all(&stats, &[200, 500]);
+    assert_eq!(short(&heard), ["C1", "R1"]);
+}
+
+#[test]
 fn attempts_have_a_streak_and_no_alarm() {
     let (stats, heard) = hearing(ErrorStats::new().with_threshold(2).unwrap());
     let mut service = stats.attempts().layer(service_fn(|_: Request<()>| {

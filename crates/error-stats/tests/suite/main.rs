@@ -2,6 +2,7 @@
 //! waits together.
 
 mod alarm;
+mod alone;
 mod counting;
 mod depth;
 mod dropped;

@@ -54,6 +54,23 @@ async fn a_black_hole_is_not_healthy_whatever_was_before() {
     assert!(matches!(pattern.main.kind, Kind::Healthy { .. }) && pattern.also.is_empty(), "{pattern}");
 }
 
+/// Some calls in a row say nothing of hours, and still the report does not say that there is nothing to do.
+#[tokio::test(start_paused = true)]
+async fn beside_an_alarm_a_report_does_not_say_that_all_is_well() {
+    let stats = ErrorStats::new();
+    for status in [200; 4000].into_iter().chain([502; 5]) {
+        call(&stats, "a", status).await;
+    }
+    let snapshot = stats.snapshot();
+    assert!(matches!(snapshot.pattern().main.kind, Kind::Healthy { .. }), "{snapshot}");
+    let report = snapshot.to_string();
+    let told = "pattern: healthy: 5 of 4005 (0.1 %) failed, but an alarm is raised; look at the last failure";
+    assert!(report.ends_with(told), "{report}");
+    call(&stats, "a", 200).await;
+    let report = stats.snapshot().to_string();
+    assert!(report.contains("5 of 4006 (0.1 %) failed (") && report.ends_with("; nothing to do"), "{report}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn calls_without_an_outcome_at_other_hosts_make_none_look_bad() {
     let stats = ErrorStats::new();
