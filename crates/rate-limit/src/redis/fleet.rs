@@ -199,7 +199,8 @@ impl Fleet {
     /// have time and I/O enabled. Each other runtime whose calls wait has one, too, so that none depends on another. (Without
     /// I/O Tokio panics in the task, and for that runtime the server is away.)
     ///
-    /// In the server it takes some 100 bytes per call within the longest window, until that long after the last one.
+    /// In the server it takes some 100 bytes per call within the longest window in use, and is there until the longest that
+    /// it ever had after the last one. A window is in use for its own length after it was last asked for, by any process.
     #[must_use]
     pub fn limiter(&self, name: &str, quotas: impl Into<Quotas>) -> Limiter {
         Limiter::of(shared(&self.settings, name, quotas.into()), Bounds::default())
