@@ -23,7 +23,8 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(prefix: &str, name: &str, own: String) -> Self {
-        // One hash tag, so that a cluster has both at one node; not an empty one, which would be none.
+        // One hash tag, so that a cluster has both at one node; not an empty one, which would be none. The prefix has no colon,
+        // so no other prefix and name are the same.
         let key = |part: &str| format!("{{{prefix}:{name}}}:{part}");
         Self { log: key("log"), head: key("head"), own }
     }

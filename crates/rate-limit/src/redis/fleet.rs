@@ -107,10 +107,11 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// Unless it has from 1 to 200 bytes, and no braces.
+    /// Unless it has from 1 to 200 bytes, no colon and no braces. (A limiter's name may have any: the prefix ends at the first
+    /// colon, so no two limiters are one.)
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Result<Self, InvalidFleet> {
         let prefix = prefix.into();
-        if prefix.is_empty() || prefix.len() > MOST_PREFIX || prefix.contains(['{', '}']) {
+        if prefix.is_empty() || prefix.len() > MOST_PREFIX || prefix.contains([':', '{', '}']) {
             return Err(InvalidFleet(Flaw::Prefix(prefix)));
         }
         self.settings.prefix = prefix;
