@@ -6,7 +6,8 @@
 --          set because of their age), left (the score of the last of these)
 -- ARGV     see `Ask::arguments`
 -- Returns  { now, status, epoch, wait until one more slot, wait of each slot that could be moved ...,
---            wait of each slot reserved ... }, in us; a slot that was not moved has -1
+--            wait of each slot reserved ..., permits free in each quota and wait until there are more ... }, in us; a slot
+--            that was not moved has -1, a quota of which nothing is used has no wait, 0
 local log, head = KEYS[1], KEYS[2]
 local place = 0
 local function text()
@@ -32,6 +33,7 @@ end
 local lateness, interval, horizon, least = number(), number(), number(), number()
 local epoch, known = number(), number()
 local prefix, id = text(), number()
+local tells = number() == 1
 
 local quotas, own = {}, 0
 for q = 1, number() do
@@ -135,6 +137,20 @@ else
   end
 end
 reply[4] = slot(1) - now
+
+if tells then
+  for _, quota in ipairs(quotas) do
+    local since = now - quota[2]
+    local within = '(' .. whole(since)
+    local used = redis.call('ZCOUNT', log, within, '+inf')
+    local first = tonumber(redis.call('ZRANGEBYSCORE', log, within, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2])
+    if left > since then
+      used, first = used + gone, left
+    end
+    reply[#reply + 1] = math.max(0, quota[1] - used)
+    reply[#reply + 1] = first and first - since or 0
+  end
+end
 
 redis.call('HSET', head, 'epoch', whole(began), 'last', whole(last), 'window', whole(longest),
   'gone', whole(gone), 'left', whole(left), 'kept', whole(kept), 'wide', whole(wide))
