@@ -185,6 +185,22 @@ async fn a_window_that_is_asked_for_no_more_keeps_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_window_keeps_no_more_than_its_quota() {
+    let Some(server) = server("a_long_window_keeps_no_more_than_its_quota") else { return };
+    let limiter = |n, millis| fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(n, millis));
+    let (long, short) = (limiter(30, 60_000), limiter(20, 20));
+    long.acquire().await.unwrap();
+    for _ in 0..60 {
+        short.acquire().await.unwrap();
+    }
+    sleep(ms(50)).await;
+    short.acquire().await.unwrap();
+    let kept = recorded(&mut client(&server).await, "a").await;
+    assert!((30..=31).contains(&kept), "{kept} permits");
+    timeout(ms(50), long.acquire()).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_longer_window_that_is_seldom_asked_for_holds_its_quota() {
     let Some(server) = server("a_longer_window_that_is_seldom_asked_for_holds_its_quota") else { return };
     let limiter = |n, millis| fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(n, millis));

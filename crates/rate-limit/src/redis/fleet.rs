@@ -201,7 +201,8 @@ impl Fleet {
     /// I/O Tokio panics in the task, and for that runtime the server is away.)
     ///
     /// In the server it takes some 100 bytes per call within the longest window in use, and is there until the longest that
-    /// it ever had after the last one. A window is in use for its own length after it was last asked for, by any process.
+    /// it ever had after the last one. A window is in use for its own length after it was last asked for, by any process; of
+    /// what is older than the caller's own, no more is kept than the largest quota in use needs.
     #[must_use]
     pub fn limiter(&self, name: &str, quotas: impl Into<Quotas>) -> Limiter {
         Limiter::of(shared(&self.settings, name, quotas.into()), Bounds::default())

@@ -2,8 +2,8 @@
 --
 -- KEYS[1]  sorted set: one member per permit, its score the latest instant (us) at which that permit may be released
 -- KEYS[2]  hash: epoch (when the record began), last (the end of the last slot), window (the longest ever asked for), kept (the
---          longest in use: how old a member gets), wide (when that was last asked for), gone (how many members have left the
---          set because of their age), left (the score of the last of these)
+--          longest in use: how old a member gets), wide (when that was last asked for), most (the largest quota in use), gone
+--          (how many members have left the set because of their age, or their number), left (the score of the last of these)
 -- ARGV     see `Ask::arguments`
 -- Returns  { now, status, epoch, wait until one more slot, wait of each slot that could be moved ...,
 --            wait of each slot reserved ..., permits free in each quota and wait until there are more ... }, in us; a slot
@@ -35,12 +35,12 @@ local epoch, known = number(), number()
 local prefix, id = text(), number()
 local tells = number() == 1
 
-local quotas, own = {}, 0
+local quotas, own, most = {}, 0, 0
 for q = 1, number() do
   quotas[q] = { number(), number() }
-  own = math.max(own, quotas[q][2])
+  own, most = math.max(own, quotas[q][2]), math.max(most, quotas[q][1])
 end
-local state = redis.call('HMGET', head, 'epoch', 'last', 'window', 'gone', 'left', 'kept', 'wide')
+local state = redis.call('HMGET', head, 'epoch', 'last', 'window', 'gone', 'left', 'kept', 'wide', 'most')
 local began, last = tonumber(state[1] or 0), tonumber(state[2] or 0)
 local gone, left = tonumber(state[4] or 0), tonumber(state[5] or 0)
 local longest = math.max(own, tonumber(state[3] or 0))
@@ -54,7 +54,12 @@ if last > now + ahead + longest + 1000000 then
 end
 -- A window that nobody has asked for within its own length holds nothing of those who did: they are not kept for it. Should
 -- it come again, it is as one that is longer than any before.
-if own >= kept or now >= wide + kept then
+if now < wide + kept then
+  most = math.max(most, tonumber(state[8] or 0))
+else
+  kept = 0
+end
+if own >= kept then
   kept, wide = own, now
 end
 if began == 0 then
@@ -72,6 +77,17 @@ local old = redis.call('ZREVRANGEBYSCORE', log, whole(now - kept), '-inf', 'WITH
 if old[2] then
   gone = gone + redis.call('ZREMRANGEBYSCORE', log, '-inf', whole(now - kept))
   left = math.max(left, tonumber(old[2]))
+end
+if own < kept then
+  -- What only a longer window holds counts no further back than its quota.
+  local over = redis.call('ZCARD', log) - most
+  if over > 0 then
+    over = math.min(over, redis.call('ZCOUNT', log, '-inf', whole(now - own)))
+  end
+  if over > 0 then
+    left = math.max(left, tonumber(redis.call('ZRANGE', log, over - 1, over - 1, 'WITHSCORES')[2]))
+    gone = gone + redis.call('ZREMRANGEBYRANK', log, 0, over - 1)
+  end
 end
 
 -- The earliest slot for so many permits: at most `n - cost` others may be released less than a window before it.
@@ -153,7 +169,7 @@ if tells then
 end
 
 redis.call('HSET', head, 'epoch', whole(began), 'last', whole(last), 'window', whole(longest),
-  'gone', whole(gone), 'left', whole(left), 'kept', whole(kept), 'wide', whole(wide))
+  'gone', whole(gone), 'left', whole(left), 'kept', whole(kept), 'wide', whole(wide), 'most', whole(most))
 -- Even the longest window may come again. A margin for those that are later than this caller, and whose answers take longer.
 local life = whole(math.ceil((math.max(last - now, 0) + lateness + longest) / 1000) + 15000)
 redis.call('PEXPIRE', log, life)
