@@ -157,3 +157,93 @@ async fn a_longer_window_counts_what_a_shorter_one_held_no_longer() {
         timeout(ms(50), limiter.acquire()).await.unwrap_err();
     }
 }
+
+/// How many permits the record of this name holds.
+async fn recorded(client: &mut redis::aio::MultiplexedConnection, name: &str) -> u64 {
+    redis::cmd("ZCARD").arg(format!("{{rate-limit:{name}}}:log")).query_async(client).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_that_is_asked_for_no_more_keeps_nothing() {
+    let Some(server) = server("a_window_that_is_asked_for_no_more_keeps_nothing") else { return };
+    let limiter = |n, millis| fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(n, millis));
+    let mut client = client(&server).await;
+    limiter(1000, 300).acquire().await.unwrap();
+    sleep(ms(200)).await;
+    let short = limiter(20, 20);
+    for _ in 0..20 {
+        short.acquire().await.unwrap();
+    }
+    // The longer window was asked for 300 ms ago, but holds all of these.
+    sleep(ms(110)).await;
+    short.acquire().await.unwrap();
+    let kept = recorded(&mut client, "a").await;
+    assert!(kept <= 2, "{kept} permits");
+    // Nor is it forgotten that it may come again: a longer life costs next to nothing.
+    let left: i64 = redis::cmd("PTTL").arg("{rate-limit:a}:head").query_async(&mut client).await.unwrap();
+    assert!(left > 15_050, "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_window_keeps_no_more_than_its_quota() {
+    let Some(server) = server("a_long_window_keeps_no_more_than_its_quota") else { return };
+    let limiter = |n, millis| fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(n, millis));
+    let (long, short) = (limiter(30, 60_000), limiter(20, 20));
+    long.acquire().await.unwrap();
+    for _ in 0..60 {
+        short.acquire().await.unwrap();
+    }
+    sleep(ms(50)).await;
+    short.acquire().await.unwrap();
+    let kept = recorded(&mut client(&server).await, "a").await;
+    assert!((30..=31).contains(&kept), "{kept} permits");
+    timeout(ms(50), long.acquire()).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_longer_window_that_is_seldom_asked_for_holds_its_quota() {
+    let Some(server) = server("a_longer_window_that_is_seldom_asked_for_holds_its_quota") else { return };
+    let limiter = |n, millis| fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(n, millis));
+    let (long, short) = (limiter(6, 300), limiter(5, 20));
+    long.acquire().await.unwrap();
+    sleep(ms(310)).await;
+    let mut released = Vec::new();
+    for _ in 0..5 {
+        released.push(short.acquire().await.unwrap().at());
+    }
+    sleep(ms(30)).await;
+    released.push(short.acquire().await.unwrap().at());
+    // The record holds one or two of these six.
+    let kept = recorded(&mut client(&server).await, "a").await;
+    assert!(kept <= 2, "{kept} permits");
+    released.push(timeout(LONG, long.acquire()).await.unwrap().unwrap().at());
+    assert!(worst(&released, ms(300)) <= 6, "{released:?}");
+    // While both ask, all are kept, and none is kept waiting for what would only be guessed.
+    sleep(ms(310)).await;
+    long.acquire().await.unwrap();
+    let begun = Instant::now();
+    for _ in 0..3 {
+        short.acquire().await.unwrap();
+        sleep(ms(25)).await;
+    }
+    long.acquire().await.unwrap();
+    if begun.elapsed() < ms(250) {
+        assert!(recorded(&mut client(&server).await, "a").await >= 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_reported_late_hides_nothing_that_has_left() {
+    let Some(server) = server("what_is_reported_late_hides_nothing_that_has_left") else { return };
+    let mut client = client(&server).await;
+    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut client).await.unwrap();
+    let now = seconds * 1_000_000 + micros;
+    // One was released 380 ms ago, and reported when a shorter window had let a later one go.
+    let mut pipe = redis::pipe();
+    pipe.cmd("ZADD").arg("{rate-limit:a}:log").arg(now - 380_000).arg("other:1");
+    pipe.cmd("HSET").arg("{rate-limit:a}:head").arg(&["gone", "1", "left"]).arg(now - 100_000);
+    let _: () = pipe.query_async(&mut client).await.unwrap();
+    let begun = Instant::now();
+    fleet(&server).limiter("a", quota(1, 400)).acquire().await.unwrap();
+    assert!(begun.elapsed() >= ms(250), "{:?}", begun.elapsed());
+}

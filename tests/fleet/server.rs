@@ -142,7 +142,12 @@ fn settings_that_can_not_be() {
     );
     says(fleet().with_lateness(ms(1001)).unwrap_err(), "a lateness of 1.001s is out of range");
     says(fleet().with_prefix("").unwrap_err(), "a key prefix of \"\" is out of range");
-    says(fleet().with_prefix("a{b").unwrap_err(), "no braces");
+    says(fleet().with_prefix("a{b").unwrap_err(), "no colon and no braces");
+    // Or its `ovh` would be the `eu:ovh` of `shop`.
+    says(
+        fleet().with_prefix("shop:eu").unwrap_err(),
+        "a key prefix of \"shop:eu\" is out of range: it must have from 1 to 200 bytes, no colon and no braces",
+    );
     for url in ["", "localhost", "redis://", "redis://:secret@host/x", "rediss://host/#insecure"] {
         says(Fleet::new(url).unwrap_err(), "the URL of a fleet's server is not one");
         assert!(!Fleet::new(url).unwrap_err().to_string().contains("secret"));

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 
 use http::{Request, Response, StatusCode};
-use rate_limit::RateLimitLayer;
 use rate_limit::redis::Fallback;
 use rate_limit::server::RejectBody;
+use rate_limit::{Limiter, Quotas, RateLimitLayer};
 use tokio::time::{Instant, sleep, timeout};
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceBuilder, ServiceExt};
@@ -98,4 +98,54 @@ async fn a_layer_that_rejects_asks_first() {
         let after: u64 = rejected.headers()["retry-after"].to_str().unwrap().parse().unwrap();
         assert!((40..=61).contains(&after), "{after}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_layer_that_rejects_tells_what_the_fleet_has_left() {
+    let Some(server) = server("a_layer_that_rejects_tells_what_the_fleet_has_left") else { return };
+    // So that nothing goes by in between.
+    let fleet = |lease| fleet(&server).with_lateness(ms(1000)).unwrap().with_lease(lease).unwrap();
+    let service = |limiter: Limiter| -> BoxCloneService<_, _, Infallible> {
+        let service = |_: Request<()>| async { Ok(Response::new(())) };
+        let rejecting = RateLimitLayer::from(limiter).rejecting();
+        BoxCloneService::new(ServiceBuilder::new().layer(rejecting).service_fn(service))
+    };
+    let told = async |service: &mut BoxCloneService<Request<()>, Response<RejectBody<()>>, Infallible>| {
+        let called = service.ready().await.unwrap().call(Request::new(()));
+        let response = timeout(LONG, called).await.unwrap().unwrap();
+        response.headers()["ratelimit"].to_str().unwrap().to_owned()
+    };
+    for lease in [1, 10] {
+        let limiter = || fleet(lease).limiter(&format!("lease-{lease}"), quota(100, 60_000));
+        let mut one = service(limiter());
+        for left in (95..100).rev() {
+            let says = told(&mut one).await;
+            assert!(says.starts_with(&format!("\"default\";r={left};t=")), "lease of {lease}: {says}");
+            let more: u64 = says.rsplit('=').next().unwrap().parse().unwrap();
+            assert!((30..=62).contains(&more), "{says}");
+        }
+        // What others have taken is counted: a lease of theirs, too.
+        let mut other = service(limiter());
+        let says = told(&mut other).await;
+        let left = if lease == 1 { 94 } else { 89 };
+        assert!(says.starts_with(&format!("\"default\";r={left};")), "lease of {lease}: {says}");
+    }
+    // Of several quotas, each stands for itself; a spaced one has one at a time.
+    let quotas = Quotas::new([quota(3, 60_000), quota(100, 600_000)]).unwrap();
+    let mut several = service(fleet(1).limiter("several", quotas));
+    for left in (0..3).rev() {
+        let says = told(&mut several).await;
+        let both = says.split(", ").map(|one| one.split(";t=").next().unwrap()).collect::<Vec<_>>();
+        assert_eq!(
+            both,
+            [format!("\"default\";r={left}"), format!("\"default-2\";r={}", left + 97)],
+            "{says}"
+        );
+    }
+    let says = told(&mut several).await;
+    assert!(says.starts_with("\"default\";r=0;t="), "{says}");
+    assert!(says.contains("\"default-2\";r=97;t="), "{says}");
+    let mut spaced = service(fleet(1).limiter("spaced", quota(6, 60_000).spaced()));
+    let says = told(&mut spaced).await;
+    assert!(says.starts_with("\"default\";r=0;t="), "{says}");
 }

@@ -23,7 +23,8 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new(prefix: &str, name: &str, own: String) -> Self {
-        // One hash tag, so that a cluster has both at one node; not an empty one, which would be none.
+        // One hash tag, so that a cluster has both at one node; not an empty one, which would be none. The prefix has no colon,
+        // so no other prefix and name are the same.
         let key = |part: &str| format!("{{{prefix}:{name}}}:{part}");
         Self { log: key("log"), head: key("head"), own }
     }
@@ -90,6 +91,9 @@ pub(super) struct Reply {
     pub(super) moved: Vec<i64>,
     /// How long until each slot that was reserved: they are the first that were wanted.
     pub(super) waits: Vec<i64>,
+    /// What each quota has free beside these, and how long until it has more; 0 if all is free.
+    #[cfg(feature = "server")]
+    pub(super) standings: Vec<(u64, i64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +139,8 @@ impl Ask {
         invocation.arg(micros(self.horizon)).arg(self.least);
         invocation.arg(self.epoch).arg(u8::from(self.known));
         invocation.arg(&place.own).arg(self.first);
+        // Whether to tell how the quotas stand.
+        invocation.arg(u8::from(cfg!(feature = "server")));
         invocation.arg(self.quotas.iter().count());
         for quota in self.quotas.iter() {
             invocation.arg(quota.n()).arg(micros(quota.window()));
@@ -161,7 +167,7 @@ impl Ask {
 
 impl Reply {
     /// The server's list of numbers; none if it is not what `reserve.lua` answers.
-    pub(super) fn read(numbers: &[i64], moves: usize) -> Option<Self> {
+    pub(super) fn read(numbers: &[i64], ask: &Ask) -> Option<Self> {
         let [now, status, epoch, next, ref waits @ ..] = *numbers else { return None };
         let status = match status {
             0 => Status::Done,
@@ -169,8 +175,24 @@ impl Reply {
             2 => Status::Unknown,
             _ => return None,
         };
-        let (moved, waits) = waits.split_at_checked(moves).unwrap_or_default();
-        Some(Self { now, status, epoch, next, moved: moved.to_vec(), waits: waits.to_vec() })
+        #[cfg(feature = "server")]
+        let (waits, standings) = {
+            let told = waits.len().saturating_sub(2 * ask.quotas.iter().count());
+            let (waits, told) = waits.split_at(told);
+            let each = told.chunks_exact(2).map(|each| (u64::try_from(each[0]).unwrap_or(0), each[1]));
+            (waits, each.collect())
+        };
+        let (moved, waits) = waits.split_at_checked(ask.moves.len()).unwrap_or_default();
+        Some(Self {
+            now,
+            status,
+            epoch,
+            next,
+            moved: moved.to_vec(),
+            waits: waits.to_vec(),
+            #[cfg(feature = "server")]
+            standings,
+        })
     }
 }
 

@@ -107,10 +107,11 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// Unless it has from 1 to 200 bytes, and no braces.
+    /// Unless it has from 1 to 200 bytes, no colon and no braces. (A limiter's name may have any: the prefix ends at the first
+    /// colon, so no two limiters are one.)
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Result<Self, InvalidFleet> {
         let prefix = prefix.into();
-        if prefix.is_empty() || prefix.len() > MOST_PREFIX || prefix.contains(['{', '}']) {
+        if prefix.is_empty() || prefix.len() > MOST_PREFIX || prefix.contains([':', '{', '}']) {
             return Err(InvalidFleet(Flaw::Prefix(prefix)));
         }
         self.settings.prefix = prefix;
@@ -199,7 +200,9 @@ impl Fleet {
     /// have time and I/O enabled. Each other runtime whose calls wait has one, too, so that none depends on another. (Without
     /// I/O Tokio panics in the task, and for that runtime the server is away.)
     ///
-    /// In the server it takes some 100 bytes per call within the longest window, until that long after the last one.
+    /// In the server it takes some 100 bytes per call within the longest window in use, and is there until the longest that
+    /// it ever had after the last one. A window is in use for its own length after it was last asked for, by any process; of
+    /// what is older than the caller's own, no more is kept than the largest quota in use needs.
     #[must_use]
     pub fn limiter(&self, name: &str, quotas: impl Into<Quotas>) -> Limiter {
         Limiter::of(shared(&self.settings, name, quotas.into()), Bounds::default())

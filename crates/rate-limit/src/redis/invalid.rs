@@ -50,7 +50,7 @@ impl fmt::Display for InvalidFleet {
             Flaw::Roots(why) => write!(f, "the platform's TLS roots can't be used: {why}"),
             Flaw::Prefix(prefix) => write!(
                 f,
-                "a key prefix of {prefix:?} is out of range: it must have from 1 to 200 bytes, and no braces"
+                "a key prefix of {prefix:?} is out of range: it must have from 1 to 200 bytes, no colon and no braces"
             ),
             Flaw::Lease { lease, most } => {
                 write!(f, "a lease of {lease} slots is out of range: it must be from 1 to {most}")

@@ -150,7 +150,7 @@ impl Link {
         let answer: Result<Vec<i64>, _> = invocation.invoke_async(&mut redis).await;
         let received = Instant::now();
         let numbers = answer.map_err(|error| lane.broken(connection, error))?;
-        let Some(reply) = Reply::read(&numbers, ask.moves.len()) else {
+        let Some(reply) = Reply::read(&numbers, ask) else {
             let error = io::Error::new(io::ErrorKind::InvalidData, "its answer is not that of the script");
             return Err(Failure { why: Away::Refused, error: Some(Arc::new(error)), retry_at: None });
         };

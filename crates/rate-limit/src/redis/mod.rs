@@ -43,6 +43,8 @@
 //! - A layer that [rejects](crate::RateLimitLayer) (`rejecting`) asks first: a call may wait for as long as the notice.
 //! - A longer window ([`set_quotas`](crate::Limiter::set_quotas)) counts what a shorter one held no longer, of all processes,
 //!   as if all had been released when the last of it was. Shorter windows of processes that have not changed yet hold as before.
+//!   So it is, too, if a limiter asks less often than once in its own window while others of its name have shorter ones: it
+//!   holds its quota, but may wait for longer than it would have to.
 //! - A call that costs `c` takes `c` entries in the record; thousands of them keep the server busy for milliseconds.
 //! - If the server's clock is set back, slots wait up to nine windows; if it is further, the record begins anew. If it is
 //!   set forward, or a replica with a clock ahead takes over, windows are cut short once.

@@ -25,7 +25,8 @@ use crate::assign::Assign;
 /// A permit is taken when the service is called; one that is ready and dropped takes none. Only the permits of a fleet
 /// (feature `redis`) are had from elsewhere: if none is at hand, the call waits for as long as an answer may take
 /// (`Fleet::with_notice`, 250 ms unless said otherwise) for a permit that comes within that time, unless it is known that
-/// none will, and is rejected after that. Meanwhile it holds the inner service's readiness.
+/// none will, and is rejected after that. Meanwhile it holds the inner service's readiness. What `RateLimit` tells of a fleet
+/// is what its server last answered, less what was used here since.
 ///
 /// The inner service's error passes through untouched, and this service has none of its own, so it works in an axum
 /// `Router` as is. A client of gRPC takes the status 429 for `UNAVAILABLE`.

@@ -12,6 +12,8 @@ use super::{Leased, Mode, SOON, UNTRIED, reach};
 #[cfg(feature = "server")]
 use crate::admission::Standing;
 use crate::admission::{Admit, Log, Planned};
+#[cfg(feature = "server")]
+use crate::quota::Quota;
 use crate::quotas::Quotas;
 
 impl Admit for Leased {
@@ -112,9 +114,18 @@ impl Admit for Leased {
 
     #[cfg(feature = "server")]
     fn standings(&mut self, now: Instant) -> Vec<Standing> {
-        let free = self.free(now);
-        let more = self.permits(now, free + 1, SOON).saturating_duration_since(now);
-        self.quotas.iter().map(|_| Standing { free, more: Some(more) }).collect()
+        let held = self.free(now);
+        let more = self.wait(now, held).filter(|wait| !wait.is_zero());
+        let knows = matches!(self.mode, Mode::Fleet) && self.told.len() == self.quotas.iter().count();
+        let standing = |(index, quota): (usize, &Quota)| match self.told.get(index) {
+            // What was used since the answer was held then.
+            Some(&(free, more)) if knows && !quota.is_spaced() => {
+                let more = more.map(|at| at.saturating_duration_since(now).max(SOON));
+                Standing { free: (free + held).min(quota.n().into()), more }
+            }
+            _ => Standing { free: held, more },
+        };
+        self.quotas.iter().enumerate().map(standing).collect()
     }
 
     fn is_idle(&mut self, now: Instant) -> bool {
@@ -158,6 +169,8 @@ impl Admit for Leased {
 
     fn set_quotas(&mut self, quotas: &Quotas) -> bool {
         self.quotas = quotas.clone();
+        #[cfg(feature = "server")]
+        self.told.clear();
         self.lateness = self.feed.lateness(quotas);
         let (window, most) = reach(quotas, self.feed.fallback());
         self.next_id = self.recent.resize(window, most, self.next_id);

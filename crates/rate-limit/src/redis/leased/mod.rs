@@ -68,6 +68,9 @@ pub(crate) struct Leased {
     epoch: i64,
     /// When the server would have had another permit, when it was last asked.
     next: Instant,
+    /// What each quota had free beside what is held, and when it would have more; none before the first answer.
+    #[cfg(feature = "server")]
+    told: Vec<(u64, Option<Instant>)>,
     /// How long a question takes.
     trip: Duration,
     ask_no_sooner: Option<Instant>,
@@ -96,6 +99,8 @@ impl Leased {
             next_id: 0,
             epoch: 0,
             next: now,
+            #[cfg(feature = "server")]
+            told: Vec::new(),
             trip: UNTRIED,
             ask_no_sooner: None,
             asked_at: now,

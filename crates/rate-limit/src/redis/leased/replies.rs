@@ -61,6 +61,12 @@ impl Leased {
             }
         }
         self.next = clock.not_before(reply.now.saturating_add(reply.next)).unwrap_or(now);
+        #[cfg(feature = "server")]
+        {
+            let more = |wait| clock.not_before(reply.now.saturating_add(wait));
+            let told = |&(free, wait)| (free, (wait > 0).then(|| more(wait)).flatten());
+            self.told = reply.standings.iter().map(told).collect();
+        }
         let full =
             reply.status == Status::Done && reply.waits.is_empty() && !ask.wants.is_empty() && ask.least > 0;
         self.ask_no_sooner = full.then(|| {

@@ -53,8 +53,16 @@ fn answer(zero: Instant, after: Duration, slots: usize) -> Answer {
     let micros = i64::try_from(after.as_micros()).unwrap();
     let mut clock = ServerClock::new(zero);
     clock.learn(zero + after, zero + after, micros);
-    let reply =
-        Reply { now: micros, status: Status::Done, epoch: 1, next: 0, moved: vec![], waits: vec![0; slots] };
+    let reply = Reply {
+        now: micros,
+        status: Status::Done,
+        epoch: 1,
+        next: 0,
+        moved: vec![],
+        waits: vec![0; slots],
+        #[cfg(feature = "server")]
+        standings: vec![],
+    };
     Answer { reply, clock, lateness: 50_000, trip: ms(1) }
 }
 
