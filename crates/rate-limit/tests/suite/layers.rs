@@ -129,6 +129,23 @@ async fn a_pause_that_is_too_long_fails_calls_at_once_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_pause_is_not_told_as_one_that_is_over() {
+    let limiter = per_second(5);
+    let second = Duration::from_secs;
+    limiter.pause(second(86_400), second(60));
+    sleep(second(61)).await;
+    limiter.acquire().await.unwrap();
+    limiter.pause(second(100), second(60));
+    assert_eq!(limiter.acquire().await.unwrap_err().retry_after(), second(100));
+    // One that has not ended yet is the longer of the two.
+    limiter.pause(second(80), second(70));
+    sleep(second(69)).await;
+    assert_eq!(limiter.acquire().await.unwrap_err().retry_after(), second(31));
+    sleep(second(1)).await;
+    limiter.acquire().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_is_that_of_the_key_and_a_function_can_listen() {
     let keyed = KeyedLimiter::new(Quota::per_second(10).unwrap(), 10).unwrap();
     let layer = RateLimitLayer::keyed(keyed, |request: &&'static str| *request)
