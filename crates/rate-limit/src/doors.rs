@@ -63,6 +63,11 @@ impl Doors {
 
     fn wake(&mut self, queue: &mut Queue, now: Instant, wakes: &mut Wakes) -> bool {
         let wait = queue.wait_of_one(now).unwrap_or_default();
+        if self.asleep.keys().next().is_none_or(|first| first.0.0 < wait) {
+            // Whoever was woken has been awaited long enough: it has come, or the wait is too long now in any case.
+            (self.until, self.late) = (None, false);
+            return false;
+        }
         let end = queue.offer_end(now);
         if !self.late {
             // No later than from now on: its clock may have been ahead.
