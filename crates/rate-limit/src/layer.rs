@@ -106,12 +106,18 @@ impl<L> RateLimitLayer<Limiter, L> {
         &self.assign
     }
 
-    /// Makes its services pending in `poll_ready` while as many calls wait as [`Limiter::with_max_queue`] allows, so
-    /// that a `LoadShed` above sheds. They become ready in the order in which they asked.
+    /// Makes its services pending in `poll_ready` while a call would pass a bound of the limiter, so that a `LoadShed` above
+    /// sheds. Without a bound this has no effect. Without this, such a call fails at once with
+    /// [`RateLimited`](crate::RateLimited).
     ///
-    /// Readiness is room to wait in: it is held from `poll_ready` until the call is released to the inner service, or
-    /// dropped. It uses no permit. What counts are the calls of this layer's services; a bound of 0 counts as 1.
-    /// Without a bound this has no effect.
+    /// - [`Limiter::with_max_queue`]: while as many calls wait. They become ready in the order in which they asked.
+    ///   Readiness is room to wait in: it is held from `poll_ready` until the call is released to the inner service, or
+    ///   dropped. It uses no permit. What counts are the calls of this layer's services; a bound of 0 counts as 1.
+    /// - [`Limiter::with_max_wait`]: while a call for one permit that came now would wait longer. They are woken one after the
+    ///   other, in the order in which they asked, when that is no longer so; one that is woken and does not come
+    ///   holds the others up for one [`interval`](crate::Quota::interval) at most. This readiness holds nothing: if others come
+    ///   between `poll_ready` and the call, or it takes more than one permit, it may still be refused. In a
+    ///   [pause](Limiter::pause) that is cut short services are ready, and the calls told of it.
     ///
     /// ```
     /// use rate_limit::{BoxError, Limiter, Quota, RateLimitLayer};
@@ -134,9 +140,13 @@ impl<L> RateLimitLayer<Limiter, L> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// With a bound on the wait, `poll_ready` panics as [`Limiter::acquire`] does, if it is pending.
     #[must_use]
     pub fn with_backpressure(mut self) -> Self {
-        self.rooms = self.assign.bounds().max_queue.map(Rooms::new);
+        self.rooms = Rooms::new(self.assign.shared(), &self.assign.bounds());
         self
     }
 }

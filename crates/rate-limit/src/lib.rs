@@ -54,6 +54,8 @@ mod assign;
 mod bounds;
 #[cfg(feature = "redis")]
 mod demand;
+mod door;
+mod doors;
 mod error;
 mod future;
 mod gate;

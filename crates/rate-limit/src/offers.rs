@@ -52,6 +52,11 @@ impl Offers {
         now + self.patience
     }
 
+    /// Until when an alarm looks again at the latest.
+    pub(crate) fn look(&self, now: Instant) -> Instant {
+        now + self.patience.max(LOOK)
+    }
+
     /// The gate's quotas have changed. Returns whether alarms that are set relied on a longer patience.
     pub(crate) fn set_quotas(&mut self, now: Instant, gate: &Gate) -> bool {
         let patience = patience(gate);
@@ -130,7 +135,7 @@ impl Offers {
 
     /// When [`offer`](Self::offer) is to be called next, if anybody in the line may be waiting for that.
     pub(crate) fn deadline(&self, gate: &mut Gate, now: Instant) -> Option<Instant> {
-        let look = now + self.patience.max(LOOK);
+        let look = self.look(now);
         let slot = match self.line.next() {
             Some(next) => {
                 let slot = gate.slot(now, self.line.offered_cost(), self.line.cost(next));

@@ -20,7 +20,8 @@ impl Pause {
         if asked <= most {
             self.hold = self.hold.max(Some(asked_until));
         } else {
-            let (until, asked) = self.bar.unwrap_or((now, now));
+            // One that is over has no say in what is told of this one.
+            let (until, asked) = self.bar.filter(|&(until, _)| until > now).unwrap_or((now, now));
             self.bar = Some((until.max(now + most), asked.max(asked_until)));
         }
     }

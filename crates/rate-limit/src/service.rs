@@ -127,6 +127,9 @@ where
                     if shared.take_free(cost).is_some() {
                         let response = self.inner.call(request);
                         self.told.tell(|| Duration::ZERO);
+                        if let Some(rooms) = &self.rooms {
+                            rooms.came();
+                        }
                         let kept = assigned.kept(L::LISTENS);
                         return ResponseFuture::released(response, kept, self.listen.clone());
                     }

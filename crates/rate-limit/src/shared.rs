@@ -15,6 +15,7 @@ use crate::admission::Admit;
 use crate::alarm::{Alarm, Drive};
 #[cfg(feature = "redis")]
 use crate::demand::Demand;
+use crate::doors::Doors;
 use crate::lane::{Keeper, Lane, Outlook};
 use crate::queue::{Arrival, Queue};
 use crate::quota::LONGEST;
@@ -48,6 +49,8 @@ pub(crate) trait Attend: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) queue: Queue,
+    /// Services that are not ready.
+    pub(crate) doors: Doors,
     keeper: Keeper,
     /// One per runtime with waiters; kept for the next waiter while no other runtime comes.
     alarms: Vec<Registered>,
@@ -221,7 +224,7 @@ impl Shared {
     /// another runtime see the end of the queue's reasoning.
     fn offer_and_serve(&self) {
         let late = self.offer(|state, now| {
-            let deadline = state.queue.deadline(now)?;
+            let deadline = state.deadline(now)?;
             let late =
                 |registered: &&Registered| registered.waiters > 0 && registered.is_late(Some(deadline));
             state.alarms.iter().any(|registered| late(&registered)).then_some(())?;
@@ -241,7 +244,8 @@ impl Shared {
         loop {
             let mut wakes = Wakes::new();
             let done = self.with(|state, now| {
-                let more = state.queue.offer(now, &mut wakes);
+                let State { queue, doors, .. } = state;
+                let more = queue.offer(now, &mut wakes) || doors.offer(queue, now, &mut wakes);
                 (!more).then(|| then(state, now))
             });
             wakes.wake();
@@ -307,9 +311,10 @@ impl Drive for Shared {
     fn lost(&self, alarm: &Alarm<Self>) {
         let (_lost, wakers) = self.with(|state, _| {
             let index = state.alarms.iter().position(|registered| ptr::eq(&*registered.alarm, alarm));
-            (index.map(|index| state.alarms.swap_remove(index)), state.queue.take_wakers())
+            let wakers = [state.queue.take_wakers(), state.doors.take_wakers()];
+            (index.map(|index| state.alarms.swap_remove(index)), wakers)
         });
-        for waker in wakers {
+        for waker in wakers.into_iter().flatten() {
             waker.wake();
         }
     }
@@ -317,7 +322,7 @@ impl Drive for Shared {
 
 impl State {
     fn new(queue: Queue) -> Self {
-        Self { queue, keeper: Keeper::new(), alarms: Vec::new() }
+        Self { queue, doors: Doors::default(), keeper: Keeper::new(), alarms: Vec::new() }
     }
 
     /// The alarm of a runtime, if it has one.
@@ -326,9 +331,17 @@ impl State {
         alarms.find(|alarm| alarm.runtime() == runtime).cloned()
     }
 
+    /// When something is to be done next.
+    fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let Self { queue, doors, .. } = self;
+        let deadline = queue.deadline(now);
+        let door = doors.deadline(queue, now);
+        deadline.into_iter().chain(door).min()
+    }
+
     /// A waiter will rely on this alarm. Returns whether it is to be served.
     pub(crate) fn register(&mut self, alarm: &Arc<Alarm<Shared>>, now: Instant) -> bool {
-        let deadline = self.queue.deadline(now);
+        let deadline = self.deadline(now);
         if let Some(registered) = self.registered(alarm) {
             registered.waiters += 1;
             return registered.is_late(deadline);
@@ -348,7 +361,7 @@ impl State {
 
     /// When the alarm is to ring, if it would ring too late; it counts as set to that from now on.
     fn rearm(&mut self, alarm: &Alarm<Shared>, rang: bool, now: Instant) -> Option<Instant> {
-        let deadline = self.queue.deadline(now);
+        let deadline = self.deadline(now);
         let registered = self.registered(alarm)?;
         if rang {
             registered.armed = None;

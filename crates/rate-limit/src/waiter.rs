@@ -177,7 +177,8 @@ impl Waiter {
     fn step(&mut self, take: bool, means: &mut Option<Means>, replaced: &mut Replaced) -> Step {
         let Self { shared, bounds, cost, arrived, seat, home } = self;
         let cost = *cost;
-        shared.with(|state, now| {
+        let mut next = false;
+        let step = shared.with(|state, now| {
             arrived.get_or_insert(now);
             match *seat {
                 Some(taken) => match state.queue.come(taken, now, take) {
@@ -223,13 +224,21 @@ impl Waiter {
             };
             match *seat {
                 Some(seat) => replaced.waker = state.queue.set_waker(seat, waker),
-                None => *seat = Some(state.queue.join(waker, cost, bounds.patient_until(now))),
+                None => {
+                    *seat = Some(state.queue.join(waker, cost, bounds.patient_until(now)));
+                    next = state.doors.came();
+                }
             }
             state.release(home, replaced);
             let serve = state.register(&alarm, now);
             *home = Some(alarm);
             Step::Seated { serve }
-        })
+        });
+        // Another service is to be ready, if a call would still not wait too long.
+        if next {
+            shared.hand_over(|_| ());
+        }
+        step
     }
 }
 

@@ -162,6 +162,11 @@ impl Queue {
         gate.predicted(now, (line.claims(), line.claimed_cost()), costs, cost)
     }
 
+    /// How long a newcomer would wait for one permit, unless it is refused whatever it would wait.
+    pub(crate) fn wait_of_one(&mut self, now: Instant) -> Option<Duration> {
+        self.gate.refusal(now, 1).is_none().then(|| self.predicted(now, 1))
+    }
+
     /// A newcomer joins the line. If a pause or another quota makes it wait longer than was predicted, it gives
     /// up at `patient_until`.
     pub(crate) fn join(&mut self, waker: Waker, cost: u32, patient_until: Option<Instant>) -> Seat {
@@ -277,6 +282,16 @@ impl Queue {
     /// When [`offer`](Self::offer) is to be called next, if anybody in the line may be waiting for that.
     pub(crate) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         self.offers.deadline(&mut self.gate, now)
+    }
+
+    /// Until when an offer lasts that is made now.
+    pub(crate) fn offer_end(&self, now: Instant) -> Instant {
+        self.offers.end(now)
+    }
+
+    /// Until when an alarm looks again at the latest.
+    pub(crate) fn look(&self, now: Instant) -> Instant {
+        self.offers.look(now)
     }
 
     /// Who is to be woken because of whatever was done since this was last called.

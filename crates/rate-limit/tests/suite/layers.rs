@@ -1,6 +1,8 @@
 //! What a layer can be told: to listen, to count costs, to press back. And balance. Under a paused clock.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -129,6 +131,23 @@ async fn a_pause_that_is_too_long_fails_calls_at_once_and_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_pause_is_not_told_as_one_that_is_over() {
+    let limiter = per_second(5);
+    let second = Duration::from_secs;
+    limiter.pause(second(86_400), second(60));
+    sleep(second(61)).await;
+    limiter.acquire().await.unwrap();
+    limiter.pause(second(100), second(60));
+    assert_eq!(limiter.acquire().await.unwrap_err().retry_after(), second(100));
+    // One that has not ended yet is the longer of the two.
+    limiter.pause(second(80), second(70));
+    sleep(second(69)).await;
+    assert_eq!(limiter.acquire().await.unwrap_err().retry_after(), second(31));
+    sleep(second(1)).await;
+    limiter.acquire().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_is_that_of_the_key_and_a_function_can_listen() {
     let keyed = KeyedLimiter::new(Quota::per_second(10).unwrap(), 10).unwrap();
     let layer = RateLimitLayer::keyed(keyed, |request: &&'static str| *request)
@@ -236,6 +255,154 @@ async fn without_a_bound_backpressure_is_none() {
         let mut call = task::spawn(service.ready().await.unwrap().call(request));
         let _ = call.poll();
         calls.push(call);
+    }
+}
+
+fn woken<F>(calls: &[task::Spawn<F>]) -> usize {
+    calls.iter().filter(|call| call.is_woken()).count()
+}
+
+/// One per second, and calls wait for half a second at most.
+fn hasty() -> Limiter {
+    per_second(1).with_max_wait(ms(500))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_shed_above_sheds_when_the_wait_is_too_long() {
+    for (limiter, shed_at) in [(hasty(), 400), (hasty().with_max_queue(5), 400), (per_second(1), 0)] {
+        let mut service = LoadShed::new(RateLimitLayer::from(limiter).with_backpressure().layer(echo()));
+        let begun = Instant::now();
+        service.ready().await.unwrap().call(0).await.unwrap();
+        sleep(ms(shed_at)).await;
+        let answer = service.ready().await.unwrap().call(1).await;
+        assert_eq!(answer.is_err_and(|error| error.is::<Overloaded>()), shed_at > 0);
+        sleep(ms(100)).await;
+        service.ready().await.unwrap().call(2).await.unwrap();
+        assert_eq!(begun.elapsed(), ms(if shed_at > 0 { 1000 } else { 2000 }));
+    }
+    // Without backpressure the call is refused, at once too.
+    let mut service = LoadShed::new(RateLimitLayer::from(hasty()).layer(echo()));
+    service.ready().await.unwrap().call(0).await.unwrap();
+    let refused = service.ready().await.unwrap().call(1).await.unwrap_err();
+    assert_eq!(refused.downcast_ref::<RateLimited>().unwrap().retry_after(), ms(1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn backpressure_is_pending_while_the_wait_is_too_long_and_wakes_one_at_a_time() {
+    let layer = RateLimitLayer::from(hasty()).with_backpressure();
+    let begun = Instant::now();
+    layer.layer(echo()).oneshot(0).await.unwrap();
+    let ready = |request| layer.layer(echo()).oneshot(request);
+    let mut calls: Vec<_> = (1..4).map(|request| task::spawn(ready(request))).collect();
+    for call in &mut calls {
+        assert_pending!(call.poll());
+    }
+    for turn in 0..3 {
+        // From half a second before the slot on, a call would wait no longer than that.
+        sleep(ms(499)).await;
+        assert_eq!(woken(&calls), 0, "{turn}");
+        sleep(ms(1)).await;
+        assert!(calls[0].is_woken() && woken(&calls) == 1, "{turn}");
+        assert_pending!(calls[0].poll());
+        assert_eq!(woken(&calls[1..]), 0, "one more would wait too long");
+        sleep(ms(500)).await;
+        assert_ready_ok!(calls.remove(0).poll());
+        assert_eq!(begun.elapsed(), ms(1000) * (turn + 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_gets_shorter_makes_a_service_ready_at_once() {
+    let layer = RateLimitLayer::from(hasty()).with_backpressure();
+    let pending = || {
+        let mut service = layer.layer(echo());
+        let mut ready = task::spawn(async move { service.ready().await.map(drop) });
+        assert_pending!(ready.poll());
+        ready
+    };
+    // Permits are given back, or a waiter leaves, or another quota holds.
+    let permit = layer.limiter().try_acquire().unwrap();
+    let mut ready = pending();
+    permit.give_back();
+    assert!(ready.is_woken());
+    assert_ready_ok!(ready.poll());
+
+    layer.limiter().try_acquire().unwrap();
+    sleep(ms(600)).await;
+    let mut waiter = task::spawn(layer.limiter().acquire());
+    assert_pending!(waiter.poll());
+    let mut ready = pending();
+    drop(waiter);
+    assert!(ready.is_woken());
+    assert_ready_ok!(ready.poll());
+
+    let mut waiter = task::spawn(layer.limiter().acquire());
+    assert_pending!(waiter.poll());
+    let mut ready = pending();
+    layer.limiter().set_quotas(Quota::per_second(10).unwrap());
+    assert!(ready.is_woken());
+    assert_ready_ok!(ready.poll());
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_pause_a_service_is_pending_until_its_end_is_near() {
+    let layer = RateLimitLayer::from(hasty()).with_backpressure();
+    layer.limiter().pause(ms(5000), ms(10_000));
+    let begun = Instant::now();
+    layer.layer(echo()).ready().await.unwrap();
+    assert_eq!(begun.elapsed(), ms(4500));
+    // If calls fail meanwhile, they shall come, and be told so.
+    layer.limiter().pause(ms(50_000), ms(10_000));
+    let mut service = layer.layer(echo());
+    let refused = service.ready().await.unwrap().call(1).await.unwrap_err();
+    assert_eq!(refused.downcast_ref::<RateLimited>().unwrap().retry_after(), ms(50_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_woken_and_does_not_come_holds_nobody_up() {
+    let layer = RateLimitLayer::from(per_second(10).with_max_wait(Duration::ZERO)).with_backpressure();
+    for _ in 0..10 {
+        layer.limiter().try_acquire().unwrap();
+    }
+    let pending = || {
+        let mut call = task::spawn(layer.layer(echo()).oneshot(0));
+        assert_pending!(call.poll());
+        call
+    };
+    let mut calls: Vec<_> = (0..5).map(|_| pending()).collect();
+    sleep(ms(1000)).await;
+    assert_eq!(woken(&calls), 1);
+    // It leaves: the next is woken at once. That one does not come: all are, an interval later.
+    drop(calls.remove(0));
+    assert_eq!(woken(&calls), 1);
+    sleep(ms(99)).await;
+    assert_eq!(woken(&calls), 1);
+    sleep(ms(1)).await;
+    assert_eq!(woken(&calls), 4);
+    for call in &mut calls {
+        assert_ready_ok!(call.poll());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_backpressure_of_the_wait_calls_come_at_the_quotas_pace_and_are_seldom_polled() {
+    for max_wait in [0, 50, 1000, 3000].map(ms) {
+        let layer = RateLimitLayer::from(per_second(10).with_max_wait(max_wait)).with_backpressure();
+        let (begun, polls) = (Instant::now(), Arc::new(AtomicUsize::new(0)));
+        let call = |request| {
+            let (mut call, polls) = (Box::pin(layer.layer(echo()).oneshot(request)), Arc::clone(&polls));
+            poll_fn(move |cx| {
+                polls.fetch_add(1, Relaxed);
+                call.as_mut().poll(cx)
+            })
+        };
+        let mut calls: JoinSet<_> = (0..100).map(call).collect();
+        while let Some(answer) = calls.join_next().await {
+            answer.unwrap().unwrap();
+        }
+        assert_eq!(begun.elapsed(), ms(9000));
+        let polls = polls.load(Relaxed);
+        assert!(polls <= 400, "{max_wait:?}: {polls}");
     }
 }
 
