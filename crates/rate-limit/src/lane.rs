@@ -28,8 +28,8 @@ use tokio::time::Instant;
 use crate::stamp::{END, Stamp, Stamper};
 use crate::sync::{AtomicU64, Ordering};
 
-/// How many permits a lane has at most: 2 KiB of slots. A cursor has room for no more.
-const SLOTS: usize = 255;
+/// How many permits a lane has at most: 4 KiB of slots. A cursor has room for no more.
+const SLOTS: usize = 511;
 
 /// How many it is opened with for a newcomer who found it closed.
 const FEW: usize = 4;
@@ -39,7 +39,7 @@ const FREE: u64 = END;
 const CLOSED: u64 = u64::MAX;
 
 /// The part of a head that tells the slot; the rest is what a free slot holds.
-const CURSOR: u64 = 0xff;
+const CURSOR: u64 = 0x1ff;
 
 /// In a head: closed, and why.
 const ASK: u64 = 0;

@@ -44,7 +44,7 @@ const MOST_BYTES: usize = 256 << 20;
 ///
 /// All keys are behind one lock, which is held for a look-up and this search. Sixteen of them were no faster when measured
 /// with a million keys and two threads on two cores, where the memory is what one waits for; with a thousand keys, by a
-/// fifth. Each key's limiter is taken from under a lock as well: it has none of the 2 KiB by which a single [`Limiter`]
+/// fifth. Each key's limiter is taken from under a lock as well: it has none of the 4 KiB by which a single [`Limiter`]
 /// spares that.
 ///
 /// ```
