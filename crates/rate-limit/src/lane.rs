@@ -198,7 +198,7 @@ impl Taken<'_> {
 
     /// In the order in which they were taken.
     #[inline]
-    pub(crate) fn stamps(&self) -> impl DoubleEndedIterator<Item = Stamp> + ExactSizeIterator + use<'_> {
+    pub(crate) fn stamps(&self) -> impl Iterator<Item = Stamp> {
         self.slots.iter().map(|slot| slot.load(Ordering::Relaxed))
     }
 

@@ -1,9 +1,7 @@
 //! Since when nearly everything fails.
 
-use std::time::Duration;
-
 use crate::history::Span;
-use crate::pattern::sample::{Ratio, sum, together};
+use crate::pattern::sample::{Ratio, began, recent, sum, together};
 use crate::pattern::{Finding, Kind};
 use crate::wall::Moment;
 
@@ -17,9 +15,6 @@ const LUCK: f64 = 1e-3;
 const UNKNOWN_BEFORE: f64 = 0.5;
 const FEW: u64 = 20;
 
-/// How many minutes without calls may have passed since: what was so an hour ago may not be so now.
-const QUIET: u32 = 60;
-
 /// A run of fewer minutes with calls may be one event, however many calls met it; unless there is nothing else to tell.
 const FEWEST_MINUTES: usize = 2;
 
@@ -30,11 +25,7 @@ pub(crate) fn constant(
     beginning: Moment,
     phase: Option<&Finding>,
 ) -> Option<Finding> {
-    let ended: Vec<Span> = minutes.iter().filter(|minute| minute.ended > 0).copied().collect();
-    let minutes = &*ended;
-    if now.saturating_sub(minutes.last()?.number) > QUIET {
-        return None;
-    }
+    let minutes = &*recent(minutes, now)?;
     // The longest run of last minutes that fails as a whole, and whose first minute fails rather than not.
     let mut failing = Ratio::default();
     let mut start = None;
@@ -59,7 +50,7 @@ pub(crate) fn constant(
     if is_one_event || luck > LUCK {
         return None;
     }
-    let since = beginning.later(Duration::from_secs(60 * u64::from(run.first()?.number)));
+    let since = began(run.first()?, beginning);
     let place = phase.and_then(|phase| match phase.kind {
         Kind::OnePhase { place, .. } => Some(place),
         _ => None,

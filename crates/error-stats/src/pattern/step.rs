@@ -1,10 +1,8 @@
 //! Since when more fails than before.
 
-use std::time::Duration;
-
 use crate::history::Span;
 use crate::pattern::base::{FEWEST, NOT_HEALTHY};
-use crate::pattern::sample::{Ratio, divergence, sum, together};
+use crate::pattern::sample::{Ratio, began, divergence, recent, sum, together};
 use crate::pattern::{Finding, Kind};
 use crate::wall::Moment;
 
@@ -12,17 +10,12 @@ use crate::wall::Moment;
 const TIMES: f64 = 2.0;
 /// Fewer minutes with calls may be one event.
 const FEWEST_MINUTES: usize = 2;
-/// How many minutes without calls may have passed since: what was so an hour ago may not be so now.
-const QUIET: u32 = 60;
 /// The chance of luck that is accepted.
 const LUCK: f64 = 1e-3;
 
 /// Whether more fails from some minute on until the last. The minutes are up to the one that is `now`.
 pub(crate) fn step(minutes: &[Span], now: u32, beginning: Moment) -> Option<Finding> {
-    let minutes: Vec<Span> = minutes.iter().filter(|minute| minute.ended > 0).copied().collect();
-    if now.saturating_sub(minutes.last()?.number) > QUIET {
-        return None;
-    }
+    let minutes = recent(minutes, now)?;
     let start = highest(&minutes)?;
     let (earlier, run) = minutes.split_at(start);
     let (all, before, later) = (sum(&minutes), sum(earlier), sum(run));
@@ -37,7 +30,7 @@ pub(crate) fn step(minutes: &[Span], now: u32, beginning: Moment) -> Option<Find
     if luck > LUCK {
         return None;
     }
-    let since = beginning.later(Duration::from_secs(60 * u64::from(run.first()?.number)));
+    let since = began(run.first()?, beginning);
     Some(Finding { kind: Kind::Sporadic { all: later, since: Some(since) }, confidence: 1.0 - luck })
 }
 
