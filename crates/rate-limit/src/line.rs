@@ -12,9 +12,10 @@ use slab::Slab;
 use tokio::time::Instant;
 
 use crate::refusal::Refusal;
+use crate::stamp::{END, Stamp, Stamper};
 
 /// A waiter's seat in the line.
-pub(crate) type Seat = usize;
+pub(crate) type Seat = u32;
 
 /// The order of arrival.
 pub(crate) type Ticket = u64;
@@ -23,31 +24,36 @@ pub(crate) type Ticket = u64;
 pub(crate) enum Place {
     /// In the list, behind all offers.
     Waiting,
-    /// In the list, with a permit to take. As the first, it may let those behind wait until this instant.
-    Offered { until: Instant },
+    /// In the list, with a permit to take. As the first, it may let those behind wait until [then](Line::until).
+    Offered,
     /// Out of the list, until it is polled.
     PassedOver,
     /// Out of the list, to leave when it is polled.
     Refused(Refusal),
 }
 
+/// All that is needed of it when its turn comes lies in one line of the processor's cache: of a crowd, none is there yet.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Waiter {
     ticket: Ticket,
-    /// How many permits it takes.
-    cost: u32,
-    /// When it gives up, should the wait turn out longer than was predicted when it arrived.
-    patient_until: Option<Instant>,
-    place: Place,
     /// Taken when it is woken: a waiter without one has a wake-up on its way.
     waker: Option<Waker>,
+    /// The end of its offer.
+    until: Stamp,
+    /// When it gives up, should the wait turn out longer than was predicted when it arrived; or `END`, if never.
+    patient_until: Stamp,
+    /// How many permits it takes.
+    cost: u32,
+    place: Place,
     before: Option<Seat>,
     behind: Option<Seat>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Line {
     seats: Slab<Waiter>,
+    stamper: &'static Stamper,
     first: Option<Seat>,
     last: Option<Seat>,
     /// The first in the list without an offer.
@@ -60,6 +66,30 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    pub(crate) fn new() -> Self {
+        Self {
+            seats: Slab::new(),
+            stamper: Stamper::get(),
+            first: None,
+            last: None,
+            next: None,
+            claims: 0,
+            offered: 0,
+            claimed_cost: 0,
+            offered_cost: 0,
+        }
+    }
+
+    #[inline]
+    fn at(&self, seat: Seat) -> &Waiter {
+        &self.seats[seat as usize]
+    }
+
+    #[inline]
+    fn at_mut(&mut self, seat: Seat) -> &mut Waiter {
+        &mut self.seats[seat as usize]
+    }
+
     /// All who wait, those passed over included.
     pub(crate) fn len(&self) -> usize {
         self.seats.len()
@@ -82,15 +112,16 @@ impl Line {
     }
 
     pub(crate) fn cost(&self, seat: Seat) -> u32 {
-        self.seats[seat].cost
+        self.at(seat).cost
     }
 
     pub(crate) fn patient_until(&self, seat: Seat) -> Option<Instant> {
-        self.seats[seat].patient_until
+        let until = self.at(seat).patient_until;
+        (until < END).then(|| self.stamper.instant(until))
     }
 
     pub(crate) fn set_patient_until(&mut self, seat: Seat, at: Instant) {
-        self.seats[seat].patient_until = Some(at);
+        self.at_mut(seat).patient_until = self.stamper.stamp(at);
     }
 
     /// The first in the list without an offer.
@@ -100,58 +131,66 @@ impl Line {
 
     /// The list, from the front.
     pub(crate) fn list(&self) -> impl Iterator<Item = Seat> {
-        std::iter::successors(self.first, |&seat| self.seats[seat].behind)
+        std::iter::successors(self.first, |&seat| self.at(seat).behind)
     }
 
     pub(crate) fn place(&self, seat: Seat) -> Place {
-        self.seats[seat].place
+        self.at(seat).place
+    }
+
+    /// Until when it may let those behind it wait, if it has an offer.
+    pub(crate) fn until(&self, seat: Seat) -> Instant {
+        self.stamper.instant(self.at(seat).until)
     }
 
     /// The first in the list; with its place.
     #[inline]
     pub(crate) fn front(&self) -> Option<(Seat, Place)> {
-        self.first.map(|seat| (seat, self.seats[seat].place))
+        self.first.map(|seat| (seat, self.at(seat).place))
     }
 
     /// Who is behind this one in the list; with its place.
     pub(crate) fn behind(&self, seat: Seat) -> Option<(Seat, Place)> {
-        self.seats[seat].behind.map(|seat| (seat, self.seats[seat].place))
+        self.at(seat).behind.map(|seat| (seat, self.at(seat).place))
     }
 
     /// Whether nobody in the list has an older ticket than this waiter has.
     pub(crate) fn is_oldest(&self, seat: Seat) -> bool {
-        self.first.is_none_or(|first| self.seats[seat].ticket <= self.seats[first].ticket)
+        self.first.is_none_or(|first| self.at(seat).ticket <= self.at(first).ticket)
     }
 
     /// Whether somebody younger than this waiter holds an offer.
     fn is_before_an_offer(&self, seat: Seat) -> bool {
-        self.last_offered().is_some_and(|last| self.seats[seat].ticket < self.seats[last].ticket)
+        self.last_offered().is_some_and(|last| self.at(seat).ticket < self.at(last).ticket)
     }
 
     /// Takes a seat, out of the list.
+    #[expect(clippy::expect_used, reason = "there is no memory for so many")]
     pub(crate) fn sit_down(&mut self, ticket: Ticket, cost: u32, patient_until: Option<Instant>) -> Seat {
-        self.seats.insert(Waiter {
+        let seat = self.seats.insert(Waiter {
             ticket,
-            cost,
-            patient_until,
-            place: Place::PassedOver,
             waker: None,
+            until: 0,
+            patient_until: patient_until.map_or(END, |until| self.stamper.stamp(until)),
+            cost,
+            place: Place::PassedOver,
             before: None,
             behind: None,
-        })
+        });
+        Seat::try_from(seat).expect("the seats of 4,294,967,296 waiters take 256 GiB")
     }
 
     /// Who is to be woken; the old waker is returned, to be dropped outside the lock.
     pub(crate) fn set_waker(&mut self, seat: Seat, waker: Waker) -> Option<Waker> {
-        self.seats[seat].waker.replace(waker)
+        self.at_mut(seat).waker.replace(waker)
     }
 
     pub(crate) fn take_waker(&mut self, seat: Seat) -> Option<Waker> {
-        self.seats[seat].waker.take()
+        self.at_mut(seat).waker.take()
     }
 
     pub(crate) fn seats(&self) -> impl Iterator<Item = Seat> {
-        self.seats.iter().map(|(seat, _)| seat)
+        self.seats.iter().map(|(seat, _)| seat as Seat)
     }
 
     /// Puts a waiter that was out of the list into its place by ticket. If that is among the offers, it gets
@@ -159,53 +198,58 @@ impl Line {
     pub(crate) fn claim(&mut self, seat: Seat, until: Instant) {
         debug_assert!(self.place(seat) == Place::PassedOver);
         let offered = self.is_before_an_offer(seat);
-        let behind = self.younger_than(self.seats[seat].ticket);
+        let behind = self.younger_than(self.at(seat).ticket);
         let before = match behind {
-            Some(behind) => self.seats[behind].before,
+            Some(behind) => self.at(behind).before,
             None => self.last,
         };
         self.link(before, Some(seat));
         self.link(Some(seat), behind);
-        let cost = u64::from(self.seats[seat].cost);
+        let cost = u64::from(self.at(seat).cost);
         self.claims += 1;
         self.claimed_cost += cost;
         if offered {
             self.offered += 1;
             self.offered_cost += cost;
-            self.seats[seat].place = Place::Offered { until };
+            self.at_mut(seat).until = self.stamper.stamp(until);
+            self.at_mut(seat).place = Place::Offered;
         } else {
             if self.next == behind {
                 self.next = Some(seat);
             }
-            self.seats[seat].place = Place::Waiting;
+            self.at_mut(seat).place = Place::Waiting;
         }
     }
 
     /// The first, if it holds an offer, need not come before `until`.
     pub(crate) fn prolong_first(&mut self, until: Instant) {
+        let until = self.stamper.stamp(until);
         if let Some(first) = self.first {
-            if let Place::Offered { until: end } = &mut self.seats[first].place {
-                *end = (*end).max(until);
-            }
+            let first = self.at_mut(first);
+            // Without an offer, it has no end.
+            first.until = first.until.max(until);
         }
     }
 
     /// The first, if it holds an offer and waits to be the first: its waker, and a new offer.
     pub(crate) fn recall(&mut self, until: Instant) -> Option<Waker> {
-        let first = &mut self.seats[self.first?];
-        let waker = matches!(first.place, Place::Offered { .. }).then(|| first.waker.take())??;
-        first.place = Place::Offered { until };
+        let until = self.stamper.stamp(until);
+        let first = self.at_mut(self.first?);
+        let waker = if first.place == Place::Offered { first.waker.take() } else { None }?;
+        first.until = until;
         Some(waker)
     }
 
     /// Offers to the next in the list.
     pub(crate) fn offer(&mut self, until: Instant) {
         let Some(next) = self.next else { return };
-        let next = &mut self.seats[next];
-        next.place = Place::Offered { until };
-        self.next = next.behind;
+        let until = self.stamper.stamp(until);
+        let next = self.at_mut(next);
+        (next.place, next.until) = (Place::Offered, until);
+        let (behind, cost) = (next.behind, next.cost);
+        self.next = behind;
         self.offered += 1;
-        self.offered_cost += u64::from(next.cost);
+        self.offered_cost += u64::from(cost);
     }
 
     /// The last with an offer.
@@ -214,7 +258,7 @@ impl Line {
             return None;
         }
         match self.next {
-            Some(next) => self.seats[next].before,
+            Some(next) => self.at(next).before,
             None => self.last,
         }
     }
@@ -222,55 +266,59 @@ impl Line {
     /// Takes the last offer back; its holder, if woken, will find out.
     pub(crate) fn revoke(&mut self) {
         let Some(last) = self.last_offered() else { return };
-        self.seats[last].place = Place::Waiting;
+        self.at_mut(last).place = Place::Waiting;
         self.next = Some(last);
         self.offered -= 1;
-        self.offered_cost -= u64::from(self.seats[last].cost);
+        self.offered_cost -= u64::from(self.at(last).cost);
     }
 
     /// Takes a waiter out of the list.
     pub(crate) fn pass_over(&mut self, seat: Seat) {
-        let cost = u64::from(self.seats[seat].cost);
-        match self.seats[seat].place {
+        let cost = u64::from(self.at(seat).cost);
+        match self.at(seat).place {
             Place::PassedOver | Place::Refused(_) => return,
-            Place::Offered { .. } => {
+            Place::Offered => {
                 self.offered -= 1;
                 self.offered_cost -= cost;
             }
             Place::Waiting => {}
         }
-        let Waiter { before, behind, .. } = self.seats[seat];
+        let Waiter { before, behind, .. } = *self.at(seat);
         self.link(before, behind);
         if self.next == Some(seat) {
             self.next = behind;
         }
         self.claims -= 1;
         self.claimed_cost -= cost;
-        let waiter = &mut self.seats[seat];
+        let waiter = self.at_mut(seat);
         (waiter.place, waiter.before, waiter.behind) = (Place::PassedOver, None, None);
     }
 
     /// Takes a waiter out of the list for good.
     pub(crate) fn refuse(&mut self, seat: Seat, refusal: Refusal) -> Option<Waker> {
         self.pass_over(seat);
-        self.seats[seat].place = Place::Refused(refusal);
-        self.seats[seat].waker.take()
+        self.at_mut(seat).place = Place::Refused(refusal);
+        self.at_mut(seat).waker.take()
     }
 
     /// Gives a seat up; the waker is returned, to be dropped outside the lock.
     pub(crate) fn leave(&mut self, seat: Seat) -> (Ticket, Option<Waker>) {
         self.pass_over(seat);
-        let waiter = self.seats.remove(seat);
+        let waiter = self.seats.remove(seat as usize);
         (waiter.ticket, waiter.waker)
     }
 
     /// No offer lasts longer than until `latest`.
     pub(crate) fn shorten_offers(&mut self, latest: Instant) {
+        let latest = self.stamper.stamp(latest);
         let mut at = self.first;
         while let Some(seat) = at {
-            let Place::Offered { until } = &mut self.seats[seat].place else { break };
-            *until = (*until).min(latest);
-            at = self.seats[seat].behind;
+            let waiter = self.at_mut(seat);
+            if waiter.place != Place::Offered {
+                break;
+            }
+            waiter.until = waiter.until.min(latest);
+            at = waiter.behind;
         }
     }
 
@@ -281,13 +329,13 @@ impl Line {
         let mut younger = None;
         loop {
             match front {
-                Some(seat) if self.seats[seat].ticket < ticket => front = self.seats[seat].behind,
+                Some(seat) if self.at(seat).ticket < ticket => front = self.at(seat).behind,
                 found => return found,
             }
             match back {
-                Some(seat) if self.seats[seat].ticket > ticket => {
+                Some(seat) if self.at(seat).ticket > ticket => {
                     younger = Some(seat);
-                    back = self.seats[seat].before;
+                    back = self.at(seat).before;
                 }
                 _ => return younger,
             }
@@ -296,12 +344,22 @@ impl Line {
 
     fn link(&mut self, before: Option<Seat>, behind: Option<Seat>) {
         match before {
-            Some(before) => self.seats[before].behind = behind,
+            Some(before) => self.at_mut(before).behind = behind,
             None => self.first = behind,
         }
         match behind {
-            Some(behind) => self.seats[behind].before = before,
+            Some(behind) => self.at_mut(behind).before = before,
             None => self.last = before,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiter_is_one_line_of_the_cache() {
+        assert_eq!(size_of::<Waiter>(), 64);
     }
 }

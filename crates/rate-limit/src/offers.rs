@@ -39,7 +39,7 @@ pub(crate) struct Offers {
 impl Offers {
     pub(crate) fn new(gate: &Gate) -> Self {
         Self {
-            line: Line::default(),
+            line: Line::new(),
             patience: patience(gate),
             recalled: None,
             late: false,
@@ -100,7 +100,7 @@ impl Offers {
         self.look_at_front(now, None);
         if self.late {
             let mut at = self.line.front();
-            while let Some((seat, Place::Offered { .. })) = at {
+            while let Some((seat, Place::Offered)) = at {
                 if wakes.is_full() {
                     return true;
                 }
@@ -146,7 +146,7 @@ impl Offers {
             None => return None,
         };
         match self.line.front() {
-            Some((_, Place::Offered { until })) => Some(until.min(slot)),
+            Some((first, Place::Offered)) => Some(self.line.until(first).min(slot)),
             _ => Some(slot),
         }
     }
@@ -155,7 +155,7 @@ impl Offers {
     /// first.
     #[inline]
     pub(crate) fn look_at_front(&mut self, now: Instant, come: Option<Seat>) {
-        while let Some((seat, Place::Offered { until })) = self.line.front() {
+        while let Some((seat, Place::Offered)) = self.line.front() {
             if come == Some(seat) {
                 return;
             }
@@ -163,7 +163,7 @@ impl Offers {
                 self.recalled = Some(waker);
                 return;
             }
-            if now < until {
+            if now < self.line.until(seat) {
                 return;
             }
             self.line.pass_over(seat);
