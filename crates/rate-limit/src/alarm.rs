@@ -19,6 +19,7 @@
 use std::fmt;
 use std::future::Future;
 use std::mem;
+use std::num::NonZeroU64;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
@@ -39,8 +40,13 @@ pub(crate) trait Drive: Send + Sync + Sized + 'static {
     fn lost(&self, alarm: &Alarm<Self>);
 }
 
+/// An alarm, as its waiters name it: by a number that no other of the process ever has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Home(NonZeroU64);
+
 pub(crate) struct Alarm<D> {
     driven: Weak<D>,
+    home: Home,
     runtime: Id,
     serving: AtomicU8,
     rang: AtomicBool,
@@ -67,10 +73,13 @@ impl<D: Drive> Alarm<D> {
     ///
     /// Panics as `tokio::time::sleep` does outside a runtime with its timer enabled.
     pub(crate) fn new(driven: Weak<D>) -> Arc<Self> {
+        static MADE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let home = Home(NonZeroU64::new(MADE.fetch_add(1, Ordering::Relaxed)).unwrap_or(NonZeroU64::MAX));
         let runtime = Handle::current().id();
         let sleep = Mutex::new(Box::pin(tokio::time::sleep_until(Instant::now())));
         Arc::new_cyclic(|alarm| Self {
             driven,
+            home,
             runtime,
             serving: AtomicU8::new(IDLE),
             rang: AtomicBool::new(false),
@@ -78,6 +87,10 @@ impl<D: Drive> Alarm<D> {
             sleep,
             waker: Waker::from(Arc::new(Bell(alarm.clone()))),
         })
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        self.home
     }
 
     pub(crate) fn runtime(&self) -> Id {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Home};
 use crate::doors::Key;
 use crate::shared::Shared;
 
@@ -16,30 +16,21 @@ pub(crate) struct Door {
 }
 
 /// Its place among those who sleep, and the alarm it relies on: that of the runtime it was last polled in.
+#[derive(Clone, Copy)]
 struct Asleep {
     key: Key,
-    home: Arc<Alarm<Shared>>,
+    home: Home,
 }
 
 /// What it takes to sleep: who is woken, and the alarm of the runtime.
-type Means = (Waker, Arc<Alarm<Shared>>);
-
-/// What is to be dropped outside the lock.
-#[derive(Default)]
-struct Replaced {
-    waker: Option<Waker>,
-    asleep: Option<Asleep>,
-    means: Option<Means>,
-}
+type Means<'a> = (Waker, &'a Arc<Alarm<Shared>>);
 
 enum Step {
     Open,
     /// It is to sleep, and needs the means.
     Closed,
-    /// It sleeps. The alarm is to be served, or is set already.
-    Asleep {
-        serve: bool,
-    },
+    /// It sleeps. The alarm is set already, or to be served.
+    Asleep(Option<Arc<Alarm<Shared>>>),
 }
 
 impl Door {
@@ -52,23 +43,22 @@ impl Door {
     ///
     /// Panics as `tokio::time::sleep` does, if it is pending.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // All that may panic, allocate or run code of others happens outside the lock.
-        let mut replaced = Replaced::default();
+        // All that may panic, allocate or run code of others happens outside the lock: wakers are dropped there.
+        let mut replaced = [None, None];
         let mut step = self.step(None, &mut replaced);
         if let Step::Closed = step {
-            step = self.step(Some((cx.waker().clone(), self.shared.alarm())), &mut replaced);
+            let alarm = self.shared.alarm();
+            step = self.step(Some((cx.waker().clone(), &alarm)), &mut replaced);
         }
-        let (Step::Asleep { serve }, Some(Asleep { home, .. })) = (step, &self.asleep) else {
-            return Poll::Ready(());
-        };
-        if serve {
-            home.serve();
+        let Step::Asleep(serve) = step else { return Poll::Ready(()) };
+        if let Some(alarm) = &serve {
+            alarm.serve();
         }
         // A fleet that has no permit must ask for the next call's.
         #[cfg(feature = "redis")]
         self.shared.tried(1);
         assert!(
-            !home.is_lost(),
+            !serve.is_some_and(|alarm| alarm.is_lost()),
             "a service must wait for its rate limit, but its Tokio runtime has shut down"
         );
         Poll::Pending
@@ -81,30 +71,29 @@ impl Door {
         }
     }
 
-    fn step(&mut self, means: Option<Means>, replaced: &mut Replaced) -> Step {
+    fn step(&mut self, means: Option<Means<'_>>, replaced: &mut [Option<Waker>; 2]) -> Step {
         let Self { shared, max_wait, asleep } = self;
         shared.with(|state, now| {
             if state.queue.wait_of_one(now).is_none_or(|wait| wait <= *max_wait) {
-                replaced.means = means;
-                if let Some(Asleep { key, home }) = &*asleep {
-                    replaced.waker = state.doors.leave(*key);
+                let old = asleep.take().and_then(|Asleep { key, home }| {
                     state.unregister(home);
-                    replaced.asleep = asleep.take();
-                }
+                    state.doors.leave(key)
+                });
+                *replaced = [means.map(|(waker, _)| waker), old];
                 return Step::Open;
             }
-            let Some((waker, home)) = means else { return Step::Closed };
+            let Some((waker, alarm)) = means else { return Step::Closed };
+            let Some(home) = state.home(alarm.runtime(), Some(alarm)) else { return Step::Closed };
             let key = match asleep.take() {
                 Some(before) => {
-                    state.unregister(&before.home);
-                    replaced.asleep.insert(before).key
+                    state.unregister(before.home);
+                    before.key
                 }
                 None => state.doors.key(*max_wait),
             };
-            replaced.waker = state.doors.sleep(key, waker);
-            let serve = state.register(&home, now);
+            replaced[1] = state.doors.sleep(key, waker);
             *asleep = Some(Asleep { key, home });
-            Step::Asleep { serve }
+            Step::Asleep(state.register(home, now))
         })
     }
 }
@@ -122,7 +111,7 @@ impl Drop for Door {
         let mut waker = None;
         let next = self.shared.with(|state, _| {
             waker = state.doors.leave(key);
-            state.unregister(&home);
+            state.unregister(home);
             waker.is_none() && state.doors.came()
         });
         // It was woken for nothing.

@@ -1,6 +1,5 @@
 //! What all clones of a limiter share: the queue behind its lock, and the alarms.
 
-use std::ptr;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -12,11 +11,12 @@ use tokio::time::Instant;
 
 #[cfg(feature = "redis")]
 use crate::admission::Admit;
-use crate::alarm::{Alarm, Drive};
+use crate::alarm::{Alarm, Drive, Home};
 #[cfg(feature = "redis")]
 use crate::demand::Demand;
 use crate::doors::Doors;
 use crate::lane::{Keeper, Lane, Outlook};
+use crate::line::Seat;
 use crate::queue::{Arrival, Queue};
 use crate::quota::LONGEST;
 use crate::quotas::Quotas;
@@ -59,9 +59,13 @@ pub(crate) struct State {
 #[derive(Debug)]
 struct Registered {
     alarm: Arc<Alarm<Shared>>,
+    home: Home,
+    runtime: Id,
     waiters: usize,
     /// When it will ring.
     armed: Option<Instant>,
+    /// It will ring late, as was found out where it could not be set.
+    late: bool,
 }
 
 impl Shared {
@@ -225,14 +229,20 @@ impl Shared {
     fn offer_and_serve(&self) {
         let late = self.offer(|state, now| {
             let deadline = state.deadline(now)?;
-            let late =
-                |registered: &&Registered| registered.waiters > 0 && registered.is_late(Some(deadline));
-            state.alarms.iter().any(|registered| late(&registered)).then_some(())?;
-            let runtime = Handle::try_current().ok()?.id();
-            let mut alarms = state.alarms.iter().filter(late);
-            alarms
-                .find(|registered| registered.alarm.runtime() == runtime)
-                .map(|found| Arc::clone(&found.alarm))
+            let late = |registered: &&mut Registered| {
+                registered.waiters > 0 && registered.is_late(Some(deadline))
+            };
+            let mut runtime = None;
+            let mut here = None;
+            for registered in state.alarms.iter_mut().filter(late) {
+                let runtime = *runtime.get_or_insert_with(|| Some(Handle::try_current().ok()?.id()));
+                if runtime == Some(registered.runtime) {
+                    here = Some(Arc::clone(&registered.alarm));
+                } else {
+                    registered.late = true;
+                }
+            }
+            here
         });
         if let Some(alarm) = late {
             alarm.serve();
@@ -292,10 +302,9 @@ impl Shared {
         let (alarm, _unused) = self.with(|state, _| match state.alarm(runtime) {
             Some(alarm) => (alarm, Vec::new()),
             None => {
-                let added = Registered { alarm: Arc::clone(&new), waiters: 0, armed: None };
                 let (kept, unused) = state.alarms.drain(..).partition(|registered| registered.waiters > 0);
                 state.alarms = kept;
-                state.alarms.push(added);
+                state.alarms.push(Registered::new(Arc::clone(&new)));
                 (Arc::clone(&new), unused)
             }
         });
@@ -310,7 +319,7 @@ impl Drive for Shared {
 
     fn lost(&self, alarm: &Alarm<Self>) {
         let (_lost, wakers) = self.with(|state, _| {
-            let index = state.alarms.iter().position(|registered| ptr::eq(&*registered.alarm, alarm));
+            let index = state.alarms.iter().position(|registered| registered.home == alarm.home());
             let wakers = [state.queue.take_wakers(), state.doors.take_wakers()];
             (index.map(|index| state.alarms.swap_remove(index)), wakers)
         });
@@ -326,9 +335,21 @@ impl State {
     }
 
     /// The alarm of a runtime, if it has one.
-    pub(crate) fn alarm(&self, runtime: Id) -> Option<Arc<Alarm<Shared>>> {
-        let mut alarms = self.alarms.iter().map(|registered| &registered.alarm);
-        alarms.find(|alarm| alarm.runtime() == runtime).cloned()
+    fn alarm(&self, runtime: Id) -> Option<Arc<Alarm<Shared>>> {
+        let found = self.alarms.iter().find(|registered| registered.runtime == runtime)?;
+        Some(Arc::clone(&found.alarm))
+    }
+
+    /// What a waiter in this runtime will rely on: its alarm, or the one that was made for it.
+    pub(crate) fn home(&mut self, runtime: Id, made: Option<&Arc<Alarm<Shared>>>) -> Option<Home> {
+        if let Some(found) = self.alarms.iter().find(|registered| registered.runtime == runtime) {
+            return Some(found.home);
+        }
+        // It had no waiters for a moment, and another runtime came.
+        let registered = Registered::new(Arc::clone(made?));
+        let home = registered.home;
+        self.alarms.push(registered);
+        Some(home)
     }
 
     /// When something is to be done next.
@@ -339,22 +360,30 @@ impl State {
         deadline.into_iter().chain(door).min()
     }
 
-    /// A waiter will rely on this alarm. Returns whether it is to be served.
-    pub(crate) fn register(&mut self, alarm: &Arc<Alarm<Shared>>, now: Instant) -> bool {
+    /// A waiter will rely on this alarm. Returns it if it is to be served.
+    pub(crate) fn register(&mut self, home: Home, now: Instant) -> Option<Arc<Alarm<Shared>>> {
         let deadline = self.deadline(now);
-        if let Some(registered) = self.registered(alarm) {
-            registered.waiters += 1;
-            return registered.is_late(deadline);
+        let registered = self.registered(home)?;
+        registered.waiters += 1;
+        registered.is_late(deadline).then(|| Arc::clone(&registered.alarm))
+    }
+
+    /// As [`register`](Self::register), of a waiter that has joined the line. Behind others, it needs no more than they do.
+    pub(crate) fn register_in(&mut self, seat: Seat, home: Home, now: Instant) -> Option<Arc<Alarm<Shared>>> {
+        if self.queue.follows(seat) {
+            let registered = self.registered(home)?;
+            if registered.waiters > 0 && registered.armed.is_some() && !registered.late {
+                registered.waiters += 1;
+                return None;
+            }
         }
-        // It had no waiters for a moment, and another runtime came.
-        self.alarms.push(Registered { alarm: Arc::clone(alarm), waiters: 1, armed: None });
-        deadline.is_some()
+        self.register(home, now)
     }
 
     /// A waiter relies on this alarm no more.
-    pub(crate) fn unregister(&mut self, alarm: &Alarm<Shared>) {
+    pub(crate) fn unregister(&mut self, home: Home) {
         // A lost one is gone already.
-        if let Some(registered) = self.registered(alarm) {
+        if let Some(registered) = self.registered(home) {
             registered.waiters = registered.waiters.saturating_sub(1);
         }
     }
@@ -362,7 +391,8 @@ impl State {
     /// When the alarm is to ring, if it would ring too late; it counts as set to that from now on.
     fn rearm(&mut self, alarm: &Alarm<Shared>, rang: bool, now: Instant) -> Option<Instant> {
         let deadline = self.deadline(now);
-        let registered = self.registered(alarm)?;
+        let registered = self.registered(alarm.home())?;
+        registered.late = false;
         if rang {
             registered.armed = None;
         }
@@ -373,12 +403,18 @@ impl State {
         deadline
     }
 
-    fn registered(&mut self, alarm: &Alarm<Shared>) -> Option<&mut Registered> {
-        self.alarms.iter_mut().find(|registered| ptr::eq(&*registered.alarm, alarm))
+    #[inline]
+    fn registered(&mut self, home: Home) -> Option<&mut Registered> {
+        self.alarms.iter_mut().find(|registered| registered.home == home)
     }
 }
 
 impl Registered {
+    fn new(alarm: Arc<Alarm<Shared>>) -> Self {
+        let (home, runtime) = (alarm.home(), alarm.runtime());
+        Self { alarm, home, runtime, waiters: 0, armed: None, late: false }
+    }
+
     /// Whether it would ring too late for this deadline.
     fn is_late(&self, deadline: Option<Instant>) -> bool {
         match (self.armed, deadline) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, Home};
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
 use crate::lane::Outlook;
@@ -27,22 +27,13 @@ pub(crate) struct Waiter {
     arrived: Option<Instant>,
     seat: Option<Seat>,
     /// The alarm it relies on: that of the runtime it was last polled in.
-    home: Option<Arc<Alarm<Shared>>>,
+    home: Option<Home>,
 }
 
 /// What it takes to wait.
 struct Means {
     waker: Waker,
     runtime: Id,
-    /// Unless the runtime has one already.
-    alarm: Option<Arc<Alarm<Shared>>>,
-}
-
-/// What is to be dropped outside the lock.
-#[derive(Default)]
-struct Replaced {
-    waker: Option<Waker>,
-    home: Option<Arc<Alarm<Shared>>>,
 }
 
 enum Step {
@@ -53,10 +44,8 @@ enum Step {
     Refused(RateLimited),
     /// Not yet its turn; it may still have to be given a seat.
     NotYet,
-    /// It waits in its seat. The alarm is to be served, or is set already.
-    Seated {
-        serve: bool,
-    },
+    /// It waits in its seat. The alarm is set already, or to be served.
+    Seated(Option<Arc<Alarm<Shared>>>),
 }
 
 /// A turn: its permits, recorded. Given back unless it is used.
@@ -91,7 +80,7 @@ impl Waiter {
         match self.poll_step(true, cx) {
             Step::Turn(at, ticket) => Poll::Ready(Ok(Turn { waiter: self, at, ticket })),
             Step::Refused(refused) => Poll::Ready(Err(refused)),
-            Step::Due | Step::NotYet | Step::Seated { .. } => Poll::Pending,
+            Step::Due | Step::NotYet | Step::Seated(_) => Poll::Pending,
         }
     }
 
@@ -103,7 +92,7 @@ impl Waiter {
         match self.poll_step(false, cx) {
             Step::Turn(..) | Step::Due => Poll::Ready(Ok(())),
             Step::Refused(refused) => Poll::Ready(Err(refused)),
-            Step::NotYet | Step::Seated { .. } => Poll::Pending,
+            Step::NotYet | Step::Seated(_) => Poll::Pending,
         }
     }
 
@@ -121,10 +110,10 @@ impl Waiter {
     }
 
     fn leave(&mut self, seat: Seat) {
-        let mut replaced = Replaced::default();
-        self.shared.hand_over(|state| {
-            replaced.waker = state.queue.leave(seat).1;
-            state.release(&mut self.home, &mut replaced);
+        // Dropped outside the lock.
+        let _waker = self.shared.hand_over(|state| {
+            state.release(&mut self.home);
+            state.queue.leave(seat).1
         });
     }
 
@@ -138,29 +127,29 @@ impl Waiter {
     }
 
     fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Step {
-        // All that may panic, allocate or run code of others happens outside the lock.
-        let mut replaced = Replaced::default();
-        let means =
-            |runtime: Handle, alarm| Means { waker: cx.waker().clone(), runtime: runtime.id(), alarm };
+        // All that may panic, allocate or run code of others happens outside the lock: a waker that is replaced is dropped there.
+        let mut replaced = None;
+        let means = |runtime: Handle| Means { waker: cx.waker().clone(), runtime: runtime.id() };
         let mut has = None;
         if self.seat.is_none() && self.shared.outlook() != Outlook::Free {
             // Most that come now have to wait. But who need not, need not be in a runtime either.
-            has = Handle::try_current().ok().map(|runtime| means(runtime, None));
+            has = Handle::try_current().ok().map(means);
         }
-        let mut step = self.step(take, &mut has, &mut replaced);
+        let mut step = self.step(take, &mut has, None, &mut replaced);
         if let Step::NotYet = step {
-            has = Some(means(Handle::current(), Some(self.shared.alarm())));
-            step = self.step(take, &mut has, &mut replaced);
+            let alarm = self.shared.alarm();
+            has = Some(means(Handle::current()));
+            step = self.step(take, &mut has, Some(&alarm), &mut replaced);
         }
-        if let (Step::Seated { serve }, Some(alarm)) = (&step, &self.home) {
-            if *serve {
+        if let Step::Seated(serve) = &step {
+            if let Some(alarm) = serve {
                 alarm.serve();
             }
             // Now that there is a waker for the one who asks to wake when it ends: if it has ended before, another is needed.
             #[cfg(feature = "redis")]
             self.shared.attend();
             assert!(
-                !alarm.is_lost(),
+                !serve.as_ref().is_some_and(|alarm| alarm.is_lost()),
                 "a call must wait for its rate limit, but its Tokio runtime has shut down"
             );
         }
@@ -173,8 +162,15 @@ impl Waiter {
         step
     }
 
-    /// Takes its permits if it is its turn and it would; if it is not, takes a seat if it has the means to wait in it.
-    fn step(&mut self, take: bool, means: &mut Option<Means>, replaced: &mut Replaced) -> Step {
+    /// Takes its permits if it is its turn and it would; if it is not, takes a seat if it has the means to wait in it. An alarm
+    /// was `made` for it, unless its runtime may have one already.
+    fn step(
+        &mut self,
+        take: bool,
+        means: &mut Option<Means>,
+        made: Option<&Arc<Alarm<Shared>>>,
+        replaced: &mut Option<Waker>,
+    ) -> Step {
         let Self { shared, bounds, cost, arrived, seat, home } = self;
         let cost = *cost;
         let mut next = false;
@@ -184,15 +180,15 @@ impl Waiter {
                 Some(taken) => match state.queue.come(taken, now, take) {
                     Coming::Turn(ticket, waker) => {
                         *seat = None;
-                        state.release(home, replaced);
-                        replaced.waker = waker;
+                        state.release(home);
+                        *replaced = waker;
                         return Step::Turn(now, ticket);
                     }
                     Coming::Due => return Step::Due,
                     Coming::Refused(refusal, wait, waker) => {
                         *seat = None;
-                        state.release(home, replaced);
-                        replaced.waker = waker;
+                        state.release(home);
+                        *replaced = waker;
                         return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
                     }
                     Coming::Wait => {}
@@ -217,22 +213,25 @@ impl Waiter {
                     }
                 },
             }
-            let Some(Means { waker, runtime, alarm }) = means.take() else { return Step::NotYet };
-            let Some(alarm) = alarm.or_else(|| state.alarm(runtime)) else {
-                replaced.waker = Some(waker);
+            let Some(Means { waker, runtime }) = means.take() else { return Step::NotYet };
+            let Some(relied_on) = state.home(runtime, made) else {
+                *replaced = Some(waker);
                 return Step::NotYet;
             };
-            match *seat {
-                Some(seat) => replaced.waker = state.queue.set_waker(seat, waker),
-                None => {
-                    *seat = Some(state.queue.join(waker, cost, bounds.patient_until(now)));
-                    next = state.doors.came();
+            state.release(home);
+            *home = Some(relied_on);
+            Step::Seated(match *seat {
+                Some(seat) => {
+                    *replaced = state.queue.set_waker(seat, waker);
+                    state.register(relied_on, now)
                 }
-            }
-            state.release(home, replaced);
-            let serve = state.register(&alarm, now);
-            *home = Some(alarm);
-            Step::Seated { serve }
+                None => {
+                    let joined = state.queue.join(waker, cost, bounds.patient_until(now));
+                    *seat = Some(joined);
+                    next = state.doors.came();
+                    state.register_in(joined, relied_on, now)
+                }
+            })
         });
         // Another service is to be ready, if a call would still not wait too long.
         if next {
@@ -255,10 +254,9 @@ fn refused(queue: &Queue, refusal: Refusal, cost: u32, bounds: &Bounds, wait: Du
 }
 
 impl State {
-    fn release(&mut self, home: &mut Option<Arc<Alarm<Shared>>>, replaced: &mut Replaced) {
-        if let Some(old) = home.take() {
-            self.unregister(&old);
-            replaced.home = Some(old);
+    fn release(&mut self, home: &mut Option<Home>) {
+        if let Some(home) = home.take() {
+            self.unregister(home);
         }
     }
 }

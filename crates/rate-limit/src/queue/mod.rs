@@ -279,6 +279,13 @@ impl Queue {
         self.offers.offer(&mut self.gate, now, wakes)
     }
 
+    /// Whether a waiter that has just joined does not change the [`deadline`](Self::deadline): another waits for permits before
+    /// it, and it would wait as long as it takes.
+    #[inline]
+    pub(crate) fn follows(&self, seat: Seat) -> bool {
+        self.offers.line.next().is_some_and(|next| next != seat) && self.gate.foresees()
+    }
+
     /// When [`offer`](Self::offer) is to be called next, if anybody in the line may be waiting for that.
     pub(crate) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         self.offers.deadline(&mut self.gate, now)
