@@ -143,6 +143,18 @@ impl Line {
         self.stamper.instant(self.at(seat).until)
     }
 
+    /// Whether its offer, if it has one, has run out.
+    #[inline]
+    pub(crate) fn is_late(&self, seat: Seat, now: Instant) -> bool {
+        self.at(seat).until <= self.stamper.stamp(now)
+    }
+
+    /// Whether it is still to be woken.
+    #[inline]
+    pub(crate) fn is_asleep(&self, seat: Seat) -> bool {
+        self.at(seat).waker.is_some()
+    }
+
     /// The first in the list; with its place.
     #[inline]
     pub(crate) fn front(&self) -> Option<(Seat, Place)> {
@@ -221,23 +233,13 @@ impl Line {
         }
     }
 
-    /// The first, if it holds an offer, need not come before `until`.
-    pub(crate) fn prolong_first(&mut self, until: Instant) {
+    /// The first, if it holds an offer, need not come before `until`. Its waker, if it waits to be the first.
+    pub(crate) fn advance(&mut self, until: Instant) -> Option<Waker> {
         let until = self.stamper.stamp(until);
-        if let Some(first) = self.first {
-            let first = self.at_mut(first);
-            // Without an offer, it has no end.
-            first.until = first.until.max(until);
-        }
-    }
-
-    /// The first, if it holds an offer and waits to be the first: its waker, and a new offer.
-    pub(crate) fn recall(&mut self, until: Instant) -> Option<Waker> {
-        let until = self.stamper.stamp(until);
-        let first = self.at_mut(self.first?);
-        let waker = if first.place == Place::Offered { first.waker.take() } else { None }?;
-        first.until = until;
-        Some(waker)
+        let first =
+            self.first.map(|first| self.at_mut(first)).filter(|first| first.place == Place::Offered)?;
+        first.until = first.until.max(until);
+        first.waker.take()
     }
 
     /// Offers to the next in the list.

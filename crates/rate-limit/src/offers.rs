@@ -159,15 +159,22 @@ impl Offers {
             if come == Some(seat) {
                 return;
             }
-            if let Some(waker) = self.line.recall(now + self.patience) {
-                self.recalled = Some(waker);
-                return;
+            if self.line.is_asleep(seat) {
+                return self.advance(now);
             }
-            if now < self.line.until(seat) {
+            if !self.line.is_late(seat, now) {
                 return;
             }
             self.line.pass_over(seat);
             self.late = true;
+        }
+    }
+
+    /// The line has moved: the first, if it has an offer, has its whole time. Wakes it, if it waits for that.
+    #[inline]
+    pub(crate) fn advance(&mut self, now: Instant) {
+        if let Some(waker) = self.line.advance(self.end(now)) {
+            self.recalled = Some(waker);
         }
     }
 

@@ -229,9 +229,8 @@ impl Shared {
     fn offer_and_serve(&self) {
         let late = self.offer(|state, now| {
             let deadline = state.deadline(now)?;
-            let late = |registered: &&mut Registered| {
-                registered.waiters > 0 && registered.is_late(Some(deadline))
-            };
+            let late =
+                |registered: &&mut Registered| registered.waiters > 0 && registered.is_late(Some(deadline));
             let mut runtime = None;
             let mut here = None;
             for registered in state.alarms.iter_mut().filter(late) {

@@ -203,9 +203,8 @@ impl Queue {
             self.take(now, cost);
             let gone = self.go(seat);
             self.offers.revoke(&mut self.gate, now);
-            // The line moves: whoever is late was only waiting for this one.
-            self.offers.line.prolong_first(self.offers.end(now));
-            self.offers.look_at_front(now, None);
+            // Whoever is late was only waiting for this one.
+            self.offers.advance(now);
             return gone;
         }
         if self.offers.line.place(seat) == Place::PassedOver {
