@@ -167,7 +167,7 @@ impl Limiter {
     /// If there are fewer, with the wait until there would be as many.
     pub fn try_acquire_many(&self, cost: u32) -> Result<Permit, RateLimited> {
         let at = self.try_take(cost)?;
-        Ok(Permit::new(at, Duration::ZERO, cost, Arc::clone(&self.shared)))
+        Ok(Permit::new(at, self.clone().into_waiter(cost)))
     }
 
     /// The same. Returns when they were recorded.
