@@ -266,8 +266,10 @@ impl Shared {
 
     /// Sees to it that somebody asks for a fleet's slots in this runtime, if it is one.
     #[cfg(feature = "redis")]
+    #[inline]
     pub(crate) fn attend(self: &Arc<Self>) {
-        if let (Some(attend), Ok(runtime)) = (&self.attend, Handle::try_current()) {
+        let Some(attend) = &self.attend else { return };
+        if let Ok(runtime) = Handle::try_current() {
             attend.attend(self, runtime.id());
         }
     }
