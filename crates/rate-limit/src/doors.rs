@@ -49,6 +49,11 @@ impl Doors {
         self.asleep.remove(&key)
     }
 
+    #[cfg(feature = "redis")]
+    pub(crate) fn are_any_asleep(&self) -> bool {
+        !self.asleep.is_empty()
+    }
+
     /// Whoever was woken has come, or will not. Returns whether [`offer`](Self::offer) MUST follow.
     #[inline]
     pub(crate) fn came(&mut self) -> bool {
