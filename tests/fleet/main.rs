@@ -3,6 +3,7 @@
 
 mod away;
 mod common;
+mod doors;
 mod proxy;
 mod quota;
 mod runtimes;

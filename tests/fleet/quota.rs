@@ -1,6 +1,7 @@
 //! The quota holds, over all processes.
 
-use rate_limit::Limiter;
+use loopback_redis::LoopbackRedis;
+use rate_limit::{Limiter, Quota};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::common::{LONG, client, fleet, ms, quota, run, scripts, server, worst};
@@ -46,7 +47,7 @@ async fn several_quotas_hold_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cost_is_taken_whole() {
     let Some(server) = server("a_cost_is_taken_whole") else { return };
-    let limiters = [fleet(&server).limiter("a", quota(10, 100)), fleet(&server).limiter("a", quota(10, 100))];
+    let limiters = [0, 1].map(|_| fleet(&server).limiter("a", quota(10, 100)));
     let refused = limiters[0].acquire_many(11).await.unwrap_err();
     assert!(refused.is_never());
     let begun = Instant::now();
@@ -135,11 +136,15 @@ async fn keys_have_a_quota_each() {
     assert!(refused.to_string().starts_with("100 keys are out of range"));
 }
 
+/// Of a process whose slots don't count for much longer than until they are used.
+fn prompt(server: &LoopbackRedis, quota: Quota) -> Limiter {
+    fleet(server).with_lateness(ms(5)).unwrap().limiter("a", quota)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_longer_window_counts_what_a_shorter_one_held_no_longer() {
     let Some(server) = server("a_longer_window_counts_what_a_shorter_one_held_no_longer") else { return };
-    let short = || fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(5, 50));
-    let (one, other) = (short(), short());
+    let [one, other] = [0, 1].map(|_| prompt(&server, quota(5, 50)));
     for _ in 0..5 {
         one.acquire().await.unwrap();
     }
@@ -166,7 +171,7 @@ async fn recorded(client: &mut redis::aio::MultiplexedConnection, name: &str) ->
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_window_that_is_asked_for_no_more_keeps_nothing() {
     let Some(server) = server("a_window_that_is_asked_for_no_more_keeps_nothing") else { return };
-    let limiter = |n, millis| fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(n, millis));
+    let limiter = |n, millis| prompt(&server, quota(n, millis));
     let mut client = client(&server).await;
     limiter(1000, 300).acquire().await.unwrap();
     sleep(ms(200)).await;
@@ -187,7 +192,7 @@ async fn a_window_that_is_asked_for_no_more_keeps_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_window_keeps_no_more_than_its_quota() {
     let Some(server) = server("a_long_window_keeps_no_more_than_its_quota") else { return };
-    let limiter = |n, millis| fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(n, millis));
+    let limiter = |n, millis| prompt(&server, quota(n, millis));
     let (long, short) = (limiter(30, 60_000), limiter(20, 20));
     long.acquire().await.unwrap();
     for _ in 0..60 {
@@ -203,7 +208,7 @@ async fn a_long_window_keeps_no_more_than_its_quota() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_longer_window_that_is_seldom_asked_for_holds_its_quota() {
     let Some(server) = server("a_longer_window_that_is_seldom_asked_for_holds_its_quota") else { return };
-    let limiter = |n, millis| fleet(&server).with_lateness(ms(5)).unwrap().limiter("a", quota(n, millis));
+    let limiter = |n, millis| prompt(&server, quota(n, millis));
     let (long, short) = (limiter(6, 300), limiter(5, 20));
     long.acquire().await.unwrap();
     sleep(ms(310)).await;

@@ -6,7 +6,8 @@
 //! place. So nobody is woken over and over while nothing changes.
 //!
 //! They are woken one at a time, the next when a call has [come](Doors::came), for with that the wait is longer. But nobody is
-//! relied on: if none is known to have come after as long as an offer lasts, all whose wait would do are woken.
+//! relied on: if none is known to have come after as long as an offer lasts, all whose wait would do are woken. And so are all,
+//! at once, while calls are refused whatever they would wait.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -49,6 +50,11 @@ impl Doors {
         self.asleep.remove(&key)
     }
 
+    #[cfg(feature = "redis")]
+    pub(crate) fn are_any_asleep(&self) -> bool {
+        !self.asleep.is_empty()
+    }
+
     /// Whoever was woken has come, or will not. Returns whether [`offer`](Self::offer) MUST follow.
     #[inline]
     pub(crate) fn came(&mut self) -> bool {
@@ -62,7 +68,10 @@ impl Doors {
     }
 
     fn wake(&mut self, queue: &mut Queue, now: Instant, wakes: &mut Wakes) -> bool {
-        let wait = queue.wait_of_one(now).unwrap_or_default();
+        let wait = queue.wait_of_one(now);
+        // Whoever comes is refused, however long it would wait: nobody need be awaited.
+        self.late |= wait.is_none();
+        let wait = wait.unwrap_or_default();
         if self.asleep.keys().next().is_none_or(|first| first.0.0 < wait) {
             // Whoever was woken has been awaited long enough: it has come, or the wait is too long now in any case.
             (self.until, self.late) = (None, false);

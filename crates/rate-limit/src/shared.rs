@@ -41,6 +41,9 @@ pub(crate) trait Attend: Debug + Send + Sync {
     /// Somebody wanted so many permits at once, and went without.
     fn tried(&self, shared: &Shared, cost: u32);
 
+    /// Services sleep, and nobody of them asks.
+    fn awaited(&self, shared: &Shared);
+
     /// How long an answer is waited for.
     #[cfg(feature = "server")]
     fn notice(&self) -> Duration;
@@ -315,6 +318,12 @@ impl Shared {
 
 impl Drive for Shared {
     fn drive(&self, alarm: &Alarm<Self>, rang: bool) -> Option<Instant> {
+        #[cfg(feature = "redis")]
+        if let Some(attend) = &self.attend {
+            if self.with(|state, _| state.doors.are_any_asleep()) {
+                attend.awaited(self);
+            }
+        }
         self.offer(|state, now| state.rearm(alarm, rang, now))
     }
 

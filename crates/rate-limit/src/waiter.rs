@@ -194,7 +194,10 @@ impl Waiter {
                     Coming::Wait => {}
                 },
                 None => match state.queue.arrive(now, cost, take) {
-                    Arrival::Turn(ticket) => return Step::Turn(now, ticket),
+                    Arrival::Turn(ticket) => {
+                        next = state.doors.came();
+                        return Step::Turn(now, ticket);
+                    }
                     Arrival::Due => return Step::Due,
                     Arrival::Refused(refusal, wait) => {
                         return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));

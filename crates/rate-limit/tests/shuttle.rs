@@ -14,24 +14,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rate_limit::{Limiter, Quota};
+use rate_limit::{BoxError, Limiter, Permit, Quota, RateLimitLayer, RateLimited};
 use shuttle::future::block_on;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::sync::Mutex;
 use shuttle::{Config, Runner, thread};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, advance};
+use tower::util::BoxCloneService;
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 const WINDOW: Duration = Duration::from_millis(10);
+const HOUR: Duration = Duration::from_secs(3600);
+
+trait Test: Fn(&Runtime, &Limiter, &Log) + Copy + Send + Sync + 'static {}
+
+impl<T: Fn(&Runtime, &Limiter, &Log) + Copy + Send + Sync + 'static> Test for T {}
 
 /// Runs it under 5,000 schedules: half of them random, half such that a bug of three racing steps is likely to be found.
-fn explore(test: fn(&Runtime, &Limiter, &Log)) {
+fn explore(test: impl Test) {
     explore_quota(1, test);
 }
 
 /// The same with a quota of so many per window.
-fn explore_quota(n: u32, test: fn(&Runtime, &Limiter, &Log)) {
-    fn run(n: u32, scheduler: impl Scheduler + 'static, test: fn(&Runtime, &Limiter, &Log)) {
+fn explore_quota(n: u32, test: impl Test) {
+    fn run(n: u32, scheduler: impl Scheduler + 'static, test: impl Test) {
         let mut config = Config::new();
         config.stack_size = 1 << 19;
         Runner::new(scheduler, config).run(move || {
@@ -129,7 +136,11 @@ fn drive(runtime: &Runtime, log: &Log, threads: Vec<thread::JoinHandle<()>>) {
         runtime.block_on(advance(WINDOW));
         thread::yield_now();
     }
-    // If it has been lost, this is a deadlock.
+    join(threads);
+}
+
+/// If a wake-up has been lost, this is a deadlock.
+fn join(threads: Vec<thread::JoinHandle<()>>) {
     for thread in threads {
         thread.join().unwrap();
     }
@@ -166,7 +177,7 @@ fn permits_are_given_back_while_others_wait() {
 #[test]
 fn the_quota_changes_while_others_wait() {
     explore(|runtime, limiter, log| {
-        limiter.set_quotas(Quota::new(1, Duration::from_secs(3600)).unwrap());
+        limiter.set_quotas(Quota::new(1, HOUR).unwrap());
         drop(limiter.try_acquire().unwrap());
         let changed = limiter.clone();
         let changer = log.spawn(move || {
@@ -265,7 +276,7 @@ fn a_pause_and_another_quota_hold_while_others_take() {
         open(limiter, log);
         let changed = limiter.clone();
         let changer = log.spawn(move || {
-            changed.set_quotas(Quota::new(2, Duration::from_secs(3600)).unwrap());
+            changed.set_quotas(Quota::new(2, HOUR).unwrap());
             // Of two an hour, others may have taken what they took before; but no more is free.
             let few = changed.snapshot().available;
             assert!(few < 2);
@@ -275,6 +286,168 @@ fn a_pause_and_another_quota_hold_while_others_take() {
         let threads = vec![taker(limiter, log, 2), changer, taker(limiter, log, 2), acquirer(limiter, log)];
         drive(runtime, log, threads);
         // The changer may have been the last: its pause ends.
+        runtime.block_on(advance(WINDOW));
+    });
+}
+
+/// No time goes by, so that nothing but what others do wakes anybody: an alarm can't make up for a wake-up that was lost. Of
+/// `n` permits an hour, all are taken; the test has them.
+fn without_time(n: u32, test: impl Fn(&Limiter, &Log, Vec<Permit>) + Copy + Send + Sync + 'static) {
+    explore_quota(n, move |runtime, limiter, log| {
+        limiter.set_quotas(Quota::new(n, HOUR).unwrap());
+        let taken = (0..n).map(|_| limiter.try_acquire().unwrap()).collect();
+        test(limiter, log, taken);
+        limiter.set_quotas(Quota::new(n, WINDOW).unwrap());
+        runtime.block_on(advance(WINDOW));
+    });
+}
+
+type Calls = BoxCloneService<(), (), BoxError>;
+
+/// A service that is not ready while a call would wait for longer.
+fn pushing_back(limiter: &Limiter, max_wait: Duration) -> Calls {
+    let layer = RateLimitLayer::from(limiter.clone().with_max_wait(max_wait)).with_backpressure();
+    BoxCloneService::new(layer.layer(service_fn(async |()| Ok::<_, BoxError>(()))))
+}
+
+/// Sleeps until it is ready, and calls; again, if others were faster.
+fn sleeper(limiter: &Limiter, log: &Log, max_wait: Duration) -> thread::JoinHandle<()> {
+    let mut service = pushing_back(limiter, max_wait);
+    log.spawn(move || {
+        block_on(async {
+            while let Err(refused) = service.ready().await.unwrap().call(()).await {
+                assert!(refused.is::<RateLimited>(), "{refused}");
+            }
+        });
+    })
+}
+
+/// Sleeps until it is ready, calls, and does not stay to be served.
+fn comer(limiter: &Limiter, log: &Log, max_wait: Duration) -> thread::JoinHandle<()> {
+    let mut service = pushing_back(limiter, max_wait);
+    log.spawn(move || {
+        loop {
+            let mut call = block_on(async { service.ready().await.unwrap().call(()) });
+            let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if !matches!(polled, Poll::Ready(Err(_))) {
+                break;
+            }
+        }
+    })
+}
+
+/// A caller that waits already, and leaves.
+fn waiter(limiter: &Limiter, log: &Log) -> thread::JoinHandle<()> {
+    let mut call = Box::pin(limiter.clone().acquire());
+    assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    log.spawn(move || drop(call))
+}
+
+fn giver(permit: Permit, log: &Log) -> thread::JoinHandle<()> {
+    log.spawn(move || permit.give_back())
+}
+
+#[test]
+fn services_are_woken_when_callers_leave() {
+    without_time(1, |limiter, log, _| {
+        // Behind one who waits they would wait for two hours.
+        let waiter = waiter(limiter, log);
+        join(vec![comer(limiter, log, HOUR), waiter, comer(limiter, log, HOUR), comer(limiter, log, HOUR)]);
+    });
+}
+
+#[test]
+fn services_are_woken_when_permits_are_given_back() {
+    without_time(3, |limiter, log, taken| {
+        let sleepers = [0; 3].map(|_| sleeper(limiter, log, Duration::ZERO)).into_iter();
+        let givers = taken.into_iter().map(|permit| giver(permit, log));
+        // Who is woken may find that its permit is gone, and sleep again.
+        let limiter = limiter.clone();
+        let thief = log.spawn(move || {
+            if let Ok(permit) = limiter.try_acquire() {
+                thread::yield_now();
+                permit.give_back();
+            }
+        });
+        join(sleepers.chain([thief]).chain(givers).collect());
+    });
+}
+
+#[test]
+fn a_service_that_is_dropped_when_woken_leaves_it_to_the_next() {
+    without_time(2, |limiter, log, mut taken| {
+        let (one, other) = (taken.pop().unwrap(), taken.pop().unwrap());
+        let mut service = pushing_back(limiter, Duration::ZERO);
+        let dropper = log.spawn(move || {
+            for _ in 0..2 {
+                if service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready() {
+                    // It comes after all; then there must be one for the other.
+                    if block_on(service.call(())).is_ok() {
+                        other.give_back();
+                    }
+                    return;
+                }
+                thread::yield_now();
+            }
+        });
+        join(vec![dropper, giver(one, log), sleeper(limiter, log, Duration::ZERO)]);
+    });
+}
+
+#[test]
+fn services_are_woken_when_the_quota_changes() {
+    without_time(1, |limiter, log, _| {
+        let changed = limiter.clone();
+        let changer = log.spawn(move || changed.set_quotas(Quota::new(4, HOUR).unwrap()));
+        let sleeper = || sleeper(limiter, log, Duration::ZERO);
+        join(vec![sleeper(), changer, sleeper(), sleeper()]);
+    });
+}
+
+#[test]
+fn services_that_sleep_through_a_pause_are_told_if_it_is_too_long() {
+    without_time(1, |limiter, log, taken| {
+        taken.into_iter().for_each(Permit::give_back);
+        limiter.pause(WINDOW, WINDOW);
+        let paused = limiter.clone();
+        let pauser = log.spawn(move || paused.pause(2 * WINDOW, WINDOW));
+        let told = || {
+            let mut service = pushing_back(limiter, Duration::ZERO);
+            log.spawn(move || {
+                let refused = block_on(async { service.ready().await.unwrap().call(()).await });
+                assert!(refused.unwrap_err().is::<RateLimited>());
+            })
+        };
+        join(vec![told(), pauser, told(), told()]);
+    });
+}
+
+#[test]
+fn services_that_would_wait_longer_are_woken_before_others() {
+    without_time(1, |limiter, log, taken| {
+        let waiter = waiter(limiter, log);
+        let (short, long) = (sleeper(limiter, log, Duration::ZERO), comer(limiter, log, HOUR));
+        // There is no permit before it has been woken.
+        join(vec![waiter, long]);
+        let givers = taken.into_iter().map(|permit| giver(permit, log));
+        join(givers.chain([short]).collect());
+    });
+}
+
+#[test]
+fn services_are_woken_as_time_goes_on() {
+    explore(|runtime, limiter, log| {
+        log.push(limiter.try_acquire().unwrap().at());
+        let sleeper = |max_wait| sleeper(limiter, log, max_wait);
+        let threads = vec![
+            sleeper(Duration::ZERO),
+            trier(limiter, log),
+            sleeper(WINDOW / 2),
+            sleeper(WINDOW),
+            leaver(limiter, log),
+        ];
+        drive(runtime, log, threads);
+        // What they have released is not in the log.
         runtime.block_on(advance(WINDOW));
     });
 }

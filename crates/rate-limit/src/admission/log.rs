@@ -65,8 +65,19 @@ impl Log {
     /// Lets go of what no longer counts at `now`.
     #[inline]
     pub(super) fn forget(&mut self, now: Instant, window: Duration) {
-        let Some(until) = now.checked_sub(window) else { return };
-        let until = self.stamper.stamp(until);
+        if let Some(until) = self.over(now, window) {
+            self.forget_until(until);
+        }
+    }
+
+    /// Up to when what was used no longer counts at `now`.
+    #[inline]
+    fn over(&self, now: Instant, window: Duration) -> Option<Stamp> {
+        now.checked_sub(window).map(|until| self.stamper.stamp(until))
+    }
+
+    #[inline]
+    fn forget_until(&mut self, until: Stamp) {
         let gone = self.entries.iter().take_while(|entry| entry.at <= until).count();
         if let Some(&Entry { at, upto }) = gone.checked_sub(1).and_then(|last| self.entries.get(last)) {
             (self.gone, self.last_gone) = (upto, Some(at));
@@ -118,13 +129,14 @@ impl Log {
 
     /// Records releases of one permit each, in order and up to `now`.
     pub(super) fn extend(&mut self, now: Instant, window: Duration, n: u32, taken: Taken<'_>) {
-        // Those that no longer count take everything before them along.
-        let until = now.checked_sub(window).map(|until| self.stamper.stamp(until));
-        let gone = until.map_or(0, |until| taken.until(until));
         let mut stamps = taken.stamps();
-        match gone.checked_sub(1).and_then(|last| stamps.nth(last)) {
-            Some(last) => self.pass(gone as u64, last),
-            None => self.forget(now, window),
+        if let Some(until) = self.over(now, window) {
+            // Those that no longer count take everything before them along.
+            let gone = taken.until(until);
+            match gone.checked_sub(1).and_then(|last| stamps.nth(last)) {
+                Some(last) => self.pass(gone as u64, last),
+                None => self.forget_until(until),
+            }
         }
         stamps.for_each(|stamp| self.push_stamp(stamp, 1, n));
     }

@@ -40,6 +40,8 @@
 //! - Who would not wait at all (a `max_wait` or `max_queue` of 0, [`try_acquire`](crate::Limiter::try_acquire)) gets what is at
 //!   hand: what was leased, or asked for and not used. If that is nothing, it is refused, and a lease of what is free is asked
 //!   for: who comes next may find it, within the lateness. With a lease of 1, every other call may be refused.
+//! - Services that [push back](crate::RateLimitLayer::with_backpressure) have the server asked while they sleep: when there
+//!   should be a permit, and before that every 250 ms to 2 s, for others may have given theirs back.
 //! - A layer that [rejects](crate::RateLimitLayer) (`rejecting`) asks first: a call may wait for as long as the notice.
 //! - A longer window ([`set_quotas`](crate::Limiter::set_quotas)) counts what a shorter one held no longer, of all processes,
 //!   as if all had been released when the last of it was. Shorter windows of processes that have not changed yet hold as before.

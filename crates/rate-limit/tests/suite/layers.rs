@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use rate_limit::{BoxError, KeyedLimiter, Limiter, Pauses, Quota, RateLimitLayer, RateLimited};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
+use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::balance::p2c::Balance;
 use tower::buffer::Buffer;
 use tower::discover::ServiceList;
@@ -356,6 +356,25 @@ async fn in_a_pause_a_service_is_pending_until_its_end_is_near() {
     let mut service = layer.layer(echo());
     let refused = service.ready().await.unwrap().call(1).await.unwrap_err();
     assert_eq!(refused.downcast_ref::<RateLimited>().unwrap().retry_after(), ms(50_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_sleep_are_told_at_once_that_calls_are_refused() {
+    let layer = RateLimitLayer::from(hasty()).with_backpressure();
+    layer.limiter().pause(ms(5000), ms(10_000));
+    let mut calls: Vec<_> =
+        (0..40).map(|request| task::spawn(layer.layer(echo()).oneshot(request))).collect();
+    for call in &mut calls {
+        assert_pending!(call.poll());
+    }
+    layer.limiter().pause(ms(50_000), ms(10_000));
+    assert_eq!(woken(&calls), 40);
+    for call in &mut calls {
+        assert_eq!(
+            assert_ready_err!(call.poll()).downcast_ref::<RateLimited>().unwrap().retry_after(),
+            ms(50_000)
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

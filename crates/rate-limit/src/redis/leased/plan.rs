@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::ask::{Ask, MOST, Move};
-use super::Leased;
 use super::asking::OVERDUE;
+use super::{Leased, SOON};
 use crate::demand::Demand;
 
 /// What tokio's timer may be late by, and what it takes to send a question.
@@ -99,9 +99,19 @@ impl Leased {
         }
     }
 
+    /// As [`tried`](Self::tried), for those who sleep until a permit is near: when it should be there, and now and then before.
+    pub(in crate::redis) fn awaited(&mut self, now: Instant) {
+        let ahead = self.permits(now, 1, SOON).saturating_duration_since(now);
+        if ahead <= self.lead() || now >= self.asked_at + seldom(ahead) {
+            self.tried(1, now);
+        }
+    }
+
     /// What to ask for, so that there may be something for the next who would not wait; if the server may have it.
     fn try_for(&self, cost: u32, now: Instant) -> Option<Vec<u32>> {
-        let lacks = self.held.len() < cost as usize && cost <= self.quotas.most();
+        // Of those that are far ahead the server is asked, too, whether they can come sooner.
+        let near = self.held.time_of(cost.into()).is_some_and(|from| from <= now + self.far());
+        let lacks = !near && cost <= self.quotas.most();
         let hopes = now + self.lead() >= self.next || now >= self.asked_at + SOMETIMES;
         let mut wants = vec![cost];
         wants.resize(self.feed.lease(), 1);
@@ -111,7 +121,7 @@ impl Leased {
     /// When to ask whether the slot that the first waits for could come sooner.
     fn move_at(&self, now: Instant) -> Option<Instant> {
         let ahead = self.held.first()?.checked_duration_since(now + self.far())?;
-        Some(self.asked_at + (ahead / 4).clamp(FAR, SELDOM))
+        Some(self.asked_at + seldom(ahead))
     }
 
     /// No slot is used while a question is under way that may move it.
@@ -189,4 +199,9 @@ impl Leased {
         self.begin(&ask, since, now);
         ask
     }
+}
+
+/// How often to ask whether a slot so far ahead could come sooner.
+fn seldom(ahead: Duration) -> Duration {
+    (ahead / 4).clamp(FAR, SELDOM)
 }
