@@ -220,7 +220,8 @@ mod tests {
     /// What the crate's documentation states, but for what is on the heap: the history's 49 KiB, the joins' 24.
     #[test]
     fn a_handle_is_of_the_stated_size() {
-        let heap = (crate::history::MINUTES + crate::history::HOURS) * size_of::<crate::history::Span>()
+        let heap = (crate::history::MINUTES + crate::history::HOURS)
+            * size_of::<crate::history::span::Span>()
             + crate::history::STRATA * size_of::<crate::rates::Stratum>()
             + crate::joins::HEAP;
         assert!(size_of::<Shared>() + heap <= 90 << 10, "{} and {heap} bytes", size_of::<Shared>());

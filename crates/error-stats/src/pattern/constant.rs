@@ -1,6 +1,6 @@
 //! Since when nearly everything fails.
 
-use crate::history::Span;
+use crate::history::span::Span;
 use crate::pattern::sample::{Ratio, began, recent, sum, together};
 use crate::pattern::{Finding, Kind};
 use crate::wall::Moment;

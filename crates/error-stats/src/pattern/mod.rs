@@ -17,8 +17,6 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod words;
-#[cfg(test)]
-mod worlds;
 
 use wire_fault::Cause;
 

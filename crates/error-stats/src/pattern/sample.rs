@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::history::Span;
+use crate::history::span::Span;
 use crate::wall::Moment;
 
 /// How many of how many failed.

@@ -1,6 +1,6 @@
 //! Since when more fails than before.
 
-use crate::history::Span;
+use crate::history::span::Span;
 use crate::pattern::base::{FEWEST, NOT_HEALTHY};
 use crate::pattern::sample::{Ratio, began, divergence, recent, sum, together};
 use crate::pattern::{Finding, Kind};

@@ -3,6 +3,13 @@
 //!
 //! A call belongs to the second it started in, for that is when it met the others.
 
+pub(crate) mod span;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use crate::history::span::{Span, in_order, is_within, span};
+use crate::history::sums::Sums;
 use crate::names::NAMES;
 use crate::place::{CAUSES, PLACES};
 use crate::rates::{Stratum, WINDOW, Window};
@@ -21,24 +28,6 @@ const GENERATION: u32 = 3 * 3600;
 /// How long a second is held open for the outcomes of what started in it. Less than the rings of seconds hold.
 pub(crate) const OPEN: u32 = 60;
 
-/// Calls that started in some span of time, as far as they have ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Span {
-    /// Which minute, or which hour.
-    pub(crate) number: u32,
-    /// Not among the ended.
-    pub(crate) cancelled: u32,
-    /// With an outcome.
-    pub(crate) ended: u64,
-    pub(crate) failed: u64,
-}
-
-impl Span {
-    fn cancel(&mut self, calls: u32) {
-        self.cancelled = self.cancelled.saturating_add(calls);
-    }
-}
-
 /// A second that is complete.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Second {
@@ -49,30 +38,6 @@ pub(crate) struct Second {
     pub(crate) ended: u64,
     pub(crate) failed: u64,
     pub(crate) cancelled: u32,
-}
-
-/// Sums, and what they were a while ago.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sums<const N: usize> {
-    pub(crate) total: [u64; N],
-    mark: [u64; N],
-    older: [u64; N],
-}
-
-impl<const N: usize> Sums<N> {
-    const fn new() -> Self {
-        Self { total: [0; N], mark: [0; N], older: [0; N] }
-    }
-
-    fn turn(&mut self) {
-        self.older = self.mark;
-        self.mark = self.total;
-    }
-
-    /// What was added in the last three to six hours.
-    pub(crate) fn recent(&self) -> [u64; N] {
-        std::array::from_fn(|at| self.total[at].saturating_sub(self.older[at]))
-    }
 }
 
 /// What the recorder must be told to settle its open seconds.
@@ -266,28 +231,4 @@ impl History {
         let seconds = facts.answered().map(|(second, _)| second).chain(seconds);
         seconds.filter(|second| (self.settled..end).contains(second)).min()
     }
-}
-
-/// The span of this number in its ring, emptied if it held an older one; none if it holds a newer one, unless that is
-/// known to be wrong.
-fn span(ring: &mut [Span], number: u32, is_last: bool) -> Option<&mut Span> {
-    let at = number as usize % ring.len();
-    let span = &mut ring[at];
-    if span.number < number || (is_last && span.number > number) {
-        *span = Span { number, ..Span::default() };
-    }
-    (span.number == number).then_some(span)
-}
-
-fn in_order(ring: &[Span], now: u32) -> Vec<Span> {
-    let some = |span: &&Span| span.ended > 0 || span.cancelled > 0;
-    let within = |span: &&Span| is_within(span.number, ring.len(), now);
-    let mut spans: Vec<_> = ring.iter().filter(some).filter(within).copied().collect();
-    spans.sort_unstable_by_key(|span| span.number);
-    spans
-}
-
-/// Whether this number is among the last so many, up to `now`.
-fn is_within(number: u32, reach: usize, now: u32) -> bool {
-    now.checked_sub(number).is_some_and(|age| (age as usize) < reach)
 }
