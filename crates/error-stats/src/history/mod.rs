@@ -13,8 +13,9 @@ use crate::history::sums::Sums;
 use crate::names::NAMES;
 use crate::place::{CAUSES, PLACES};
 use crate::rates::{Stratum, WINDOW, Window};
-use crate::seconds::SECONDS;
 
+/// Two minutes, and more than the seconds that are open.
+pub(crate) const LAST: usize = 128;
 /// Six hours.
 pub(crate) const MINUTES: usize = 360;
 /// Two weeks.
@@ -55,8 +56,8 @@ pub(crate) trait Facts {
 pub(crate) struct History {
     /// Seconds before this one are complete, and told.
     settled: u32,
-    /// What is told one by one of seconds that are not: failures, cancellations, answers that took long.
-    open: [Span; SECONDS],
+    /// The last ones. Of those that are not complete, what is told one by one: failures, cancellations, answers that took long.
+    seconds: Box<[Span]>,
     minutes: Box<[Span]>,
     hours: Box<[Span]>,
     /// Not yet in its stratum.
@@ -73,7 +74,7 @@ impl History {
     pub(crate) fn new() -> Self {
         Self {
             settled: 0,
-            open: [Span::default(); SECONDS],
+            seconds: vec![Span::default(); LAST].into(),
             minutes: vec![Span::default(); MINUTES].into(),
             hours: vec![Span::default(); HOURS].into(),
             window: Window::default(),
@@ -136,7 +137,6 @@ impl History {
             let second =
                 Second { number, hour: facts.hour(number), ended: answered + ended, failed, cancelled };
             self.second(&second, || facts.hosts());
-            self.settled = number + 1;
         }
         self.settled = end;
     }
@@ -158,6 +158,7 @@ impl History {
             span.failed += second.failed;
             span.cancel(second.cancelled);
         }
+        self.settled = second.number + 1;
         self.turn_window(second.number / WINDOW);
         self.window.add(second.ended, second.failed);
     }
@@ -192,6 +193,12 @@ impl History {
         }
     }
 
+    /// The last two minutes' seconds since the handle was made, up to the second `now`, oldest first; those in which nothing ended are
+    /// left out.
+    pub(crate) fn seconds(&self, now: u32) -> Vec<Span> {
+        in_order(&self.seconds, now)
+    }
+
     /// The last six hours' minutes since the handle was made, up to the second `now`, oldest first; those in which nothing
     /// ended are left out.
     pub(crate) fn minutes(&self, now: u32) -> Vec<Span> {
@@ -211,14 +218,16 @@ impl History {
 
     /// The spans of a second, which is the last there is, or a late one.
     fn spans(&mut self, second: u32, hour: u32, is_last: bool) -> impl Iterator<Item = &mut Span> {
+        let own = span(&mut self.seconds, second, false);
         let minute = span(&mut self.minutes, second / 60, false);
         // The wall may have been ahead, and been set back: what is after the last second's hour never was.
-        minute.into_iter().chain(span(&mut self.hours, hour, is_last))
+        let hour = span(&mut self.hours, hour, is_last);
+        own.into_iter().chain(minute).chain(hour)
     }
 
     fn open(&mut self, second: u32) -> &mut Span {
-        let at = second as usize % SECONDS;
-        let open = &mut self.open[at];
+        let at = second as usize % LAST;
+        let open = &mut self.seconds[at];
         if open.number != second {
             *open = Span { number: second, ..Span::default() };
         }
@@ -227,7 +236,7 @@ impl History {
 
     fn next_open(&self, end: u32, facts: &impl Facts) -> Option<u32> {
         let told = |span: &&Span| span.ended > 0 || span.cancelled > 0;
-        let seconds = self.open.iter().filter(told).map(|span| span.number);
+        let seconds = self.seconds.iter().filter(told).map(|span| span.number);
         let seconds = facts.answered().map(|(second, _)| second).chain(seconds);
         seconds.filter(|second| (self.settled..end).contains(second)).min()
     }

@@ -1,9 +1,9 @@
-//! Spans of time, and rings of them: minutes, hours.
+//! Spans of time, and rings of them: seconds, minutes, hours.
 
 /// Calls that started in some span of time, as far as they have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Span {
-    /// Which minute, or which hour.
+    /// Which second, minute or hour.
     pub(crate) number: u32,
     /// Not among the ended.
     pub(crate) cancelled: u32,

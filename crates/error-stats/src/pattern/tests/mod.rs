@@ -7,6 +7,7 @@ mod host;
 mod outage;
 mod phase;
 mod rate;
+mod slow;
 mod step;
 mod worlds;
 

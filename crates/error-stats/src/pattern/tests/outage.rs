@@ -37,9 +37,8 @@ fn an_outage_that_lasts_is_constant_since_its_beginning() {
     };
     let found = |seed| {
         let (since, pattern) = constant(seed);
-        let Kind::Constant { since: told, .. } = pattern.main.kind else { return false };
-        let told = told.wall.duration_since(UNIX_EPOCH).unwrap().as_secs() - u64::from(FIRST_HOUR * HOUR);
-        let right = told.abs_diff(since.into()) <= 90;
+        let Some(told) = is_constant_since(&pattern) else { return false };
+        let right = told.abs_diff(since) <= 90;
         if !right {
             println!("{told} for {since}");
         }
@@ -47,6 +46,79 @@ fn an_outage_that_lasts_is_constant_since_its_beginning() {
     };
     let right = (0..200).filter(|seed| found(*seed)).count();
     assert!(right >= 190, "{right}");
+}
+
+/// Calls have gone well, and of the last so many seconds all have failed.
+fn live(seed: u64, every: u32, low: u32, high: u32) -> (u32, Pattern) {
+    let mut world = World::new(seed);
+    let (span, long) = (world.random.within(10 * MINUTE, HOUR), world.random.within(low, high));
+    let (calls, share) = (world.random.within(1, 5), world.random.share(0.0, 0.003));
+    for second in 0..span {
+        if world.random.within(1, every) == 1 {
+            let out = second >= span - long;
+            world.second(second, calls, |random, _| out || random.happens(share));
+        }
+    }
+    (span - long, world.pattern())
+}
+
+#[test]
+fn an_outage_younger_than_two_minutes_is_told_with_its_second() {
+    for (every, low, high) in [(1, 35, 59), (1, 60, 130), (3, 60, 130)] {
+        let found = |seed| {
+            let (since, pattern) = live(seed, every, low, high);
+            let told = is_constant_since(&pattern);
+            let right = told.is_some_and(|told| told.abs_diff(since) <= MINUTE);
+            if !right {
+                println!("{told:?} for {since}: {pattern}\n");
+            }
+            right
+        };
+        let right = (0..200).filter(|seed| found(*seed)).count();
+        assert!(right >= 190, "{low} to {high} s: {right}");
+    }
+    // Nor is it called healthy beside, for it is a small part of the hour.
+    let (since, pattern) = live(7, 1, 40, 40);
+    assert_eq!(is_constant_since(&pattern), Some(since), "{pattern}");
+    assert!(!has(&pattern, |kind| matches!(kind, Kind::Healthy { .. })), "{pattern}");
+}
+
+/// Of less than half a minute, or a batch of calls one after the other: one event, whatever the number of calls. Nor are blips
+/// that come again and again an outage, while one is on.
+#[test]
+fn a_burst_is_not_constant() {
+    let no_outage = |pattern: &Pattern| is_constant_since(pattern).is_none();
+    assert_eq!(right(300, no_outage, |seed| live(seed, 1, 1, 29).1), 1.0);
+    let batches = |seed| {
+        let mut world = World::new(seed);
+        let (share, long) = (world.random.share(0.01, 0.6), world.random.within(10, 50));
+        let every = world.random.within(2, 10) * MINUTE;
+        for batch in 0..world.random.within(5, 40) {
+            let out = world.random.happens(share);
+            (0..long).for_each(|second| world.second(batch * every + second, 1, |_, _| out));
+        }
+        world.pattern()
+    };
+    assert!(right(1000, no_outage, batches) >= 0.99);
+    let blips = |seed| {
+        let mut world = World::new(seed);
+        let (mut out, span) = (false, world.random.within(20 * MINUTE, HOUR));
+        for second in 0..span {
+            if world.random.happens(1.0 / if out { 15.0 } else { 200.0 }) {
+                out = !out;
+            }
+            world.second(second, 2, |_, _| out);
+        }
+        world.pattern()
+    };
+    assert!(right(300, no_outage, blips) >= 0.99);
+}
+
+/// In seconds since the world began.
+fn is_constant_since(pattern: &Pattern) -> Option<u32> {
+    let Kind::Constant { since, .. } = pattern.main.kind else { return None };
+    let told = since.wall.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    Some(told as u32 - FIRST_HOUR * HOUR)
 }
 
 #[test]

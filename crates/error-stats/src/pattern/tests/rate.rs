@@ -3,6 +3,7 @@
 use crate::pattern::tests::worlds::{Callers, HOUR, MINUTE, Random, World};
 use crate::pattern::tests::{claims_a_cause, has, right};
 use crate::pattern::{Kind, Pattern};
+use crate::place::Place;
 
 #[test]
 fn a_limit_of_the_rate_is_found_with_its_two_rates() {
@@ -19,6 +20,25 @@ fn a_limit_of_the_rate_is_found_with_its_two_rates() {
         _ => false,
     };
     assert!(right(200, is, rate) >= 0.95);
+}
+
+/// Callers at an even pace have no quiet seconds beside busy ones, so that the limit is not found. Where it answers with 429s,
+/// the advice is the same: by the place.
+#[test]
+fn a_limit_that_an_even_pace_runs_into_is_told_by_its_place() {
+    let even = |seed| {
+        let mut world = World::new(seed);
+        world.place = Some(Place::TooManyRequests);
+        let pace = world.random.within(3, 20);
+        let limit = world.random.within(1, pace - 1);
+        for second in 0..world.random.within(10 * MINUTE, HOUR) {
+            world.second(second, pace, |_, call| call >= limit);
+        }
+        world.pattern()
+    };
+    let is =
+        |pattern: &Pattern| !is_rate_bound(pattern) && pattern.main.advice().contains("raise the spacing");
+    assert_eq!(right(100, is, even), 1.0);
 }
 
 fn is_rate_bound(pattern: &Pattern) -> bool {
