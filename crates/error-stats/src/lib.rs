@@ -70,16 +70,22 @@
 //! without a pattern, at most one in a hundred is given a cause, whether their calls fail each by itself or burst by burst.
 //! [`Kind`] says what each can't tell.
 //!
-//! The history is of the attempts where the handle has made a layer of attempts, else of the calls. Repeats of what
-//! has failed are not timed: they come right after failures, and would make these look like a matter of the rate. Calls
-//! under way are not in it: that they have not failed yet says nothing. An attempt that was dropped before its
-//! call went on to another or failed, by a time limit between the two layers say, is a failure there, though the counts have
-//! it as cancelled; one that a rival of the same call made needless is left out. A call that fails without an attempt that
-//! failed, because a layer between the two refused it or gave it up, is a failure there too; but not while more calls than
-//! attempts have succeeded, for calls that succeed without an attempt are never there. (So a client without a layer of
-//! attempts goes with a handle of its own; in the report an alarm is told beside the pattern in any case.) What is
-//! told is told of now: after an hour without calls nothing is constant, and after six there is nothing to tell but the
-//! hours of the days.
+//! The history is of the attempts where the handle has made a layer of attempts, else of the calls:
+//!
+//! - A repeat of what has failed is not timed: it comes right after a failure, and would make failures look like a matter of
+//!   the rate.
+//! - A call under way is not in it: that it has not failed yet says nothing. (Where others go well, those under way are taken to,
+//!   before more is said to fail than before.)
+//! - An attempt that was dropped before its call went on to another or failed, by a time limit between the two layers say, is
+//!   a failure there, though the counts have it as cancelled; one that a rival of the same call made needless is left out.
+//! - A call that fails without an attempt that failed, because a layer between the two refused it or gave it up, is a failure
+//!   there too; but not while more calls than attempts have succeeded. Calls that succeed without an attempt are never there,
+//!   and beside them such failures would look like all there is. So a client without a layer of attempts goes with a handle of
+//!   its own: on one with the attempts of others, it is not in the pattern while a part of its calls succeeds.
+//!
+//! What is told is told of now: after an hour without calls nothing is constant, and after six there is nothing to tell but the
+//! hours of the days. An outage is told from half a minute on, where it is total, and else from two
+//! ([`Kind::Constant`]). The alarm is quicker: in the report it is told beside the pattern in any case.
 //!
 //! # Hooks
 //!
@@ -104,7 +110,7 @@
 //!
 //! # Memory
 //!
-//! A handle takes some 89 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
+//! A handle takes some 90 KiB, and 16.3 KiB for each thread that has called, of which 65 are paid for at most: less than
 //! 1.2 MiB in all, whatever it counts. Alarms that wait for slow hooks, 4,096 and as many that are being told, take up to
 //! 2.5 MiB more. Hosts and labels are told apart up to [32 of each](Groups), the first ones, which
 //! on a server are whatever its clients wrote into `Host`; a snapshot is plain data of some 60 KiB.

@@ -105,11 +105,12 @@ fn tally(f: &mut fmt::Formatter<'_>, tally: &Tally, now: Instant) -> fmt::Result
     groups(f, "label", &tally.labels)
 }
 
-/// An alarm is of the last calls, a pattern of hours: beside the one, the other does not say that there is nothing to do.
+/// An alarm is of the last calls, a pattern of hours: where the one has no explanation for the other, it does not say that there
+/// is nothing to do, or that the repeats will do.
 fn pattern(f: &mut fmt::Formatter<'_>, pattern: &Pattern, alarmed: bool) -> fmt::Result {
     match &pattern.main.kind {
-        healthy @ Kind::Healthy { .. } if alarmed => {
-            write!(f, "\npattern: {healthy}, but an alarm is raised; look at the last failure")?;
+        kind @ (Kind::TooFew { .. } | Kind::Healthy { .. } | Kind::Sporadic { .. }) if alarmed => {
+            write!(f, "\npattern: {kind}, but an alarm is raised; look at the last failure")?;
         }
         _ => write!(f, "\npattern: {}", pattern.main)?,
     }

@@ -137,7 +137,6 @@ impl Shared {
     pub(crate) fn tally(&self, role: Role) -> Tally {
         let ledger = self.ledger(role);
         let streak = ledger.watch.read();
-        let last_success = self.shards.all().filter_map(|shard| shard.side(role).last_success()).max();
         Tally {
             streak: StreakReport {
                 current: streak.current,
@@ -147,17 +146,26 @@ impl Shared {
                 alarmed: streak.raised > 0,
             },
             last_failure: streak.last,
-            last_success: last_success.map(|offset| self.wall.at(self.wall.instant(offset))),
+            last_success: self.last_success(role).map(|offset| self.wall.at(self.wall.instant(offset))),
             ..counters::read(role, &ledger.errors, &self.shards.all(), &self.hosts, &self.labels)
         }
     }
 
-    /// What has happened when, up to now.
-    pub(crate) fn evidence(&self) -> Evidence {
+    /// As the wall's offset.
+    fn last_success(&self, role: Role) -> Option<u64> {
+        self.shards.all().filter_map(|shard| shard.side(role).last_success()).max()
+    }
+
+    /// What has happened when, up to now; so many calls and attempts have not ended.
+    pub(crate) fn evidence(&self, calls: u64, attempts: u64) -> Evidence {
         let now = self.wall.now();
         let history = lock(&self.history).clone().close(second(self.wall.offset(now.instant)), self);
         let hosts = self.hosts.known().map(str::to_owned).collect();
-        Evidence { history, hosts, beginning: self.wall.at(self.wall.instant(0)), now }
+        // Of either: a call may go well without an attempt.
+        let last_success = self.last_success(Role::Attempts).max(self.last_success(Role::Calls)).map(second);
+        let under_way = if self.expects_attempts() { attempts } else { calls };
+        let beginning = self.wall.at(self.wall.instant(0));
+        Evidence { history, hosts, beginning, now, last_success, under_way }
     }
 
     /// Whose outcomes make the history: the attempts' where they are counted, since it is they that met the
@@ -217,10 +225,11 @@ mod tests {
     use crate::line::ROOM;
     use crate::shard::Shard;
 
-    /// What the crate's documentation states, but for what is on the heap: the history's 49 KiB, the joins' 24.
+    /// What the crate's documentation states, but for what is on the heap: the history's 48 KiB, the joins' 24.
     #[test]
     fn a_handle_is_of_the_stated_size() {
-        let heap = (crate::history::MINUTES + crate::history::HOURS) * size_of::<crate::history::Span>()
+        let heap = (crate::history::MINUTES + crate::history::HOURS)
+            * size_of::<crate::history::span::Span>()
             + crate::history::STRATA * size_of::<crate::rates::Stratum>()
             + crate::joins::HEAP;
         assert!(size_of::<Shared>() + heap <= 90 << 10, "{} and {heap} bytes", size_of::<Shared>());

@@ -216,6 +216,7 @@ impl ErrorStats {
         let (healed, unjoined) = (shared.joins.healed(), shared.joins.unjoined());
         let attempts = shared.tally(Role::Attempts);
         let calls = shared.tally(Role::Calls);
+        let evidence = shared.evidence(calls.in_flight, attempts.in_flight);
         Snapshot {
             calls,
             attempts,
@@ -223,7 +224,7 @@ impl ErrorStats {
             unjoined,
             waits: shared.waits(),
             alarms_left_out: shared.bell.left_out(),
-            evidence: Arc::new(shared.evidence()),
+            evidence: Arc::new(evidence),
             at: shared.wall.now(),
         }
     }

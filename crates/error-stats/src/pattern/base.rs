@@ -1,6 +1,6 @@
 //! How much fails at all.
 
-use crate::history::Span;
+use crate::history::span::Span;
 use crate::pattern::sample::Ratio;
 use crate::pattern::{Finding, Kind};
 

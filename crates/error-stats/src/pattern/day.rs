@@ -1,6 +1,6 @@
 //! Whether failures keep to certain hours of the day.
 
-use crate::history::Span;
+use crate::history::span::Span;
 use crate::pattern::sample::{Ratio, chernoff};
 use crate::pattern::{Finding, Kind};
 

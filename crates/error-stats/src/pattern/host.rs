@@ -1,6 +1,7 @@
 //! Whether one host only fails.
 
-use crate::history::{History, Span};
+use crate::history::History;
+use crate::history::span::Span;
 use crate::pattern::sample::{Ratio, together};
 use crate::pattern::{Finding, Kind};
 

@@ -7,6 +7,7 @@
 
 mod base;
 mod constant;
+mod course;
 mod day;
 mod evidence;
 mod host;
@@ -17,8 +18,6 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod words;
-#[cfg(test)]
-mod worlds;
 
 use wire_fault::Cause;
 
@@ -75,7 +74,8 @@ pub enum Kind {
         all: Ratio,
     },
     /// More than one in two hundred failed; or, where there is a clear step, more than one in a hundred from some time on
-    /// until now, however healthy the hours before. (Nine in ten or more are constant.)
+    /// until now, however healthy the hours before. (Nine in ten or more are constant.) For that step, calls under way are taken
+    /// to go well where others do.
     #[non_exhaustive]
     Sporadic {
         /// All there were; or all from then on.
@@ -91,11 +91,18 @@ pub enum Kind {
         cancelled: Ratio,
     },
     /// Nine in ten or more have failed, from some time on until now: the last call is no more than an hour ago.
-    /// In two minutes at least, and more where calls have failed together before: a burst that fails as a whole is one event.
-    /// Only of calls that are all of one minute is it told at once.
+    ///
+    /// What is short may be one event, however many calls met it. So it takes failures in two minutes; or at least half a
+    /// minute, in ten seconds or more, of nothing but failures right after calls that went well. Until then a live outage is
+    /// left to the [`Alarm`](crate::Alarm), and so it is up to two minutes if some calls still go well, or if they are few and
+    /// far between. It takes longer where calls have failed together before. Only of calls that are all of one minute is it
+    /// told at once.
+    ///
+    /// Where it takes longer to go well than to fail, most of the last calls that have ended are failures. So while some still
+    /// go well, the failed must be half of them and of those under way together.
     #[non_exhaustive]
     Constant {
-        /// When it began, to the minute.
+        /// When it began: to the minute, or to the second if it was told within two minutes.
         since: Moment,
         /// From then on.
         failing: Ratio,
@@ -118,7 +125,8 @@ pub enum Kind {
     /// of one size of which always as many fail.
     ///
     /// Callers who keep an even pace have no busy seconds beside quiet ones: their limit is not found, not even if they change
-    /// the pace by the minute.
+    /// the pace by the minute, for an outage of some minutes would look the same. If the limit answers with 429s, the advice
+    /// of [`OnePhase`](Self::OnePhase) is to raise the spacing too.
     #[non_exhaustive]
     RateBound {
         /// From so many requests in a second on, failures are frequent.

@@ -1,10 +1,8 @@
 //! What a sample supports.
 
 use std::fmt;
-use std::time::Duration;
 
-use crate::history::Span;
-use crate::wall::Moment;
+use crate::history::span::Span;
 
 /// How many of how many failed.
 #[non_exhaustive]
@@ -67,20 +65,6 @@ pub(crate) fn sum(spans: &[Span]) -> Ratio {
         ratio.of += span.ended;
     }
     ratio
-}
-
-/// How many minutes without calls may have passed since: what was so an hour ago may not be so now.
-const QUIET: u32 = 60;
-
-/// The minutes that had calls, up to the one that is `now`. None if the last is too long ago.
-pub(crate) fn recent(minutes: &[Span], now: u32) -> Option<Vec<Span>> {
-    let minutes: Vec<Span> = minutes.iter().filter(|minute| minute.ended > 0).copied().collect();
-    (now.saturating_sub(minutes.last()?.number) <= QUIET).then_some(minutes)
-}
-
-/// When a minute began.
-pub(crate) fn began(minute: &Span, beginning: Moment) -> Moment {
-    beginning.later(Duration::from_secs(60 * u64::from(minute.number)))
 }
 
 /// How many calls fail or not together, as one event: how many times more the minutes' failures vary than those of calls that

@@ -1,10 +1,10 @@
 //! Since when more fails than before.
 
-use crate::history::Span;
+use crate::history::span::Span;
 use crate::pattern::base::{FEWEST, NOT_HEALTHY};
-use crate::pattern::sample::{Ratio, began, divergence, recent, sum, together};
+use crate::pattern::course::Course;
+use crate::pattern::sample::{Ratio, divergence, sum, together};
 use crate::pattern::{Finding, Kind};
-use crate::wall::Moment;
 
 /// How many times the share before it must be.
 const TIMES: f64 = 2.0;
@@ -13,14 +13,16 @@ const FEWEST_MINUTES: usize = 2;
 /// The chance of luck that is accepted.
 const LUCK: f64 = 1e-3;
 
-/// Whether more fails from some minute on until the last. The minutes are up to the one that is `now`.
-pub(crate) fn step(minutes: &[Span], now: u32, beginning: Moment) -> Option<Finding> {
-    let minutes = recent(minutes, now)?;
+/// Whether more fails from some minute on until the last.
+pub(crate) fn step(course: &Course) -> Option<Finding> {
+    let minutes = course.recent()?;
     let start = highest(&minutes)?;
     let (earlier, run) = minutes.split_at(start);
     let (all, before, later) = (sum(&minutes), sum(earlier), sum(run));
+    let first = run.first()?;
     let enough = run.len() >= FEWEST_MINUTES && later.of >= FEWEST;
-    if !enough || later.share() < TIMES * before.share() || is_over(run, later.share() / 2.0) {
+    let more = course.at_best(first, later).share() >= TIMES * before.share();
+    if !enough || !more || is_over(run, later.share() / 2.0) {
         return None;
     }
     let together = together(&[earlier, run]);
@@ -30,7 +32,7 @@ pub(crate) fn step(minutes: &[Span], now: u32, beginning: Moment) -> Option<Find
     if luck > LUCK {
         return None;
     }
-    let since = began(run.first()?, beginning);
+    let since = course.at(60 * first.number);
     Some(Finding { kind: Kind::Sporadic { all: later, since: Some(since) }, confidence: 1.0 - luck })
 }
 

@@ -60,7 +60,7 @@ attempts: 1 started = 0 succeeded + 1 failed + 0 cancelled + 0 in flight
   last failure 10.0s ago: 503 Service Unavailable
   took at most 0.0ns (half), 0.0ns (90 %), 0.0ns (99 %), 0.0ns (all)
   of the failed: 1 of unknown calls
-pattern: too few calls to tell: 5 of 8 (62.5 %) failed; wait for more calls"
+pattern: too few calls to tell: 5 of 8 (62.5 %) failed, but an alarm is raised; look at the last failure"
     );
 }
 

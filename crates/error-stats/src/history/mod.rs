@@ -3,11 +3,19 @@
 //!
 //! A call belongs to the second it started in, for that is when it met the others.
 
+pub(crate) mod span;
+mod sums;
+#[cfg(test)]
+mod tests;
+
+use crate::history::span::{Span, in_order, is_within, span};
+use crate::history::sums::Sums;
 use crate::names::NAMES;
 use crate::place::{CAUSES, PLACES};
 use crate::rates::{Stratum, WINDOW, Window};
-use crate::seconds::SECONDS;
 
+/// Two minutes, and more than the seconds that are open.
+pub(crate) const LAST: usize = 128;
 /// Six hours.
 pub(crate) const MINUTES: usize = 360;
 /// Two weeks.
@@ -21,24 +29,6 @@ const GENERATION: u32 = 3 * 3600;
 /// How long a second is held open for the outcomes of what started in it. Less than the rings of seconds hold.
 pub(crate) const OPEN: u32 = 60;
 
-/// Calls that started in some span of time, as far as they have ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Span {
-    /// Which minute, or which hour.
-    pub(crate) number: u32,
-    /// Not among the ended.
-    pub(crate) cancelled: u32,
-    /// With an outcome.
-    pub(crate) ended: u64,
-    pub(crate) failed: u64,
-}
-
-impl Span {
-    fn cancel(&mut self, calls: u32) {
-        self.cancelled = self.cancelled.saturating_add(calls);
-    }
-}
-
 /// A second that is complete.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Second {
@@ -49,30 +39,6 @@ pub(crate) struct Second {
     pub(crate) ended: u64,
     pub(crate) failed: u64,
     pub(crate) cancelled: u32,
-}
-
-/// Sums, and what they were a while ago.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sums<const N: usize> {
-    pub(crate) total: [u64; N],
-    mark: [u64; N],
-    older: [u64; N],
-}
-
-impl<const N: usize> Sums<N> {
-    const fn new() -> Self {
-        Self { total: [0; N], mark: [0; N], older: [0; N] }
-    }
-
-    fn turn(&mut self) {
-        self.older = self.mark;
-        self.mark = self.total;
-    }
-
-    /// What was added in the last three to six hours.
-    pub(crate) fn recent(&self) -> [u64; N] {
-        std::array::from_fn(|at| self.total[at].saturating_sub(self.older[at]))
-    }
 }
 
 /// What the recorder must be told to settle its open seconds.
@@ -90,8 +56,8 @@ pub(crate) trait Facts {
 pub(crate) struct History {
     /// Seconds before this one are complete, and told.
     settled: u32,
-    /// What is told one by one of seconds that are not: failures, cancellations, answers that took long.
-    open: [Span; SECONDS],
+    /// The last ones. Of those that are not complete, what is told one by one: failures, cancellations, answers that took long.
+    seconds: Box<[Span]>,
     minutes: Box<[Span]>,
     hours: Box<[Span]>,
     /// Not yet in its stratum.
@@ -108,7 +74,7 @@ impl History {
     pub(crate) fn new() -> Self {
         Self {
             settled: 0,
-            open: [Span::default(); SECONDS],
+            seconds: vec![Span::default(); LAST].into(),
             minutes: vec![Span::default(); MINUTES].into(),
             hours: vec![Span::default(); HOURS].into(),
             window: Window::default(),
@@ -171,7 +137,6 @@ impl History {
             let second =
                 Second { number, hour: facts.hour(number), ended: answered + ended, failed, cancelled };
             self.second(&second, || facts.hosts());
-            self.settled = number + 1;
         }
         self.settled = end;
     }
@@ -193,6 +158,7 @@ impl History {
             span.failed += second.failed;
             span.cancel(second.cancelled);
         }
+        self.settled = second.number + 1;
         self.turn_window(second.number / WINDOW);
         self.window.add(second.ended, second.failed);
     }
@@ -227,6 +193,12 @@ impl History {
         }
     }
 
+    /// The last two minutes' seconds since the handle was made, up to the second `now`, oldest first; those in which nothing ended are
+    /// left out.
+    pub(crate) fn seconds(&self, now: u32) -> Vec<Span> {
+        in_order(&self.seconds, now)
+    }
+
     /// The last six hours' minutes since the handle was made, up to the second `now`, oldest first; those in which nothing
     /// ended are left out.
     pub(crate) fn minutes(&self, now: u32) -> Vec<Span> {
@@ -246,14 +218,16 @@ impl History {
 
     /// The spans of a second, which is the last there is, or a late one.
     fn spans(&mut self, second: u32, hour: u32, is_last: bool) -> impl Iterator<Item = &mut Span> {
+        let own = span(&mut self.seconds, second, false);
         let minute = span(&mut self.minutes, second / 60, false);
         // The wall may have been ahead, and been set back: what is after the last second's hour never was.
-        minute.into_iter().chain(span(&mut self.hours, hour, is_last))
+        let hour = span(&mut self.hours, hour, is_last);
+        own.into_iter().chain(minute).chain(hour)
     }
 
     fn open(&mut self, second: u32) -> &mut Span {
-        let at = second as usize % SECONDS;
-        let open = &mut self.open[at];
+        let at = second as usize % LAST;
+        let open = &mut self.seconds[at];
         if open.number != second {
             *open = Span { number: second, ..Span::default() };
         }
@@ -262,32 +236,8 @@ impl History {
 
     fn next_open(&self, end: u32, facts: &impl Facts) -> Option<u32> {
         let told = |span: &&Span| span.ended > 0 || span.cancelled > 0;
-        let seconds = self.open.iter().filter(told).map(|span| span.number);
+        let seconds = self.seconds.iter().filter(told).map(|span| span.number);
         let seconds = facts.answered().map(|(second, _)| second).chain(seconds);
         seconds.filter(|second| (self.settled..end).contains(second)).min()
     }
-}
-
-/// The span of this number in its ring, emptied if it held an older one; none if it holds a newer one, unless that is
-/// known to be wrong.
-fn span(ring: &mut [Span], number: u32, is_last: bool) -> Option<&mut Span> {
-    let at = number as usize % ring.len();
-    let span = &mut ring[at];
-    if span.number < number || (is_last && span.number > number) {
-        *span = Span { number, ..Span::default() };
-    }
-    (span.number == number).then_some(span)
-}
-
-fn in_order(ring: &[Span], now: u32) -> Vec<Span> {
-    let some = |span: &&Span| span.ended > 0 || span.cancelled > 0;
-    let within = |span: &&Span| is_within(span.number, ring.len(), now);
-    let mut spans: Vec<_> = ring.iter().filter(some).filter(within).copied().collect();
-    spans.sort_unstable_by_key(|span| span.number);
-    spans
-}
-
-/// Whether this number is among the last so many, up to `now`.
-fn is_within(number: u32, reach: usize, now: u32) -> bool {
-    now.checked_sub(number).is_some_and(|age| (age as usize) < reach)
 }

@@ -55,6 +55,10 @@ pub(super) struct World {
     history: History,
     hosts: [u64; NAMES + 1],
     pub(super) now: u32,
+    /// When the last call that went well ended.
+    pub(super) last_success: Option<u32>,
+    /// Calls that have not ended.
+    pub(super) under_way: u64,
     /// Where calls fail: anywhere, or at one place.
     pub(super) place: Option<Place>,
     /// The host that calls fail at: any, or this of three.
@@ -68,6 +72,8 @@ impl World {
             history: History::new(),
             hosts: [0; NAMES + 1],
             now: 0,
+            last_success: None,
+            under_way: 0,
             place: None,
             host: None,
         }
@@ -96,10 +102,7 @@ impl World {
             };
             self.history.sort(place, None, Some(host));
         }
-        let hour = FIRST_HOUR + number / HOUR;
-        let second = Second { number, hour, ended: requests.into(), failed, cancelled: 0 };
-        self.history.second(&second, || self.hosts);
-        self.now = number;
+        self.tell(number, requests.into(), failed);
     }
 
     /// A second's calls, each to a host, failed or not.
@@ -113,9 +116,15 @@ impl World {
             }
         }
         let failed = calls.iter().filter(|(_, failed)| *failed).count() as u64;
+        self.tell(number, calls.len() as u64, failed);
+    }
+
+    fn tell(&mut self, number: u32, ended: u64, failed: u64) {
         let hour = FIRST_HOUR + number / HOUR;
-        let second = Second { number, hour, ended: calls.len() as u64, failed, cancelled: 0 };
-        self.history.second(&second, || self.hosts);
+        self.history.second(&Second { number, hour, ended, failed, cancelled: 0 }, || self.hosts);
+        if ended > failed {
+            self.last_success = Some(number);
+        }
         self.now = number;
     }
 
@@ -139,7 +148,8 @@ impl World {
         let now = beginning.later(Duration::from_secs(self.now.into()));
         let history = self.history.close(self.now, &Settled(self.hosts));
         let hosts = ["one", "two", "three"].map(str::to_owned).to_vec();
-        Evidence { history, hosts, beginning, now }.pattern()
+        let Self { last_success, under_way, .. } = self;
+        Evidence { history, hosts, beginning, now, last_success, under_way }.pattern()
     }
 }
 
