@@ -177,18 +177,53 @@ impl Line {
     }
 
     /// Takes a seat, out of the list.
-    #[expect(clippy::expect_used, reason = "there is no memory for so many")]
     pub(crate) fn sit_down(&mut self, ticket: Ticket, cost: u32, patient_until: Option<Instant>) -> Seat {
-        let seat = self.seats.insert(Waiter {
+        self.insert(Waiter {
             ticket,
             waker: None,
             until: 0,
-            patient_until: patient_until.map_or(END, |until| self.stamper.stamp(until)),
+            patient_until: self.patience(patient_until),
             cost,
             place: Place::PassedOver,
             before: None,
             behind: None,
+        })
+    }
+
+    /// Takes a seat, as the last of the list: the ticket is the youngest.
+    pub(crate) fn join(
+        &mut self,
+        waker: Waker,
+        ticket: Ticket,
+        cost: u32,
+        patient_until: Option<Instant>,
+    ) -> Seat {
+        let before = self.last;
+        let seat = self.insert(Waiter {
+            ticket,
+            waker: Some(waker),
+            until: 0,
+            patient_until: self.patience(patient_until),
+            cost,
+            place: Place::Waiting,
+            before,
+            behind: None,
         });
+        self.link(before, Some(seat));
+        self.last = Some(seat);
+        self.next = self.next.or(Some(seat));
+        self.claims += 1;
+        self.claimed_cost += u64::from(cost);
+        seat
+    }
+
+    fn patience(&self, until: Option<Instant>) -> Stamp {
+        until.map_or(END, |until| self.stamper.stamp(until))
+    }
+
+    #[expect(clippy::expect_used, reason = "there is no memory for so many")]
+    fn insert(&mut self, waiter: Waiter) -> Seat {
+        let seat = self.seats.insert(waiter);
         Seat::try_from(seat).expect("the seats of 4,294,967,296 waiters take 256 GiB")
     }
 

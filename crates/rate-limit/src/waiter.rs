@@ -36,12 +36,21 @@ struct Means {
     runtime: Id,
 }
 
+/// What is left of a step for outside the lock.
+#[derive(Default)]
+struct Left {
+    /// To be dropped.
+    waker: Option<Waker>,
+    refused: Option<RateLimited>,
+}
+
 enum Step {
     /// Its turn: a permit was taken at this instant, and its seat given up.
     Turn(Instant, Ticket),
     /// Its turn, if it comes to take it.
     Due,
-    Refused(RateLimited),
+    /// Why, is [left](Left).
+    Refused,
     /// Not yet its turn; it may still have to be given a seat.
     NotYet,
     /// It waits in its seat. The alarm is set already, or to be served.
@@ -77,10 +86,9 @@ impl Waiter {
     ///
     /// Panics as `tokio::time::sleep` does, if it must wait.
     pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<Turn<'_>, RateLimited>> {
-        match self.poll_step(true, cx) {
+        match self.poll_step(true, cx)? {
             Step::Turn(at, ticket) => Poll::Ready(Ok(Turn { waiter: self, at, ticket })),
-            Step::Refused(refused) => Poll::Ready(Err(refused)),
-            Step::Due | Step::NotYet | Step::Seated(_) => Poll::Pending,
+            _ => Poll::Pending,
         }
     }
 
@@ -89,10 +97,9 @@ impl Waiter {
     ///
     /// Panics as `poll_turn` does.
     pub(crate) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RateLimited>> {
-        match self.poll_step(false, cx) {
+        match self.poll_step(false, cx)? {
             Step::Turn(..) | Step::Due => Poll::Ready(Ok(())),
-            Step::Refused(refused) => Poll::Ready(Err(refused)),
-            Step::NotYet | Step::Seated(_) => Poll::Pending,
+            _ => Poll::Pending,
         }
     }
 
@@ -126,20 +133,20 @@ impl Waiter {
         }
     }
 
-    fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Step {
-        // All that may panic, allocate or run code of others happens outside the lock: a waker that is replaced is dropped there.
-        let mut replaced = None;
+    fn poll_step(&mut self, take: bool, cx: &mut Context<'_>) -> Result<Step, RateLimited> {
+        // All that may panic, allocate or run code of others happens outside the lock.
+        let mut left = Left::default();
         let means = |runtime: Handle| Means { waker: cx.waker().clone(), runtime: runtime.id() };
         let mut has = None;
         if self.seat.is_none() && self.shared.outlook() != Outlook::Free {
             // Most that come now have to wait. But who need not, need not be in a runtime either.
             has = Handle::try_current().ok().map(means);
         }
-        let mut step = self.step(take, &mut has, None, &mut replaced);
+        let mut step = self.step(take, &mut has, None, &mut left);
         if let Step::NotYet = step {
             let alarm = self.shared.alarm();
             has = Some(means(Handle::current()));
-            step = self.step(take, &mut has, Some(&alarm), &mut replaced);
+            step = self.step(take, &mut has, Some(&alarm), &mut left);
         }
         if let Step::Seated(serve) = &step {
             if let Some(alarm) = serve {
@@ -153,13 +160,14 @@ impl Waiter {
                 "a call must wait for its rate limit, but its Tokio runtime has shut down"
             );
         }
-        if let Step::Refused(refused) = &step {
+        if let Some(refused) = left.refused {
             tracing::debug!(%refused, "call refused");
             // A fleet that refuses must hear of its server's return, and ask for the next call.
             #[cfg(feature = "redis")]
             self.shared.tried(self.cost);
+            return Err(refused);
         }
-        step
+        Ok(step)
     }
 
     /// Takes its permits if it is its turn and it would; if it is not, takes a seat if it has the means to wait in it. An alarm
@@ -169,7 +177,7 @@ impl Waiter {
         take: bool,
         means: &mut Option<Means>,
         made: Option<&Arc<Alarm<Shared>>>,
-        replaced: &mut Option<Waker>,
+        left: &mut Left,
     ) -> Step {
         let Self { shared, bounds, cost, arrived, seat, home } = self;
         let cost = *cost;
@@ -181,15 +189,16 @@ impl Waiter {
                     Coming::Turn(ticket, waker) => {
                         *seat = None;
                         state.release(home);
-                        *replaced = waker;
+                        left.waker = waker;
                         return Step::Turn(now, ticket);
                     }
                     Coming::Due => return Step::Due,
                     Coming::Refused(refusal, wait, waker) => {
                         *seat = None;
                         state.release(home);
-                        *replaced = waker;
-                        return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
+                        left.waker = waker;
+                        left.refused = Some(refused(&state.queue, refusal, cost, bounds, wait));
+                        return Step::Refused;
                     }
                     Coming::Wait => {}
                 },
@@ -200,32 +209,30 @@ impl Waiter {
                     }
                     Arrival::Due => return Step::Due,
                     Arrival::Refused(refusal, wait) => {
-                        return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
+                        left.refused = Some(refused(&state.queue, refusal, cost, bounds, wait));
+                        return Step::Refused;
                     }
                     Arrival::Wait => {
                         let waiting = state.queue.waiting();
                         if let Some((bound, wait)) =
                             bounds.passed(waiting, || state.queue.predicted(now, cost))
                         {
-                            return Step::Refused(RateLimited::new(
-                                state.queue.quotas().clone(),
-                                wait,
-                                bound,
-                            ));
+                            left.refused = Some(RateLimited::new(state.queue.quotas().clone(), wait, bound));
+                            return Step::Refused;
                         }
                     }
                 },
             }
             let Some(Means { waker, runtime }) = means.take() else { return Step::NotYet };
             let Some(relied_on) = state.home(runtime, made) else {
-                *replaced = Some(waker);
+                left.waker = Some(waker);
                 return Step::NotYet;
             };
             state.release(home);
             *home = Some(relied_on);
             Step::Seated(match *seat {
                 Some(seat) => {
-                    *replaced = state.queue.set_waker(seat, waker);
+                    left.waker = state.queue.set_waker(seat, waker);
                     state.register(relied_on, now)
                 }
                 None => {

@@ -171,9 +171,7 @@ impl Queue {
     /// up at `patient_until`.
     pub(crate) fn join(&mut self, waker: Waker, cost: u32, patient_until: Option<Instant>) -> Seat {
         let ticket = self.ticket();
-        let seat = self.offers.line.sit_down(ticket, cost, patient_until);
-        self.offers.line.set_waker(seat, waker);
-        self.offers.line.claim(seat, self.clock);
+        let seat = self.offers.line.join(waker, ticket, cost, patient_until);
         self.gate.asked(self.offers.line.claimed_cost());
         if !self.gate.foresees() {
             self.offers.expect_of(seat);
@@ -200,9 +198,12 @@ impl Queue {
             if !take {
                 return Coming::Due;
             }
+            let had_offer = self.offers.line.place(seat) == Place::Offered;
             self.take(now, cost);
             let gone = self.go(seat);
-            self.offers.revoke(&mut self.gate, now);
+            if !had_offer {
+                self.offers.revoke(&mut self.gate, now);
+            }
             // Whoever is late was only waiting for this one.
             self.offers.advance(now);
             return gone;
