@@ -97,7 +97,7 @@ async fn a_limiter_that_is_held_keeps_its_key() {
 fn the_memory_is_bounded_in_bytes() {
     let quota = Quota::per_second(1000).unwrap();
     let limiter = KeyedLimiter::<u64>::new(quota, 1000).unwrap();
-    assert!(limiter.memory() >= 1000 * 1000 * 16 && limiter.memory() < 1000 * 1000 * 17);
+    assert!(limiter.memory() >= 1000 * 16_000 && limiter.memory() < 1000 * 17_200);
     let refused = KeyedLimiter::<u64>::new(quota, 20_000).unwrap_err();
     assert!(refused.to_string().contains("there must be from 1 to 1"), "{refused}");
     assert!(KeyedLimiter::<u64>::new(quota, usize::MAX).is_err());
