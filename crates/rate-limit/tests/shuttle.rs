@@ -166,12 +166,12 @@ fn permits_are_given_back_while_others_wait() {
 #[test]
 fn the_quota_changes_while_others_wait() {
     explore(|runtime, limiter, log| {
-        limiter.set_quotas(Quota::new(1, Duration::from_secs(3600)).unwrap());
+        limiter.set_quotas(Quota::new(1, Duration::from_secs(3600)).unwrap()).unwrap();
         drop(limiter.try_acquire().unwrap());
         let changed = limiter.clone();
         let changer = log.spawn(move || {
             thread::yield_now();
-            changed.set_quotas(Quota::new(1, WINDOW).unwrap());
+            changed.set_quotas(Quota::new(1, WINDOW).unwrap()).unwrap();
         });
         let threads = vec![acquirer(limiter, log), changer, acquirer(limiter, log)];
         drive(runtime, log, threads);
@@ -265,12 +265,12 @@ fn a_pause_and_another_quota_hold_while_others_take() {
         open(limiter, log);
         let changed = limiter.clone();
         let changer = log.spawn(move || {
-            changed.set_quotas(Quota::new(2, Duration::from_secs(3600)).unwrap());
+            changed.set_quotas(Quota::new(2, Duration::from_secs(3600)).unwrap()).unwrap();
             // Of two an hour, others may have taken what they took before; but no more is free.
             let few = changed.snapshot().available;
             assert!(few < 2);
             changed.pause(WINDOW / 4, WINDOW);
-            changed.set_quotas(Quota::new(5, WINDOW).unwrap());
+            changed.set_quotas(Quota::new(5, WINDOW).unwrap()).unwrap();
         });
         let threads = vec![taker(limiter, log, 2), changer, taker(limiter, log, 2), acquirer(limiter, log)];
         drive(runtime, log, threads);

@@ -339,7 +339,7 @@ async fn a_wait_that_gets_shorter_makes_a_service_ready_at_once() {
     let mut waiter = task::spawn(layer.limiter().acquire());
     assert_pending!(waiter.poll());
     let mut ready = pending();
-    layer.limiter().set_quotas(Quota::per_second(10).unwrap());
+    layer.limiter().set_quotas(Quota::per_second(10).unwrap()).unwrap();
     assert!(ready.is_woken());
     assert_ready_ok!(ready.poll());
 }

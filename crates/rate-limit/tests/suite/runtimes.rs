@@ -124,7 +124,7 @@ fn a_spaced_quota_is_kept_when_the_clock_goes_back() {
     let limiter = per_second(10);
     let before = async || {
         limiter.try_acquire_many(9).unwrap();
-        limiter.set_quotas(Quota::per_second(10).unwrap().spaced());
+        limiter.set_quotas(Quota::per_second(10).unwrap().spaced()).unwrap();
     };
     set_back(before, async || {
         assert_eq!(released_within(&limiter, ms(999)).await, 1);

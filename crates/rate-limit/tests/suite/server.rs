@@ -241,7 +241,7 @@ async fn a_quota_that_has_nothing_free_says_when_it_has() {
     let limiter = per_second(10);
     limiter.try_acquire_many(10).unwrap();
     // The window of the quota before holds it up, and not the interval.
-    limiter.set_quotas(Quota::per_second(10).unwrap().spaced());
+    limiter.set_quotas(Quota::per_second(10).unwrap().spaced()).unwrap();
     advance(ms(150)).await;
     let ok = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
     let refused =
