@@ -104,7 +104,7 @@ async fn other_quotas_hold_at_once() {
         limiter.acquire().await.unwrap();
     }
     // Ten are used up for a minute; of twelve in a minute, two are left.
-    limiter.set_quotas(quota(12, 60_000));
+    limiter.set_quotas(quota(12, 60_000)).unwrap();
     for _ in 0..2 {
         timeout(LONG, limiter.acquire()).await.unwrap().unwrap();
     }
@@ -115,7 +115,7 @@ async fn other_quotas_hold_at_once() {
         async move { limiter.acquire().await }
     });
     tokio::task::yield_now().await;
-    limiter.set_quotas(quota(13, 60_000));
+    limiter.set_quotas(quota(13, 60_000)).unwrap();
     timeout(LONG, waiting).await.unwrap().unwrap().unwrap();
 }
 
@@ -152,7 +152,7 @@ async fn a_longer_window_counts_what_a_shorter_one_held_no_longer() {
     // From now on the record holds this one alone.
     one.acquire().await.unwrap();
     for limiter in [&one, &other] {
-        limiter.set_quotas(quota(6, 60_000));
+        limiter.set_quotas(quota(6, 60_000)).unwrap();
         timeout(ms(50), limiter.acquire()).await.unwrap_err();
     }
     // Now the server has nothing, and who has released them reports them again.

@@ -221,7 +221,7 @@ impl<A, L> RateLimitLayer<A, L> {
 }
 
 #[cfg(feature = "server")]
-impl<A, L> RateLimitLayer<A, L> {
+impl<A> RateLimitLayer<A> {
     pub(crate) fn into_assign(self) -> A {
         self.assign
     }

@@ -50,6 +50,7 @@
 
 mod admission;
 mod alarm;
+mod allowance;
 mod assign;
 mod bounds;
 #[cfg(feature = "redis")]
@@ -88,6 +89,7 @@ mod waiter;
 mod waiting;
 mod wakes;
 
+pub use crate::allowance::QuotasTooLarge;
 pub use crate::assign::{Assign, Assigned, ByCost};
 pub use crate::error::{BoxError, RateLimited};
 pub use crate::future::ResponseFuture;

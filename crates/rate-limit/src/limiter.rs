@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 #[cfg(feature = "server")]
 use crate::admission::Standing;
+use crate::allowance::QuotasTooLarge;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
 use crate::lane::Outlook;
@@ -210,6 +211,11 @@ impl Limiter {
     /// Callers keep their places. Who would wait no longer than [`max_wait`](Self::with_max_wait) fails once it
     /// has, and who wants more permits than the new quotas have fails at once.
     ///
+    /// # Errors
+    ///
+    /// Never, unless it is the limiter [of a key](crate::KeyedLimiter#quotas-of-one-key) and would need more memory than is left for
+    /// the keys. Then nothing is changed.
+    ///
     /// ```
     /// use rate_limit::{Limiter, Quota};
     /// use tokio::time::{Duration, Instant};
@@ -220,7 +226,7 @@ impl Limiter {
     /// for _ in 0..5 {
     ///     limiter.acquire().await?;
     /// }
-    /// limiter.set_quotas(Quota::per_minute(6)?);
+    /// limiter.set_quotas(Quota::per_minute(6)?)?;
     /// let begun = Instant::now();
     /// limiter.acquire().await?;
     /// limiter.acquire().await?;
@@ -228,10 +234,11 @@ impl Limiter {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn set_quotas(&self, quotas: impl Into<Quotas>) {
+    pub fn set_quotas(&self, quotas: impl Into<Quotas>) -> Result<(), QuotasTooLarge> {
         let quotas = quotas.into();
+        self.shared.set_quotas(quotas.clone())?;
         tracing::debug!(%quotas, "rate limit changed");
-        self.shared.unsettle(|queue, now| queue.set_quotas(now, quotas));
+        Ok(())
     }
 
     /// Releases nobody for as long as was `asked`, by a server say; the whole limiter, once: a pause in a pause

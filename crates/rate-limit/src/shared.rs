@@ -1,6 +1,6 @@
 //! What all clones of a limiter share: the queue behind its lock, and the alarms.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 #[cfg(feature = "redis")]
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 #[cfg(feature = "redis")]
 use crate::admission::Admit;
 use crate::alarm::{Alarm, Drive, Home};
+use crate::allowance::{Allowance, QuotasTooLarge};
 #[cfg(feature = "redis")]
 use crate::demand::Demand;
 use crate::doors::Doors;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     /// Where newcomers take permits without the lock.
     lane: Lane,
     state: Mutex<State>,
+    /// Of a key's limiter: how much memory it may take.
+    allowance: OnceLock<Allowance>,
     #[cfg(feature = "redis")]
     attend: Option<Box<dyn Attend>>,
 }
@@ -85,6 +88,7 @@ impl Shared {
         Arc::new(Self {
             lane,
             state: Mutex::new(State::new(Queue::new(quotas, Instant::now()))),
+            allowance: OnceLock::new(),
             #[cfg(feature = "redis")]
             attend: None,
         })
@@ -99,7 +103,8 @@ impl Shared {
         now: Instant,
     ) -> Arc<Self> {
         let queue = Queue::over(admission, quotas, now);
-        Arc::new(Self { lane: Lane::none(), state: Mutex::new(State::new(queue)), attend: Some(attend) })
+        let state = Mutex::new(State::new(queue));
+        Arc::new(Self { lane: Lane::none(), state, allowance: OnceLock::new(), attend: Some(attend) })
     }
 
     /// Changes an admission that asks somebody else, and offers what is free.
@@ -116,6 +121,25 @@ impl Shared {
         for waker in self.with(|state, _| state.queue.take_wakers()) {
             waker.wake();
         }
+    }
+
+    /// From now on, other quotas that need more memory are refused.
+    pub(crate) fn bound(&self, allowance: Allowance) {
+        // It is told once, by whoever has made it.
+        let _ = self.allowance.set(allowance);
+    }
+
+    /// As [`Limiter::set_quotas`](crate::Limiter::set_quotas).
+    pub(crate) fn set_quotas(&self, quotas: Quotas) -> Result<(), QuotasTooLarge> {
+        let mut provided = Ok(());
+        self.unsettle(|queue, now| {
+            provided = self.allowance.get().map_or(Ok(()), |allowance| allowance.provide(&quotas));
+            if provided.is_err() {
+                return vec![];
+            }
+            queue.set_quotas(now, quotas)
+        });
+        provided
     }
 
     /// Locks the state, and tells the time: read under the lock, so that it never goes back from one caller
@@ -202,6 +226,11 @@ impl Shared {
     /// Whether nobody waits, and nothing that was released matters any more.
     pub(crate) fn is_idle(&self) -> bool {
         self.with(|state, now| state.queue.is_idle(now))
+    }
+
+    /// Whether these are its quotas.
+    pub(crate) fn has(&self, quotas: &Quotas) -> bool {
+        self.with(|state, _| state.queue.quotas() == quotas)
     }
 
     /// Makes a change that may free a permit, and offers what is free.

@@ -177,12 +177,12 @@ fn permits_are_given_back_while_others_wait() {
 #[test]
 fn the_quota_changes_while_others_wait() {
     explore(|runtime, limiter, log| {
-        limiter.set_quotas(Quota::new(1, HOUR).unwrap());
+        limiter.set_quotas(Quota::new(1, HOUR).unwrap()).unwrap();
         drop(limiter.try_acquire().unwrap());
         let changed = limiter.clone();
         let changer = log.spawn(move || {
             thread::yield_now();
-            changed.set_quotas(Quota::new(1, WINDOW).unwrap());
+            changed.set_quotas(Quota::new(1, WINDOW).unwrap()).unwrap();
         });
         let threads = vec![acquirer(limiter, log), changer, acquirer(limiter, log)];
         drive(runtime, log, threads);
@@ -276,12 +276,12 @@ fn a_pause_and_another_quota_hold_while_others_take() {
         open(limiter, log);
         let changed = limiter.clone();
         let changer = log.spawn(move || {
-            changed.set_quotas(Quota::new(2, HOUR).unwrap());
+            changed.set_quotas(Quota::new(2, HOUR).unwrap()).unwrap();
             // Of two an hour, others may have taken what they took before; but no more is free.
             let few = changed.snapshot().available;
             assert!(few < 2);
             changed.pause(WINDOW / 4, WINDOW);
-            changed.set_quotas(Quota::new(5, WINDOW).unwrap());
+            changed.set_quotas(Quota::new(5, WINDOW).unwrap()).unwrap();
         });
         let threads = vec![taker(limiter, log, 2), changer, taker(limiter, log, 2), acquirer(limiter, log)];
         drive(runtime, log, threads);
@@ -294,10 +294,10 @@ fn a_pause_and_another_quota_hold_while_others_take() {
 /// `n` permits an hour, all are taken; the test has them.
 fn without_time(n: u32, test: impl Fn(&Limiter, &Log, Vec<Permit>) + Copy + Send + Sync + 'static) {
     explore_quota(n, move |runtime, limiter, log| {
-        limiter.set_quotas(Quota::new(n, HOUR).unwrap());
+        limiter.set_quotas(Quota::new(n, HOUR).unwrap()).unwrap();
         let taken = (0..n).map(|_| limiter.try_acquire().unwrap()).collect();
         test(limiter, log, taken);
-        limiter.set_quotas(Quota::new(n, WINDOW).unwrap());
+        limiter.set_quotas(Quota::new(n, WINDOW).unwrap()).unwrap();
         runtime.block_on(advance(WINDOW));
     });
 }
@@ -398,7 +398,7 @@ fn a_service_that_is_dropped_when_woken_leaves_it_to_the_next() {
 fn services_are_woken_when_the_quota_changes() {
     without_time(1, |limiter, log, _| {
         let changed = limiter.clone();
-        let changer = log.spawn(move || changed.set_quotas(Quota::new(4, HOUR).unwrap()));
+        let changer = log.spawn(move || changed.set_quotas(Quota::new(4, HOUR).unwrap()).unwrap());
         let sleeper = || sleeper(limiter, log, Duration::ZERO);
         join(vec![sleeper(), changer, sleeper(), sleeper()]);
     });

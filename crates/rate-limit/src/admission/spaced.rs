@@ -39,7 +39,8 @@ pub(crate) struct Spaced {
     /// The zero of governor's clock.
     begun: Instant,
     interval: Duration,
-    last: Option<Instant>,
+    /// The last release since it began, and how many permits that took.
+    last: Option<(Instant, u32)>,
     /// When governor allows the next release: it has no way to ask without taking, but a refusal tells.
     next: Instant,
     window: Window,
@@ -69,7 +70,7 @@ impl Spaced {
         self.governor.clock().0.set(now.saturating_duration_since(self.begun).saturating_add(ahead));
         let taken = self.governor.check();
         debug_assert!(taken.is_ok(), "`next` is governor's own answer");
-        self.last = Some(now);
+        self.last = Some((now, cost));
         // The second question, at the same instant, is always refused, and takes nothing.
         if let Err(until) = self.governor.check() {
             self.next = self.begun + until.earliest_possible();
@@ -128,25 +129,30 @@ impl Admit for Spaced {
         self.window.give_back(at, cost);
         // governor has no refund. But a release at `at` was allowed, so without it one is allowed from then
         // on; and if another has followed, the next does not depend on this one.
-        if self.last == Some(at) {
+        if self.last.is_some_and(|(last, _)| last == at) {
             self.restart(at);
         }
     }
 
     fn rewind(&mut self, now: Instant) {
+        let (length, log) = self.window.log();
+        // Those that were spaced are taken to have come at their intervals up to now; the others, all at once.
+        let mixed = log.last().is_some_and(|last| last < self.mixed_until);
+        self.mixed_until = self.mixed_until.min(if mixed { now + length } else { now });
         self.window.rewind(now);
-        self.mixed_until = self.mixed_until.min(now);
-        if self.last.is_some_and(|last| last > now) {
-            self.restart(now);
-            self.record(now, 1);
-        } else if self.last.is_none() && self.next > now + self.interval {
-            self.restart(now + self.interval);
+        match self.last {
+            Some((last, cost)) if last > now => {
+                self.restart(now);
+                self.record(now, cost);
+            }
+            None if self.next > now + self.interval => self.restart(now + self.interval),
+            _ => {}
         }
     }
 
     #[cfg(feature = "server")]
     fn standings(&mut self, now: Instant) -> Vec<Standing> {
-        let wait = self.next.saturating_duration_since(now);
+        let wait = self.earliest(now, &[], 1).saturating_duration_since(now);
         vec![Standing { free: self.free(now), more: (!wait.is_zero()).then_some(wait) }]
     }
 

@@ -14,6 +14,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::allowance::Memory;
 use crate::bounds::Bounds;
 use crate::error::{Bound, RateLimited};
 use crate::limiter::Limiter;
@@ -60,13 +61,34 @@ const MOST_BYTES: usize = 256 << 20;
 /// # }
 /// ```
 ///
+/// # Quotas of one key
+///
+/// A key whose [limiter](Self::limiter) is given [other quotas](Limiter::set_quotas) has them for as long as it is kept. It
+/// doesn't leave by itself, but it can leave for another key, and then begins anew with the quotas of all. Where that must
+/// not be, hold its limiter: the key is in use.
+///
+/// If they need more memory than those of all, that comes out of what the bound on the memory has left, until the key
+/// leaves. Quotas for which that is not enough are refused.
+///
+/// ```
+/// use rate_limit::{KeyedLimiter, Quota};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limiter = KeyedLimiter::within(1 << 20, Quota::per_second(1)?, 500)?;
+/// let anne = limiter.limiter("anne")?;
+/// anne.set_quotas(Quota::per_second(100)?)?;
+/// let refused = anne.set_quotas(Quota::per_second(1_000_000)?).unwrap_err();
+/// assert!(refused.to_string().starts_with("quotas of 1000000 per 1s are too large for this key"));
+/// assert_eq!(limiter.limiter("anne")?.quotas(), Quota::per_second(100)?.into());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Clone
 ///
 /// Clones share all keys. Bounds are each clone's own, as with [`Limiter`].
 pub struct KeyedLimiter<K> {
     store: Arc<Store<K>>,
-    /// The most bytes of a key.
-    each: usize,
     bounds: Bounds,
 }
 
@@ -97,13 +119,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
     /// # }
     /// ```
     pub fn within(bytes: usize, quotas: impl Into<Quotas>, keys: usize) -> Result<Self, InvalidKeys> {
-        let quotas = quotas.into();
-        let each = Store::<K>::bytes_per_key(&quotas);
-        if keys == 0 || each.checked_mul(keys).is_none_or(|needed| needed > bytes) {
-            return Err(InvalidKeys::new(keys, each, bytes));
-        }
-        let make = Box::new(|_: &K, quotas: &Quotas| Shared::small(quotas.clone()));
-        Ok(Self { store: Arc::new(Store::new(quotas, keys, make)), each, bounds: Bounds::default() })
+        Self::made(bytes, quotas.into(), keys, |_| 0, |_, quotas| Shared::small(quotas.clone()))
     }
 
     /// With limiters of another kind, that take `more` bytes.
@@ -111,23 +127,34 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
     pub(crate) fn made_by(
         quotas: Quotas,
         keys: usize,
-        more: usize,
+        more: impl Fn(&Quotas) -> usize + Send + Sync + 'static,
         make: impl Fn(&K, &Quotas) -> Arc<Shared> + Send + Sync + 'static,
     ) -> Result<Self, InvalidKeys> {
-        let each = Store::<K>::bytes_per_key(&quotas).saturating_add(more);
-        if keys == 0 || each.checked_mul(keys).is_none_or(|needed| needed > MOST_BYTES) {
-            return Err(InvalidKeys::new(keys, each, MOST_BYTES));
-        }
-        let store = Arc::new(Store::new(quotas, keys, Box::new(make)));
-        Ok(Self { store, each, bounds: Bounds::default() })
+        Self::made(MOST_BYTES, quotas, keys, more, make)
+    }
+
+    fn made(
+        most: usize,
+        quotas: Quotas,
+        keys: usize,
+        more: impl Fn(&Quotas) -> usize + Send + Sync + 'static,
+        make: impl Fn(&K, &Quotas) -> Arc<Shared> + Send + Sync + 'static,
+    ) -> Result<Self, InvalidKeys> {
+        let bytes = move |quotas: &Quotas| Store::<K>::bytes_per_key(quotas).saturating_add(more(quotas));
+        let each = bytes(&quotas);
+        let spare = each.checked_mul(keys).and_then(|needed| most.checked_sub(needed));
+        let (Some(spare), 1..) = (spare, keys) else { return Err(InvalidKeys::new(keys, each, most)) };
+        let memory = Memory::new(Box::new(bytes), each, spare);
+        let store = Arc::new(Store::new(quotas, keys, memory, Box::new(make)));
+        Ok(Self { store, bounds: Bounds::default() })
     }
 
     /// The most memory, in bytes: that of a key and its record of releases (16 bytes per call of the quota), times the
-    /// keys. What a key itself owns on the heap is not counted, and what its waiting calls have taken (some
+    /// keys; and what keys take beyond that which have larger [quotas of their own](Self#quotas-of-one-key). What a key itself owns on the heap is not counted, and what its waiting calls have taken (some
     /// 150 bytes each, kept until the key leaves) comes on top.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.each.saturating_mul(self.store.most())
+        self.store.bytes()
     }
 
     /// As [`Limiter::with_max_wait`], for each key.
@@ -187,7 +214,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         self.len() == 0
     }
 
-    /// The quotas of each key.
+    /// The quotas of each key that was not given [others](Self#quotas-of-one-key).
     #[must_use]
     pub fn quotas(&self) -> &Quotas {
         self.store.quotas()
@@ -196,7 +223,7 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
 
 impl<K> Clone for KeyedLimiter<K> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), each: self.each, bounds: self.bounds }
+        Self { store: Arc::clone(&self.store), bounds: self.bounds }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lru::LruCache;
 
 use crate::admission;
+use crate::allowance::{Allowance, Memory};
 use crate::quotas::Quotas;
 use crate::shared::Shared;
 
@@ -30,6 +31,7 @@ type Make<K> = Box<dyn Fn(&K, &Quotas) -> Arc<Shared> + Send + Sync>;
 pub(super) struct Store<K> {
     quotas: Quotas,
     most: usize,
+    memory: Arc<Memory>,
     make: Make<K>,
     keys: Mutex<Keys<K>>,
 }
@@ -45,10 +47,16 @@ impl<K: Hash + Eq> Store<K> {
         ENTRY + size_of::<K>() + size_of::<Shared>() + admission::bytes(quotas)
     }
 
-    pub(super) fn new(quotas: Quotas, most: usize, make: Make<K>) -> Self {
+    pub(super) fn new(quotas: Quotas, most: usize, memory: Memory, make: Make<K>) -> Self {
         // A client may choose its key, so the hash is keyed.
         let by_use = LruCache::unbounded_with_hasher(RandomState::new());
-        Self { quotas, most, make, keys: Mutex::new(Keys { by_use, search: 0 }) }
+        let keys = Mutex::new(Keys { by_use, search: 0 });
+        Self { quotas, most, memory: Arc::new(memory), make, keys }
+    }
+
+    /// The most memory that the keys may take, with the quotas they have been given.
+    pub(super) fn bytes(&self) -> usize {
+        self.memory.each().saturating_mul(self.most).saturating_add(self.memory.taken())
     }
 
     pub(super) fn quotas(&self) -> &Quotas {
@@ -71,7 +79,7 @@ impl<K: Hash + Eq> Store<K> {
         keys.search = (keys.search + SEARCH).min(LONGEST_SEARCH);
         let found = keys.by_use.get(&key).map(Arc::clone);
         for left in &mut left[..SWEEP] {
-            *left = keys.sweep();
+            *left = keys.sweep(&self.quotas);
         }
         if found.is_some() {
             return found;
@@ -80,6 +88,7 @@ impl<K: Hash + Eq> Store<K> {
             left[SWEEP] = Some(keys.evict()?);
         }
         let shared = (self.make)(&key, &self.quotas);
+        shared.bound(Allowance::new(Arc::clone(&self.memory)));
         keys.by_use.push(key, Arc::clone(&shared));
         drop(keys);
         Some(shared)
@@ -88,14 +97,19 @@ impl<K: Hash + Eq> Store<K> {
 
 impl<K: Hash + Eq> Keys<K> {
     /// Looks at the key that was used the longest ago: takes it out if it is as good as new. One that is in use has been
-    /// used until now.
-    fn sweep(&mut self) -> Option<(K, Arc<Shared>)> {
+    /// used until now; and one that was given other quotas never is as good as new, and must not keep the others from leaving.
+    fn sweep(&mut self, quotas: &Quotas) -> Option<(K, Arc<Shared>)> {
         let (_, shared) = self.by_use.peek_lru()?;
-        if in_use(shared) {
-            self.renew();
-            return None;
+        if !in_use(shared) {
+            if !shared.is_idle() {
+                return None;
+            }
+            if shared.has(quotas) {
+                return self.by_use.pop_lru();
+            }
         }
-        if shared.is_idle() { self.by_use.pop_lru() } else { None }
+        self.renew();
+        None
     }
 
     /// Takes the key out that was used the longest ago, and is not in use. If so many are that the search ends before,

@@ -228,7 +228,9 @@ impl Fleet {
         F: Fn(&K) -> String + Send + Sync + 'static,
     {
         let (quotas, settings) = (quotas.into(), self.settings.clone());
-        let more = Leased::bytes(&quotas, &settings.fallback).saturating_add(Driver::task_bytes());
+        let fallback = settings.fallback.clone();
+        let more =
+            move |quotas: &Quotas| Leased::bytes(quotas, &fallback).saturating_add(Driver::task_bytes());
         KeyedLimiter::made_by(quotas, keys, more, move |key, quotas| {
             shared(&settings, &name(key), quotas.clone())
         })

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
@@ -12,6 +13,7 @@ use tower_service::Service;
 use super::body::RejectBody;
 use super::fields::Fields;
 use super::waiting::Waiting;
+use crate::shared::Shared;
 
 pin_project! {
     /// The future of [`Reject`](super::Reject).
@@ -35,8 +37,9 @@ pin_project! {
     enum State<S, B, F, R> {
         // In a box, for most never wait.
         Waiting { waiting: Box<Waiting<S, B>> },
-        Released { #[pin] response: F, fields: Option<Fields> },
-        Refused { response: Option<Response<RejectBody<R>>> },
+        // `kept`: what a call on its way keeps of its limiter, so that its key is in use.
+        Released { #[pin] response: F, fields: Option<Fields>, kept: Option<Arc<Shared>> },
+        Refused { response: Option<Response<RejectBody<R>>>, kept: Option<Arc<Shared>> },
     }
 }
 
@@ -45,12 +48,12 @@ impl<S: Service<Request<B>>, B, R> ResponseFuture<S, B, R> {
         Self { state: State::Waiting { waiting: Box::new(waiting) } }
     }
 
-    pub(super) fn released(response: S::Future, fields: Option<Fields>) -> Self {
-        Self { state: State::Released { response, fields } }
+    pub(super) fn released(response: S::Future, fields: Option<Fields>, kept: Option<Arc<Shared>>) -> Self {
+        Self { state: State::Released { response, fields, kept } }
     }
 
-    pub(super) fn refused(response: Response<RejectBody<R>>) -> Self {
-        Self { state: State::Refused { response: Some(response) } }
+    pub(super) fn refused(response: Response<RejectBody<R>>, kept: Option<Arc<Shared>>) -> Self {
+        Self { state: State::Refused { response: Some(response), kept } }
     }
 }
 
@@ -66,17 +69,20 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Waiting { waiting } => match ready!(waiting.poll(cx)) {
-                    Ok((response, fields)) => state.set(State::Released { response, fields }),
-                    Err(response) => state.set(State::Refused { response }),
+                    Ok((response, fields)) => {
+                        let kept = Some(waiting.limiter());
+                        state.set(State::Released { response, fields, kept });
+                    }
+                    Err(response) => state.set(State::Refused { response, kept: None }),
                 },
-                StateProj::Released { response, fields } => {
+                StateProj::Released { response, fields, .. } => {
                     let mut response = ready!(response.poll(cx))?;
                     if let Some(fields) = fields.take() {
                         fields.add_to(response.headers_mut());
                     }
                     return Poll::Ready(Ok(response.map(RejectBody::inner)));
                 }
-                StateProj::Refused { response } => match response.take() {
+                StateProj::Refused { response, .. } => match response.take() {
                     Some(response) => return Poll::Ready(Ok(response)),
                     None => panic!("a call was polled after it was answered"),
                 },

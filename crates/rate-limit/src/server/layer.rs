@@ -17,9 +17,18 @@ pub struct RejectLayer<A> {
     always: bool,
 }
 
-impl<A, L> RateLimitLayer<A, L> {
+impl<A> RateLimitLayer<A> {
     /// For a server: calls don't wait, but are answered 429 if they find no permit. See
     /// [`Reject`](crate::server::Reject) for what such a service does.
+    ///
+    /// What is about waiting has no effect on it: the limiter's bounds, backpressure, and a hook for the waits. It listens to no
+    /// response, so a layer that does can't be made a rejecting one:
+    ///
+    /// ```compile_fail
+    /// use rate_limit::{Quota, RateLimitLayer};
+    ///
+    /// let layer = RateLimitLayer::http(Quota::per_second(10).unwrap()).rejecting();
+    /// ```
     #[must_use]
     pub fn rejecting(self) -> RejectLayer<A> {
         RejectLayer { assign: self.into_assign(), name: Arc::from("default"), always: true }

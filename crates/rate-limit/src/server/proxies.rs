@@ -6,13 +6,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::forwarded::{self, Field};
 
 /// Our own proxies: what they say of the client is believed; what anybody else says is not.
 ///
 /// Of the two fields only the one that the proxies set is read: they may pass the other on as the client sent it.
+///
+/// An IPv4 address mapped to IPv6 is the IPv4 address, and so with networks of them (`::ffff:10.0.0.0/104` is `10.0.0.0/8`); any
+/// larger network of IPv6, `::/0` say, has none of IPv4.
 #[derive(Clone, Debug)]
 pub struct Proxies {
     networks: Arc<[IpNet]>,
@@ -42,7 +45,8 @@ impl Proxies {
     fn new<'a>(field: Field, proxies: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidProxy> {
         let network = |text: &str| {
             let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
-            text.parse().ok().or_else(address).ok_or_else(|| InvalidProxy(text.to_owned()))
+            let network = text.parse().ok().or_else(address).ok_or_else(|| InvalidProxy(text.to_owned()))?;
+            Ok(canonical(network))
         };
         Ok(Self { networks: proxies.into_iter().map(network).collect::<Result<_, _>>()?, field })
     }
@@ -87,6 +91,14 @@ impl Proxies {
     fn trusts(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
+}
+
+/// A network of IPv4 addresses mapped to IPv6 is one of IPv4, as each of its addresses is.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let (address, prefix) = (mapped.addr().to_ipv4_mapped(), mapped.prefix_len().checked_sub(96));
+    let ipv4 = address.zip(prefix).and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok());
+    ipv4.map_or(network, IpNet::V4)
 }
 
 /// A proxy that is neither an address nor a network.

@@ -28,6 +28,10 @@ use crate::assign::Assign;
 /// none will, and is rejected after that. Meanwhile it holds the inner service's readiness. What `RateLimit` tells of a fleet
 /// is what its server last answered, less what was used here since.
 ///
+/// With keys, that of a call is in use until it is answered (its body need not have been sent): see
+/// [`KeyedLimiter`](crate::KeyedLimiter). If a call's key is new and there is no room for it, it is rejected as well, without
+/// the two fields.
+///
 /// The inner service's error passes through untouched, and this service has none of its own, so it works in an axum
 /// `Router` as is. A client of gRPC takes the status 429 for `UNAVAILABLE`.
 ///
@@ -65,13 +69,15 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let assigned = match self.assign.assign(&request) {
             Ok(assigned) => assigned,
-            Err(refused) => return ResponseFuture::refused(fields::refusal(&self.name, &refused, None)),
+            Err(refused) => {
+                return ResponseFuture::refused(fields::refusal(&self.name, &refused, None), None);
+            }
         };
         let (limiter, cost) = (assigned.limiter(), assigned.cost());
         match limiter.try_take(cost) {
             Ok(_) => {
                 let fields = self.always.then(|| Fields::of(&self.name, limiter));
-                ResponseFuture::released(self.inner.call(request), fields)
+                ResponseFuture::released(self.inner.call(request), fields, assigned.kept(false))
             }
             Err(refused) => match waiting::time(limiter, &refused) {
                 Some(most) => {
@@ -84,8 +90,8 @@ where
                     ResponseFuture::waiting(waiting)
                 }
                 None => {
-                    let limiter = Some((limiter, cost));
-                    ResponseFuture::refused(fields::refusal(&self.name, &refused, limiter))
+                    let refusal = fields::refusal(&self.name, &refused, Some((limiter, cost)));
+                    ResponseFuture::refused(refusal, assigned.kept(false))
                 }
             },
         }

@@ -14,6 +14,7 @@ use super::fields::{self, Fields};
 use crate::error::RateLimited;
 use crate::limiter::Limiter;
 use crate::permit::Acquire;
+use crate::shared::Shared;
 
 /// How long a call may wait that was refused, if it may.
 pub(super) fn time(limiter: &Limiter, refused: &RateLimited) -> Option<Duration> {
@@ -44,6 +45,11 @@ impl<S, B> Waiting<S, B> {
     ) -> Self {
         let acquire = limiter.clone().with_max_wait(most).acquire_many(cost);
         Self { acquire, limiter, cost, call: Some((inner, request)), name, always }
+    }
+
+    /// What the call waits for.
+    pub(super) fn limiter(&self) -> Arc<Shared> {
+        Arc::clone(self.limiter.shared())
     }
 
     /// The call's response, if it was released; or the refusal.

@@ -25,7 +25,7 @@ async fn a_larger_quota_serves_who_waits_at_once() {
         calls.spawn(limiter.acquire());
     }
     sleep(ms(500)).await;
-    limiter.set_quotas(Quota::per_second(10).unwrap());
+    limiter.set_quotas(Quota::per_second(10).unwrap()).unwrap();
     while let Some(permit) = calls.join_next().await {
         permit.unwrap().unwrap();
     }
@@ -41,7 +41,7 @@ async fn a_smaller_quota_counts_what_was_released_before() {
     }
     // At 2 s: 30 in all, of which the record holds 10; the others count as if all had been made at 1 s.
     let begun = Instant::now();
-    limiter.set_quotas(Quota::per_minute(15).unwrap());
+    limiter.set_quotas(Quota::per_minute(15).unwrap()).unwrap();
     assert_eq!(limiter.snapshot().available, 0);
     limiter.acquire().await.unwrap();
     assert_eq!(begun.elapsed(), ms(59_000));
@@ -55,15 +55,15 @@ async fn a_new_spaced_quota_goes_on_where_the_old_one_would_have() {
     let limiter = Limiter::new(Quota::per_second(1).unwrap().spaced());
     limiter.acquire().await.unwrap();
     let begun = Instant::now();
-    limiter.set_quotas(Quota::per_second(10).unwrap().spaced());
+    limiter.set_quotas(Quota::per_second(10).unwrap().spaced()).unwrap();
     limiter.acquire().await.unwrap();
     assert_eq!(begun.elapsed(), ms(1000));
     limiter.acquire().await.unwrap();
     assert_eq!(begun.elapsed(), ms(1100));
     // And after a window, an interval after its last release.
-    limiter.set_quotas(Quota::per_second(10).unwrap());
+    limiter.set_quotas(Quota::per_second(10).unwrap()).unwrap();
     limiter.acquire().await.unwrap();
-    limiter.set_quotas(Quota::per_second(5).unwrap().spaced());
+    limiter.set_quotas(Quota::per_second(5).unwrap().spaced()).unwrap();
     limiter.acquire().await.unwrap();
     assert_eq!(begun.elapsed(), ms(1300));
 }
@@ -78,7 +78,7 @@ async fn who_wants_more_than_a_new_quota_has_fails_at_once() {
     for call in [&mut first, &mut costly, &mut last] {
         assert_pending!(call.poll());
     }
-    limiter.set_quotas(Quota::per_second(5).unwrap());
+    limiter.set_quotas(Quota::per_second(5).unwrap()).unwrap();
     assert!(costly.is_woken());
     assert!(assert_ready_err!(costly.poll()).is_never());
     sleep(ms(1000)).await;
@@ -289,7 +289,7 @@ impl Schedule {
             }
             Step::Advance(micros) => advance(Duration::from_micros(micros.into())).await,
             Step::Change(quotas) => {
-                self.limiter.set_quotas(quotas.clone());
+                self.limiter.set_quotas(quotas.clone()).unwrap();
                 self.quotas = quotas;
             }
             Step::Pause(millis) => {
@@ -344,7 +344,7 @@ proptest! {
 async fn what_a_spaced_quota_has_free_counts_the_window_of_the_quota_before() {
     let limiter = per_second(2);
     let mut releases: Vec<_> = (0..2).map(|_| limiter.try_acquire().unwrap().at()).collect();
-    limiter.set_quotas(Quota::per_second(2).unwrap().spaced());
+    limiter.set_quotas(Quota::per_second(2).unwrap().spaced()).unwrap();
     advance(ms(500)).await;
     // An interval has passed, but the second has not.
     assert_eq!(limiter.snapshot().available, 0);

@@ -83,7 +83,7 @@ async fn a_quota_made_smaller_and_smaller_under_waiters() {
         assert_pending!(call.poll());
     }
     for n in [500, 15, 5, 1] {
-        limiter.set_quotas(Quota::per_second(n).unwrap());
+        limiter.set_quotas(Quota::per_second(n).unwrap()).unwrap();
     }
     // Who costs one can be served still; all others are told at once that they never will be.
     for call in &mut waiting[1..] {

@@ -232,10 +232,10 @@ async fn changes_hold_at_once() {
     limiter.try_acquire().unwrap_err();
     advance(ms(100)).await;
     (0..10).for_each(|_| drop(limiter.try_acquire().unwrap()));
-    limiter.set_quotas(Quota::per_second(21).unwrap());
+    limiter.set_quotas(Quota::per_second(21).unwrap()).unwrap();
     limiter.try_acquire().unwrap();
     limiter.try_acquire().unwrap_err();
-    limiter.set_quotas(Quota::per_second(100).unwrap());
+    limiter.set_quotas(Quota::per_second(100).unwrap()).unwrap();
     (0..10).for_each(|_| drop(limiter.try_acquire().unwrap()));
     let mut costly = task::spawn(limiter.acquire_many(80));
     assert_pending!(costly.poll());

@@ -1,7 +1,7 @@
 //! One limiter per key, bounded; under a paused clock.
 
 use http::Request;
-use rate_limit::{KeyedLimiter, Quota, RateLimitLayer, header, host};
+use rate_limit::{KeyedLimiter, Quota, Quotas, RateLimitLayer, header, host};
 use tokio::time::{Instant, advance, sleep};
 use tokio_test::{assert_pending, assert_ready_ok, task};
 use tower::{Layer, ServiceExt, service_fn};
@@ -97,13 +97,69 @@ async fn a_limiter_that_is_held_keeps_its_key() {
 fn the_memory_is_bounded_in_bytes() {
     let quota = Quota::per_second(1000).unwrap();
     let limiter = KeyedLimiter::<u64>::new(quota, 1000).unwrap();
-    assert!(limiter.memory() >= 1000 * 1000 * 16 && limiter.memory() < 1000 * 1000 * 17);
+    assert!(limiter.memory() >= 1000 * 16_000 && limiter.memory() < 1000 * 17_200);
     let refused = KeyedLimiter::<u64>::new(quota, 20_000).unwrap_err();
     assert!(refused.to_string().contains("there must be from 1 to 1"), "{refused}");
     assert!(KeyedLimiter::<u64>::new(quota, usize::MAX).is_err());
     assert!(KeyedLimiter::<u64>::new(quota, 0).unwrap_err().to_string().starts_with("0 keys"));
     assert!(KeyedLimiter::<u64>::within(limiter.memory(), quota, 1000).is_ok());
     assert!(KeyedLimiter::<u64>::within(limiter.memory() - 1, quota, 1000).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_has_the_quotas_it_was_given_for_as_long_as_it_is_kept() {
+    let limiter = keyed(10);
+    let other: Quotas = Quota::per_second(5).unwrap().into();
+    limiter.limiter(0).unwrap().set_quotas(other.clone()).unwrap();
+    for key in 1..10 {
+        limiter.try_acquire(key).unwrap();
+    }
+    // All others leave once they are as good as new, and it stays.
+    advance(ms(1000)).await;
+    for _ in 0..10 {
+        let _ = limiter.limiter(1);
+    }
+    assert_eq!((limiter.len(), limiter.limiter(0).unwrap().quotas()), (2, other.clone()));
+    // It can leave for newcomers, unless it is in use.
+    limiter.try_acquire(0).unwrap();
+    let held = limiter.limiter(0).unwrap();
+    let newcomers = || (10..100).for_each(|key| drop(limiter.try_acquire(key).unwrap()));
+    newcomers();
+    assert_eq!(limiter.limiter(0).unwrap().quotas(), other);
+    drop(held);
+    newcomers();
+    assert_eq!(limiter.limiter(0).unwrap().quotas(), *limiter.quotas());
+}
+
+#[tokio::test(start_paused = true)]
+async fn quotas_of_one_key_keep_to_the_bound_on_the_memory() {
+    let per_second = |n| Quota::per_second(n).unwrap();
+    let bytes = keyed(2).memory();
+    // There is room for a thousand releases more, and some.
+    let limiter = KeyedLimiter::<u32>::within(bytes + 16_100, per_second(2), 2).unwrap();
+    assert_eq!(limiter.memory(), bytes);
+    let [first, second] = [1, 2].map(|key| limiter.limiter(key).unwrap());
+    let refused = first.set_quotas(per_second(2000)).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("quotas of 2000 per 1s are too large for this key: it could need "),
+        "{refused}"
+    );
+    assert!(refused.ends_with(&format!(" bytes, and may have {}", bytes / 2 + 16_100)), "{refused}");
+    assert_eq!((first.quotas(), limiter.memory()), (per_second(2).into(), bytes));
+
+    first.set_quotas(per_second(602)).unwrap();
+    second.set_quotas(per_second(402)).unwrap();
+    assert_eq!(limiter.memory(), bytes + 16_000);
+    assert!(first.set_quotas(per_second(702)).is_err());
+    // A smaller one takes no more, but its record doesn't shrink; so the memory is free when the key has left.
+    first.set_quotas(per_second(1)).unwrap();
+    first.set_quotas(per_second(602)).unwrap();
+    assert!(second.set_quotas(per_second(1002)).is_err());
+    drop(first);
+    let third = limiter.limiter(3).unwrap();
+    assert_eq!(limiter.memory(), bytes + 6400);
+    second.set_quotas(per_second(1002)).unwrap();
+    assert!(third.set_quotas(per_second(102)).is_err());
 }
 
 #[tokio::test(start_paused = true)]

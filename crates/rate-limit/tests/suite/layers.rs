@@ -339,9 +339,31 @@ async fn a_wait_that_gets_shorter_makes_a_service_ready_at_once() {
     let mut waiter = task::spawn(layer.limiter().acquire());
     assert_pending!(waiter.poll());
     let mut ready = pending();
-    layer.limiter().set_quotas(Quota::per_second(10).unwrap());
+    layer.limiter().set_quotas(Quota::per_second(10).unwrap()).unwrap();
     assert!(ready.is_woken());
     assert_ready_ok!(ready.poll());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_woken_in_vain_and_sleeps_again_is_not_waited_for() {
+    let limiter = Limiter::new(Quota::new(2, Duration::from_secs(10)).unwrap());
+    let layer = RateLimitLayer::from(limiter.clone().with_max_wait(Duration::ZERO)).with_backpressure();
+    limiter.try_acquire_many(2).unwrap();
+    let pending = || {
+        let mut service = layer.layer(echo());
+        let mut ready = task::spawn(async move { service.ready().await.map(drop) });
+        assert_pending!(ready.poll());
+        ready
+    };
+    let (mut first, second) = (pending(), pending());
+    sleep(Duration::from_secs(10)).await;
+    assert!(first.is_woken() && !second.is_woken());
+    // Somebody else is quicker, and it sleeps again; so nobody is on the way whom the next permit has to wait for.
+    let permit = limiter.try_acquire_many(2).unwrap();
+    assert_pending!(first.poll());
+    permit.give_back();
+    assert!(first.is_woken() && !second.is_woken());
+    assert_ready_ok!(first.poll());
 }
 
 #[tokio::test(start_paused = true)]

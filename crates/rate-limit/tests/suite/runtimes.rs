@@ -90,6 +90,48 @@ fn a_spaced_limiter_survives_too() {
     }
 }
 
+/// A clock that goes back by almost a minute: whatever was released later is taken to have been released then.
+fn set_back(before: impl AsyncFnOnce(), after: impl AsyncFnOnce()) {
+    runtime(true).block_on(async {
+        advance(Duration::from_secs(60)).await;
+        before().await;
+    });
+    runtime(true).block_on(after());
+}
+
+async fn released_within(limiter: &Limiter, time: Duration) -> u32 {
+    let begun = Instant::now();
+    let mut released = 0;
+    while begun.elapsed() < time {
+        released += u32::from(limiter.try_acquire().is_ok());
+        advance(ms(1)).await;
+    }
+    released
+}
+
+#[test]
+fn a_spaced_quota_is_kept_when_the_clock_goes_back() {
+    // The next comes an interval later for each permit of the last.
+    for (cost, wait) in [(1, 100), (5, 500), (10, 1000)] {
+        let limiter = Limiter::new(Quota::per_second(10).unwrap().spaced());
+        let before = async || drop(limiter.try_acquire_many(cost).unwrap());
+        set_back(before, async || {
+            assert_eq!(released_within(&limiter, ms(wait)).await, 0, "{cost}");
+            assert_eq!(released_within(&limiter, ms(1)).await, 1, "{cost}");
+        });
+    }
+    // What another quota has let through at once, the window holds.
+    let limiter = per_second(10);
+    let before = async || {
+        limiter.try_acquire_many(9).unwrap();
+        limiter.set_quotas(Quota::per_second(10).unwrap().spaced()).unwrap();
+    };
+    set_back(before, async || {
+        assert_eq!(released_within(&limiter, ms(999)).await, 1);
+        assert_eq!(released_within(&limiter, ms(1000)).await, 10);
+    });
+}
+
 #[test]
 fn a_waiting_future_can_outlive_its_runtime() {
     let limiter = Limiter::new(Quota::new(1, ms(20)).unwrap());

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,6 +15,7 @@ use proptest::prelude::*;
 use rate_limit::server::{Client, InvalidName, Proxies, client, peer};
 use rate_limit::{KeyedLimiter, Limiter, Quota, Quotas, RateLimitLayer, header};
 use tokio::time::{advance, sleep};
+use tokio_test::{assert_ready_ok, task};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::common::{ms, per_second};
@@ -203,6 +205,50 @@ async fn when_all_keys_are_in_use_the_answer_is_429_too() {
     drop(held);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_key_is_in_use_until_its_call_is_answered() {
+    let limiter = KeyedLimiter::new(Quota::per_second(1).unwrap(), 1).unwrap();
+    let key = |request: &Request<u32>| *request.body();
+    let slow = service_fn(|_: Request<u32>| async {
+        sleep(ms(1)).await;
+        Ok::<_, Infallible>(Response::new(Body::empty()))
+    });
+    let mut service = RateLimitLayer::keyed(limiter.clone(), key).rejecting().layer(slow);
+    let mut call = |key| task::spawn(service.call(Request::new(key)));
+    // One that is served, and one that is refused.
+    for status in [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
+        let mut first = call(1);
+        let other = assert_ready_ok!(call(2).poll());
+        assert_eq!((other.status().as_u16(), fields(&other)), (429, [Some("1"), None, None]));
+        assert_eq!(assert_ready_ok!(call(1).poll()).status(), StatusCode::TOO_MANY_REQUESTS);
+        let answer = loop {
+            match first.poll() {
+                Poll::Ready(answer) => break answer.unwrap(),
+                Poll::Pending => advance(ms(1)).await,
+            }
+        };
+        assert_eq!(answer.status(), status);
+    }
+    // Or dropped.
+    let begun = call(1);
+    assert!(limiter.try_acquire(2).is_err());
+    drop(begun);
+    limiter.try_acquire(2).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_has_nothing_free_says_when_it_has() {
+    let limiter = per_second(10);
+    limiter.try_acquire_many(10).unwrap();
+    // The window of the quota before holds it up, and not the interval.
+    limiter.set_quotas(Quota::per_second(10).unwrap().spaced()).unwrap();
+    advance(ms(150)).await;
+    let ok = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+    let refused =
+        RateLimitLayer::from(limiter).rejecting().layer(ok).oneshot(Request::new(())).await.unwrap();
+    assert_eq!(fields(&refused), [Some("1"), Some("\"default\";q=10;w=1"), Some("\"default\";r=0;t=1")]);
+}
+
 #[test]
 fn names_and_proxies_are_checked() {
     let layer = RateLimitLayer::new(Quota::per_second(1).unwrap()).rejecting();
@@ -215,6 +261,28 @@ fn names_and_proxies_are_checked() {
     for proxy in ["", "10.0.0.0/33", "localhost", "10.0.0.1:80"] {
         let refused = Proxies::forwarded([proxy]).unwrap_err();
         assert!(refused.to_string().starts_with(&format!("{proxy:?} is no proxy")), "{refused}");
+    }
+}
+
+#[test]
+fn a_proxy_is_the_same_however_its_address_is_written() {
+    for (proxy, ours, others) in [
+        ("::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2"),
+        ("::ffff:a00:1", "10.0.0.1", "10.0.0.2"),
+        ("::ffff:10.0.0.0/104", "10.255.0.1", "11.0.0.1"),
+        ("::ffff:10.0.0.7/128", "10.0.0.7", "10.0.0.6"),
+        ("::ffff:0:0/96", "192.0.2.1", "2001:db8::1"),
+        ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
+        // Larger than all of IPv4, and so of IPv6.
+        ("::/0", "2001:db8::1", "10.0.0.1"),
+    ] {
+        let proxies = Proxies::x_forwarded_for([proxy]).unwrap();
+        let client = |peer: &str| seen(&proxies, peer, &[("x-forwarded-for", "192.0.2.7")]);
+        assert_eq!(client(ours), "192.0.2.7", "{proxy}");
+        assert_eq!(client(others), others, "{proxy}");
+        if let Ok(IpAddr::V4(ours)) = ours.parse() {
+            assert_eq!(client(&ours.to_ipv6_mapped().to_string()), "192.0.2.7", "{proxy}");
+        }
     }
 }
 

@@ -271,7 +271,7 @@ async fn a_limiter_of_the_callers_own_is_shared() {
     }
     assert_eq!(begun.elapsed(), SECOND);
     // And its quota is changed for both while they run.
-    layer.limiter().set_quotas(Quota::per_second(100).unwrap());
+    layer.limiter().set_quotas(Quota::per_second(100).unwrap()).unwrap();
     let begun = Instant::now();
     for _ in 0..50 {
         ovh.clone().oneshot(get(STOCK)).await.unwrap();
