@@ -24,7 +24,7 @@ use crate::waiter::Waiter;
 ///
 /// Cheap to clone; all clones share one quota and one queue, and may be used from several threads and Tokio
 /// runtimes. Waiting takes one timer per runtime, however many wait, and no task. The memory used is 4 KiB, at most
-/// 16 bytes per call of each quota, and some 150 bytes per waiting call, at the most there ever were.
+/// 16 bytes per call of each quota, and some 100 bytes per waiting call, at the most there ever were.
 ///
 /// While nobody waits, permits of exact windows are taken without a lock.
 ///

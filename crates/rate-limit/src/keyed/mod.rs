@@ -150,8 +150,9 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
     }
 
     /// The most memory, in bytes: that of a key and its record of releases (16 bytes per call of the quota), times the
-    /// keys; and what keys take beyond that which have larger [quotas of their own](Self#quotas-of-one-key). What a key itself owns on the heap is not counted, and what its waiting calls have taken (some
-    /// 150 bytes each, kept until the key leaves) comes on top.
+    /// keys; and what keys take beyond that which have larger [quotas of their own](Self#quotas-of-one-key). What a key
+    /// itself owns on the heap is not counted, and what its waiting calls have taken (some 100 bytes each, kept until the
+    /// key leaves) comes on top.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.store.bytes()
