@@ -259,8 +259,11 @@ impl Queue {
             self.offers.line.set_patient_until(seat, now);
         }
         self.offers.revoke(&mut self.gate, now);
-        let first = self.offers.strain();
-        if sooner { self.take_wakers() } else { first.into_iter().collect() }
+        if sooner {
+            self.offers.expect();
+            return self.take_wakers();
+        }
+        self.offers.strain().into_iter().collect()
     }
 
     /// Nobody is released for as long as was `asked`; if that is more than `most`, calls fail for `most`.
