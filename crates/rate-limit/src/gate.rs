@@ -195,16 +195,35 @@ impl Gate {
                 return wait;
             }
         }
-        let Self { admission, planned, .. } = self;
-        planned.clear();
-        let mut plan = |cost: u32| {
-            let (last, ahead) = planned.last().map_or((now, 0), |last| (last.at, last.upto));
-            let at = admission.earliest(now, planned, cost).max(last).max(pause.unwrap_or(now));
-            planned.push(Planned { at, cost: cost.into(), upto: ahead + u64::from(cost) });
-            at
-        };
-        costs.for_each(|cost| _ = plan(cost));
-        plan(cost).saturating_duration_since(now)
+        self.forecast(now, costs, |_| ());
+        self.plan(now, cost).saturating_duration_since(now)
+    }
+
+    /// Tells how long each of those with these costs would wait, in their order, if all are released as early as
+    /// possible; without those who can never be released.
+    pub(crate) fn forecast(
+        &mut self,
+        now: Instant,
+        costs: impl Iterator<Item = u32>,
+        mut tell: impl FnMut(Duration),
+    ) {
+        self.planned.clear();
+        for cost in costs {
+            let wait = match cost <= self.most {
+                true => self.plan(now, cost).saturating_duration_since(now),
+                false => Duration::MAX,
+            };
+            tell(wait);
+        }
+    }
+
+    /// When one more is released, behind those that are planned.
+    fn plan(&mut self, now: Instant, cost: u32) -> Instant {
+        let Self { admission, pause, planned, .. } = self;
+        let (last, ahead) = planned.last().map_or((now, 0), |last| (last.at, last.upto));
+        let at = admission.earliest(now, planned, cost).max(last).max(pause.until(now).unwrap_or(now));
+        planned.push(Planned { at, cost: cost.into(), upto: ahead + u64::from(cost) });
+        at
     }
 
     /// How many permits are free: none, in a pause.

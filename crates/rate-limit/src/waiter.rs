@@ -179,7 +179,8 @@ impl Waiter {
         let cost = *cost;
         let mut next = false;
         let step = shared.with(|state, now| {
-            arrived.get_or_insert(now);
+            let arrived = *arrived.get_or_insert(now);
+            let waited = now.saturating_duration_since(arrived);
             match *seat {
                 Some(taken) => match state.queue.come(taken, now, take) {
                     Coming::Turn(ticket, waker) => {
@@ -193,7 +194,7 @@ impl Waiter {
                         *seat = None;
                         state.release(home, replaced);
                         replaced.waker = waker;
-                        return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
+                        return Step::Refused(refused(&state.queue, refusal, cost, waited, wait));
                     }
                     Coming::Wait => {}
                 },
@@ -201,7 +202,7 @@ impl Waiter {
                     Arrival::Turn(ticket) => return Step::Turn(now, ticket),
                     Arrival::Due => return Step::Due,
                     Arrival::Refused(refusal, wait) => {
-                        return Step::Refused(refused(&state.queue, refusal, cost, bounds, wait));
+                        return Step::Refused(refused(&state.queue, refusal, cost, waited, wait));
                     }
                     Arrival::Wait => {
                         let waiting = state.queue.waiting();
@@ -242,12 +243,12 @@ impl Waiter {
     }
 }
 
-/// The error of a call that is refused whatever it would wait.
-fn refused(queue: &Queue, refusal: Refusal, cost: u32, bounds: &Bounds, wait: Duration) -> RateLimited {
+/// The error of a call that has waited so long, and is refused whatever it would wait.
+fn refused(queue: &Queue, refusal: Refusal, cost: u32, waited: Duration, wait: Duration) -> RateLimited {
     let bound = match refusal {
         Refusal::Cost => Bound::Cost { cost, most: queue.most() },
         Refusal::Pause => Bound::Pause,
-        Refusal::Wait => Bound::Waited(bounds.max_wait.unwrap_or_default()),
+        Refusal::Wait => Bound::Waited(waited),
         #[cfg(feature = "redis")]
         Refusal::Away(why) => Bound::Away(why),
     };

@@ -205,6 +205,45 @@ async fn who_was_passed_over_before_a_pause_fails_at_its_max_wait_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_that_makes_no_wait_too_long_fails_nobody() {
+    let limiter = per_second(1);
+    limiter.acquire().await.unwrap();
+    let begun = Instant::now();
+    let mut parked = task::spawn(limiter.clone().with_max_wait(ms(1500)).acquire());
+    assert_pending!(parked.poll());
+    // Over before any permit is free; and one that is asked for while it is passed over, and within what it would wait.
+    limiter.pause(ms(200), MINUTE);
+    sleep(ms(1100)).await;
+    limiter.try_acquire().unwrap_err();
+    let other = limiter.clone();
+    let mut others = JoinSet::from_iter([async move { other.acquire().await }]);
+    sleep(ms(950)).await;
+    limiter.pause(ms(10), MINUTE);
+    others.join_next().await.unwrap().unwrap().unwrap();
+    let at = begun.elapsed();
+    assert_pending!(parked.poll());
+    sleep(ms(1000)).await;
+    assert!(parked.is_woken());
+    assert_eq!(assert_ready_ok!(parked.poll()).at() - begun, at + ms(1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_is_told_how_long_it_has_waited() {
+    let limiter = per_second(1).with_max_wait(ms(1000));
+    limiter.acquire().await.unwrap();
+    let mut waiting = task::spawn(limiter.acquire());
+    assert_pending!(waiting.poll());
+    limiter.pause(ms(5000), MINUTE);
+    // Woken to set the alarm anew.
+    assert_pending!(waiting.poll());
+    sleep(ms(3000)).await;
+    assert_eq!(
+        assert_ready_err!(waiting.poll()).to_string(),
+        "rate limit of 1 per 1s: the call has waited 3s, would wait 2s longer, and may not"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_pause_a_late_timer_fails_nobody() {
     // Slots fall between the timer's milliseconds: the last waits longer than was predicted, and is served.
     let limiter = Limiter::new(Quota::new(1, Duration::from_micros(1500)).unwrap()).with_max_wait(ms(15));
@@ -308,7 +347,7 @@ impl Schedule {
         let Caller { changes, .. } = self.waiting.remove(index);
         match done {
             Ok((at, cost, permit)) => self.released(at, cost, permit),
-            Err(_refused) => _ = changes,
+            Err(refused) => assert!(changes < self.changes, "nothing has changed: {refused}"),
         }
     }
 
