@@ -54,6 +54,8 @@ pub(crate) struct Line {
     next: Option<Seat>,
     claims: usize,
     offered: usize,
+    /// How often the list has changed otherwise than at its end.
+    order: u64,
     /// The permits of all claims, and of all offers.
     claimed_cost: u64,
     offered_cost: u64,
@@ -69,6 +71,11 @@ impl Line {
     #[inline]
     pub(crate) fn claims(&self) -> usize {
         self.claims
+    }
+
+    /// Another whenever the list has changed otherwise than by newcomers at its end.
+    pub(crate) fn order(&self) -> u64 {
+        self.order
     }
 
     /// The permits that those in the list will take.
@@ -167,6 +174,7 @@ impl Line {
         self.link(before, Some(seat));
         self.link(Some(seat), behind);
         let cost = u64::from(self.seats[seat].cost);
+        self.order += u64::from(behind.is_some());
         self.claims += 1;
         self.claimed_cost += cost;
         if offered {
@@ -244,6 +252,7 @@ impl Line {
         if self.next == Some(seat) {
             self.next = behind;
         }
+        self.order += 1;
         self.claims -= 1;
         self.claimed_cost -= cost;
         let waiter = &mut self.seats[seat];

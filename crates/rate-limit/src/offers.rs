@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::forecast::Ahead;
 use crate::gate::Gate;
 use crate::line::{Line, Place, Seat, Ticket};
 use crate::refusal::Refusal;
@@ -194,6 +195,17 @@ impl Offers {
         }
     }
 
+    /// Those who wait.
+    pub(crate) fn ahead(&self) -> Ahead<impl Iterator<Item = u32>> {
+        let line = &self.line;
+        Ahead {
+            order: line.order(),
+            len: line.claims(),
+            permits: line.claimed_cost(),
+            costs: line.list().map(|seat| line.cost(seat)),
+        }
+    }
+
     /// How long those would wait who would not wait for ever, if that can be told: of who is out of the line, as the first.
     pub(crate) fn waits(&self, gate: &mut Gate, now: Instant) -> Vec<(Seat, Duration)> {
         let line = &self.line;
@@ -202,7 +214,7 @@ impl Offers {
         if !gate.foresees() || !line.seats().any(|seat| bounded(&seat)) {
             return waits;
         }
-        gate.forecast(now, line.list().map(|seat| line.cost(seat)), |wait| {
+        gate.forecast(now, self.ahead(), |wait| {
             waits.extend(seats.next().filter(bounded).map(|seat| (seat, wait)));
         });
         let out = line.seats().filter(|&seat| line.place(seat) == Place::PassedOver).filter(bounded);

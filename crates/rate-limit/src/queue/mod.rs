@@ -158,9 +158,7 @@ impl Queue {
     /// How long a newcomer would wait, if everybody in the line takes its permits as early as possible.
     pub(crate) fn predicted(&mut self, now: Instant, cost: u32) -> Duration {
         self.tell(now);
-        let Self { offers: Offers { line, .. }, gate, .. } = self;
-        let costs = line.list().map(|seat| line.cost(seat));
-        gate.predicted(now, (line.claims(), line.claimed_cost()), costs, cost)
+        self.gate.predicted(now, self.offers.ahead(), cost)
     }
 
     /// How long a newcomer would wait for one permit, unless it is refused whatever it would wait.
@@ -175,6 +173,7 @@ impl Queue {
         let seat = self.offers.line.sit_down(ticket, cost, patient_until);
         self.offers.line.set_waker(seat, waker);
         self.offers.line.claim(seat, self.clock);
+        self.gate.joined(self.clock, self.offers.line.order(), self.offers.line.claims(), cost);
         self.gate.asked(self.offers.line.claimed_cost());
         if !self.gate.foresees() {
             self.offers.expect_of(seat);
@@ -394,3 +393,6 @@ impl Queue {
         self.offers.look_at_front(now, come);
     }
 }
+
+#[cfg(test)]
+mod tests;
