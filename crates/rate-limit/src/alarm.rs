@@ -175,7 +175,7 @@ impl<D: Drive> Wake for Bell<D> {
     }
 }
 
-/// A waker that panics must not leave the alarm busy for ever.
+/// A panic must not leave the alarm busy for ever.
 struct IdleOnUnwind<'a>(&'a AtomicU8);
 
 impl Drop for IdleOnUnwind<'_> {

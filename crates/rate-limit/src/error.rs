@@ -126,9 +126,9 @@ impl fmt::Display for RateLimited {
                 "rate limit of {quota}: {waiting} calls are waiting, and {most} may; the call would wait \
                  {retry_after:?}"
             ),
-            Bound::Waited(most) => write!(
+            Bound::Waited(waited) => write!(
                 f,
-                "rate limit of {quota}: the call has waited {most:?}, would wait {retry_after:?} longer, and may not"
+                "rate limit of {quota}: the call has waited {waited:?}, would wait {retry_after:?} longer, and may not"
             ),
             Bound::Pause => write!(f, "rate limit of {quota}: paused for {retry_after:?}"),
             Bound::Cost { cost, most } => {

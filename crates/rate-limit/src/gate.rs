@@ -11,6 +11,7 @@ use crate::admission::Admit;
 #[cfg(feature = "server")]
 use crate::admission::Standing;
 use crate::admission::{Admission, Planned, admission, succession};
+use crate::forecast::{Ahead, Forecast, Terms};
 use crate::lane::Taken;
 use crate::pause::Pause;
 use crate::quotas::Quotas;
@@ -25,8 +26,8 @@ pub(crate) struct Gate {
     most: u32,
     admission: Admission,
     pause: Pause,
-    /// Room for predictions.
-    planned: Vec<Planned>,
+    /// Most never need one.
+    forecast: Option<Box<Forecast>>,
 }
 
 impl Gate {
@@ -41,7 +42,7 @@ impl Gate {
     }
 
     fn with(admission: Admission, quotas: Quotas) -> Self {
-        Self { most: quotas.most(), admission, pause: Pause::default(), planned: Vec::new(), quotas }
+        Self { most: quotas.most(), admission, pause: Pause::default(), forecast: None, quotas }
     }
 
     pub(crate) fn quotas(&self) -> &Quotas {
@@ -58,11 +59,13 @@ impl Gate {
             self.admission = succession(&*self.admission, &quotas, now);
         }
         (self.most, self.quotas) = (quotas.most(), quotas);
+        self.surprise();
     }
 
     /// Nobody is released for as long as was `asked`; if that is more than `most`, calls are refused for `most`.
     pub(crate) fn pause(&mut self, now: Instant, asked: Duration, most: Duration) {
         self.pause.begin(now, asked, most);
+        self.surprise();
     }
 
     pub(crate) fn paused_until(&self, now: Instant) -> Option<Instant> {
@@ -71,6 +74,7 @@ impl Gate {
 
     /// The clock has gone back by so much. Nobody shall wait for another's future.
     pub(crate) fn rewind(&mut self, now: Instant, by: Duration) {
+        self.surprise();
         self.pause.rewind(by);
         self.admission.rewind(now);
     }
@@ -124,7 +128,8 @@ impl Gate {
         self.pause.until(now).is_none() && self.admission.fits(now, ahead, cost)
     }
 
-    /// Records a release if it fits now, and nothing else stands against it. Returns whether another permit is free.
+    /// Records a release if it fits now, and nothing else stands against it; while nobody waits. Returns whether another
+    /// permit is free.
     #[inline]
     pub(crate) fn try_take(&mut self, now: Instant, cost: u32) -> Option<bool> {
         if cost > self.most || self.pause.until(now).is_some() {
@@ -162,23 +167,53 @@ impl Gate {
     /// Records a release. MUST only be called when it [`fits`](Self::fits). Returns whether another permit is free.
     #[inline]
     pub(crate) fn take(&mut self, now: Instant, cost: u32) -> bool {
+        self.surprise();
         self.admission.take(now, cost)
     }
 
     /// A release that was recorded `at` that instant was not made.
     pub(crate) fn give_back(&mut self, at: Instant, cost: u32) {
         if cost > 0 {
+            self.surprise();
             self.admission.give_back(at, cost);
         }
     }
 
-    /// How long a newcomer would wait behind others with these costs, if all are released as early as possible.
+    /// How long a newcomer would wait behind these, if all are released as early as possible.
     ///
-    /// That takes as many steps as there are others, unless there is one quota and all take one permit.
+    /// If there is one quota and all take one permit, that is known at once; otherwise from what was planned when it was last
+    /// asked, as long as that holds. If it does not, it takes as many steps as there are others.
     pub(crate) fn predicted(
         &mut self,
         now: Instant,
-        ahead: (usize, u64),
+        ahead: Ahead<impl Iterator<Item = u32>>,
+        cost: u32,
+    ) -> Duration {
+        if cost > self.most {
+            return Duration::MAX;
+        }
+        if let Some(asked) = self.pause.bars(now) {
+            return asked;
+        }
+        let others = ahead.len as u64;
+        if cost == 1 && ahead.permits == others {
+            let from = self.pause.until(now).unwrap_or(now);
+            if let Some(wait) = self.admission.wait(now, from, others) {
+                return wait;
+            }
+        }
+        if !self.foretells(now, ahead.order, ahead.len) {
+            self.forecast(now, ahead, |_| ());
+        }
+        let (forecast, mut terms) = self.plan(now);
+        forecast.next(&mut terms, cost).saturating_duration_since(now)
+    }
+
+    /// The same, by going through all of them, whatever was planned before.
+    #[cfg(test)]
+    pub(crate) fn predicted_slowly(
+        &mut self,
+        now: Instant,
         costs: impl Iterator<Item = u32>,
         cost: u32,
     ) -> Duration {
@@ -188,23 +223,60 @@ impl Gate {
         if let Some(asked) = self.pause.bars(now) {
             return asked;
         }
-        let pause = self.pause.until(now);
-        let (others, permits) = (ahead.0 as u64, ahead.1);
-        if pause.is_none() && cost == 1 && permits == others {
-            if let Some(wait) = self.admission.wait(now, others) {
-                return wait;
-            }
-        }
-        let Self { admission, planned, .. } = self;
-        planned.clear();
-        let mut plan = |cost: u32| {
+        let (mut planned, mut wait) = (Vec::<Planned>::new(), Duration::ZERO);
+        for cost in costs.chain([cost]) {
             let (last, ahead) = planned.last().map_or((now, 0), |last| (last.at, last.upto));
-            let at = admission.earliest(now, planned, cost).max(last).max(pause.unwrap_or(now));
+            let from = last.max(self.pause.until(now).unwrap_or(now));
+            let at = self.admission.earliest(now, &planned, cost).max(from);
             planned.push(Planned { at, cost: cost.into(), upto: ahead + u64::from(cost) });
-            at
-        };
-        costs.for_each(|cost| _ = plan(cost));
-        plan(cost).saturating_duration_since(now)
+            wait = at.saturating_duration_since(now);
+        }
+        wait
+    }
+
+    /// Tells how long each of these will wait, in their order, if all are released as early as possible; without those who
+    /// can never be released.
+    pub(crate) fn forecast(
+        &mut self,
+        now: Instant,
+        ahead: Ahead<impl Iterator<Item = u32>>,
+        mut tell: impl FnMut(Duration),
+    ) {
+        let most = self.most;
+        let kept = self.admission.foresees().then_some(ahead.order);
+        let (forecast, mut terms) = self.plan(now);
+        forecast.begin(kept);
+        for cost in ahead.costs {
+            tell(if cost <= most { forecast.push(&mut terms, cost) } else { Duration::MAX });
+        }
+    }
+
+    /// Somebody has joined the line, and is the last of so many.
+    pub(crate) fn joined(&mut self, now: Instant, order: u64, len: usize, cost: u32) {
+        if self.foretells(now, order, len.saturating_sub(1)) {
+            let (forecast, mut terms) = self.plan(now);
+            forecast.push(&mut terms, cost);
+        }
+    }
+
+    /// Whether there is a forecast of this line that holds.
+    pub(crate) fn foretells(&self, now: Instant, order: u64, len: usize) -> bool {
+        self.forecast.as_ref().is_some_and(|forecast| forecast.is_of(order, len, now))
+    }
+
+    /// What happens is not what was foreseen.
+    fn surprise(&mut self) {
+        if let Some(forecast) = &mut self.forecast {
+            forecast.forget();
+        }
+    }
+
+    fn plan(&mut self, now: Instant) -> (&mut Forecast, Terms<'_>) {
+        let Self { admission, pause, forecast, .. } = self;
+        (
+            forecast.get_or_insert_default(),
+            Terms { admission: &mut **admission, now, from: pause.until(now).unwrap_or(now) },
+        )
     }
 
     /// How many permits are free: none, in a pause.

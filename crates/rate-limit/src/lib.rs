@@ -58,6 +58,7 @@ mod demand;
 mod door;
 mod doors;
 mod error;
+mod forecast;
 mod future;
 mod gate;
 mod keyed;

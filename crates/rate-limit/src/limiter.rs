@@ -79,8 +79,15 @@ impl Limiter {
     ///
     /// How long a call waits is known when it arrives: exactly those are refused whose wait, as predicted
     /// then, is longer. It can turn out shorter, when callers ahead leave. If a [pause](Self::pause) or
-    /// [another quota](Self::set_quotas) makes it longer, callers fail once they have waited for `most`. By default
-    /// calls wait as long as it takes.
+    /// [another quota](Self::set_quotas) makes it longer than `most`, callers fail once they have waited for that; of
+    /// nothing else, though it took longer: who was passed over, or whose service was not ready, waits on. (In a fleet, where
+    /// nothing is known of times to come, all fail then.) By default calls wait as long as it takes.
+    ///
+    /// To know the wait costs the same however many wait, if there is one quota and all calls take one permit. Under several
+    /// quotas, or with other costs, what was found out is kept as long as nothing but arrivals happens; the first to ask
+    /// after a release, or anything else, takes a step (some 0.1 us, under the lock) and 32 bytes for each call that waits.
+    /// The same holds for a [`try_acquire`](Self::try_acquire) that fails, and before services that
+    /// [push back](crate::RateLimitLayer::with_backpressure). So does a pause or another quota, if anybody has a bound.
     #[must_use]
     pub fn with_max_wait(mut self, most: Duration) -> Self {
         self.bounds.max_wait = Some(most);
@@ -208,8 +215,8 @@ impl Limiter {
     /// known; if a new window is longer, they count as if all had been made when the last of them was.
     /// Under a spaced quota after another, the next release comes no earlier than it would have come.
     ///
-    /// Callers keep their places. Who would wait no longer than [`max_wait`](Self::with_max_wait) fails once it
-    /// has, and who wants more permits than the new quotas have fails at once.
+    /// Callers keep their places. Whose wait becomes longer than its [`max_wait`](Self::with_max_wait) fails once it has
+    /// waited for that, and who wants more permits than the new quotas have fails at once.
     ///
     /// # Errors
     ///

@@ -60,6 +60,8 @@ pub(crate) struct Line {
     next: Option<Seat>,
     claims: usize,
     offered: usize,
+    /// How often the list has changed otherwise than at its end.
+    order: u64,
     /// The permits of all claims, and of all offers.
     claimed_cost: u64,
     offered_cost: u64,
@@ -75,6 +77,7 @@ impl Line {
             next: None,
             claims: 0,
             offered: 0,
+            order: 0,
             claimed_cost: 0,
             offered_cost: 0,
         }
@@ -99,6 +102,11 @@ impl Line {
     #[inline]
     pub(crate) fn claims(&self) -> usize {
         self.claims
+    }
+
+    /// Another whenever the list has changed otherwise than by newcomers at its end.
+    pub(crate) fn order(&self) -> u64 {
+        self.order
     }
 
     /// The permits that those in the list will take.
@@ -253,6 +261,7 @@ impl Line {
         self.link(before, Some(seat));
         self.link(Some(seat), behind);
         let cost = u64::from(self.at(seat).cost);
+        self.order += u64::from(behind.is_some());
         self.claims += 1;
         self.claimed_cost += cost;
         if offered {
@@ -325,6 +334,7 @@ impl Line {
         if self.next == Some(seat) {
             self.next = behind;
         }
+        self.order += 1;
         self.claims -= 1;
         self.claimed_cost -= cost;
         let waiter = self.at_mut(seat);

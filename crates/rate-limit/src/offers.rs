@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::forecast::Ahead;
 use crate::gate::Gate;
 use crate::line::{Line, Place, Seat, Ticket};
 use crate::refusal::Refusal;
@@ -33,7 +34,15 @@ pub(crate) struct Offers {
     /// Somebody was passed over: whoever else has an offer is to be woken.
     late: bool,
     /// Who is to be refused, and when, unless it has an offer by then.
-    due: BTreeSet<(Instant, Seat)>,
+    due: BTreeSet<(Due, Seat)>,
+}
+
+/// When a waiter is to be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    At(Instant),
+    /// It is out of the line. When it comes again it is known when.
+    Again,
 }
 
 impl Offers {
@@ -74,7 +83,8 @@ impl Offers {
     /// A waiter leaves the line, with its waker.
     pub(crate) fn leave(&mut self, seat: Seat) -> (Ticket, Option<Waker>) {
         if let Some(due) = self.line.patient_until(seat) {
-            self.due.remove(&(due, seat));
+            self.due.remove(&(Due::At(due), seat));
+            self.due.remove(&(Due::Again, seat));
         }
         self.line.leave(seat)
     }
@@ -120,7 +130,7 @@ impl Offers {
         if let Some(refusal) = gate.refusal(now, self.line.cost(next)) {
             return Some((next, refusal));
         }
-        while let Some(&(due, seat)) = self.due.first() {
+        while let Some(&(Due::At(due), seat)) = self.due.first() {
             if now < due {
                 return None;
             }
@@ -139,7 +149,10 @@ impl Offers {
         let slot = match self.line.next() {
             Some(next) => {
                 let slot = gate.slot(now, self.line.offered_cost(), self.line.cost(next));
-                let due = self.due.first().map_or(slot, |&(due, _)| due.max(now));
+                let due = match self.due.first() {
+                    Some(&(Due::At(due), _)) => due.max(now),
+                    _ => slot,
+                };
                 slot.min(due).min(look)
             }
             None if self.line.claims() > 1 => look,
@@ -189,24 +202,93 @@ impl Offers {
         }
     }
 
-    /// Waits have become longer than was predicted: whoever would not wait so long is to be refused in time.
-    /// Returns the waker of the first of them, since no alarm is set to that.
-    pub(crate) fn strain(&mut self) -> Option<Waker> {
-        self.expect();
-        let &(_, first) = self.due.first()?;
-        self.line.take_waker(first)
+    /// Those who wait.
+    pub(crate) fn ahead(&self) -> Ahead<impl Iterator<Item = u32>> {
+        let line = &self.line;
+        Ahead {
+            order: line.order(),
+            len: line.claims(),
+            permits: line.claimed_cost(),
+            costs: line.list().map(|seat| line.cost(seat)),
+        }
     }
 
-    /// Whoever would not wait for ever is to be refused in time.
+    /// How long those would wait who would not wait for ever, if that can be told: of who is out of the line, as the first.
+    pub(crate) fn waits(&self, gate: &mut Gate, now: Instant) -> Vec<(Seat, Duration)> {
+        let line = &self.line;
+        let bounded = |seat: &Seat| line.patient_until(*seat).is_some();
+        let (mut waits, mut seats) = (Vec::new(), line.list());
+        if !gate.foresees() || !line.seats().any(|seat| bounded(&seat)) {
+            return waits;
+        }
+        gate.forecast(now, self.ahead(), |wait| {
+            waits.extend(seats.next().filter(bounded).map(|seat| (seat, wait)));
+        });
+        let out = line.seats().filter(|&seat| line.place(seat) == Place::PassedOver).filter(bounded);
+        waits.extend(
+            out.map(|seat| (seat, gate.slot(now, 0, line.cost(seat)).saturating_duration_since(now))),
+        );
+        waits
+    }
+
+    /// A pause has come, or other quotas, and [these](Self::waits) were the waits before: whoever has to wait longer for that
+    /// than it would is to be refused in time. Returns the waker of the first of them, since no alarm is set to that.
+    pub(crate) fn strain(
+        &mut self,
+        gate: &mut Gate,
+        now: Instant,
+        before: Vec<(Seat, Duration)>,
+    ) -> Option<Waker> {
+        if !gate.foresees() {
+            self.expect();
+        }
+        for ((seat, before), (_, wait)) in before.into_iter().zip(self.waits(gate, now)) {
+            let Some(until) = self.line.patient_until(seat) else { continue };
+            let due = match self.line.place(seat) {
+                Place::PassedOver => Due::Again,
+                _ => Due::At(until),
+            };
+            // It may have left the line since.
+            let was = self.due.remove(&(Due::At(until), seat)) | self.due.remove(&(Due::Again, seat));
+            if (was || before < wait) && until.saturating_duration_since(now) < wait {
+                self.due.insert((due, seat));
+            }
+        }
+        match self.due.first() {
+            Some(&(Due::At(_), first)) => self.line.take_waker(first),
+            _ => None,
+        }
+    }
+
+    /// Nothing can be foretold: whoever would not wait for ever is to be refused in time.
     pub(crate) fn expect(&mut self) {
         let Self { line, due, .. } = self;
         due.clear();
-        due.extend(line.list().filter_map(|seat| Some((line.patient_until(seat)?, seat))));
+        due.extend(line.list().filter_map(|seat| Some((Due::At(line.patient_until(seat)?), seat))));
     }
 
-    /// As [`expect`](Self::expect), of one.
+    /// Who was out of the line has come again.
+    pub(crate) fn expect_again(&mut self, gate: &Gate, seat: Seat) {
+        if self.due.remove(&(Due::Again, seat)) || !gate.foresees() {
+            self.expect_of(seat);
+        }
+    }
+
+    /// It is to be refused in time, if it would not wait for ever.
     pub(crate) fn expect_of(&mut self, seat: Seat) {
-        self.due.extend(self.line.patient_until(seat).map(|until| (until, seat)));
+        self.due.extend(self.line.patient_until(seat).map(|until| (Due::At(until), seat)));
+    }
+
+    /// Whoever wants more permits than can be had is to be refused at once.
+    pub(crate) fn refuse_costly(&mut self, most: u32, now: Instant) {
+        let costly: Vec<_> = self.line.list().filter(|&seat| self.line.cost(seat) > most).collect();
+        for seat in costly {
+            if let Some(until) = self.line.patient_until(seat) {
+                self.due.remove(&(Due::At(until), seat));
+            }
+            self.line.set_patient_until(seat, now);
+            self.expect_of(seat);
+        }
     }
 
     /// Who is to be woken because of whatever was done since this was last called.

@@ -22,7 +22,7 @@ use crate::queue::{Arrival, Queue};
 use crate::quota::LONGEST;
 use crate::quotas::Quotas;
 use crate::sync::{Mutex, MutexGuard};
-use crate::wakes::Wakes;
+use crate::wakes::{Wakes, wake};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -118,9 +118,7 @@ impl Shared {
     /// Wakes all who wait: they see to it anew that they are served.
     #[cfg(feature = "redis")]
     pub(crate) fn wake_all(&self) {
-        for waker in self.with(|state, _| state.queue.take_wakers()) {
-            waker.wake();
-        }
+        self.with(|state, _| state.queue.take_wakers()).into_iter().for_each(wake);
     }
 
     /// From now on, other quotas that need more memory are refused.
@@ -169,7 +167,7 @@ impl Shared {
         let recalled = queue.take_recalled();
         drop(state);
         if let Some(waker) = recalled {
-            waker.wake();
+            wake(waker);
         }
         done
     }
@@ -244,9 +242,7 @@ impl Shared {
     pub(crate) fn unsettle(&self, change: impl FnOnce(&mut Queue, Instant) -> Vec<Waker>) {
         let wakers = self.with(|state, now| change(&mut state.queue, now));
         self.offer_and_serve();
-        for waker in wakers {
-            waker.wake();
-        }
+        wakers.into_iter().for_each(wake);
     }
 
     /// As [`Limiter::pause`](crate::Limiter::pause).
@@ -362,9 +358,7 @@ impl Drive for Shared {
             let wakers = [state.queue.take_wakers(), state.doors.take_wakers()];
             (index.map(|index| state.alarms.swap_remove(index)), wakers)
         });
-        for waker in wakers.into_iter().flatten() {
-            waker.wake();
-        }
+        wakers.into_iter().flatten().for_each(wake);
     }
 }
 

@@ -183,7 +183,8 @@ impl Waiter {
         let cost = *cost;
         let mut next = false;
         let step = shared.with(|state, now| {
-            arrived.get_or_insert(now);
+            let arrived = *arrived.get_or_insert(now);
+            let waited = now.saturating_duration_since(arrived);
             match *seat {
                 Some(taken) => match state.queue.come(taken, now, take) {
                     Coming::Turn(ticket, waker) => {
@@ -197,7 +198,7 @@ impl Waiter {
                         *seat = None;
                         state.release(home);
                         left.waker = waker;
-                        left.refused = Some(refused(&state.queue, refusal, cost, bounds, wait));
+                        left.refused = Some(refused(&state.queue, refusal, cost, waited, wait));
                         return Step::Refused;
                     }
                     Coming::Wait => {}
@@ -209,7 +210,7 @@ impl Waiter {
                     }
                     Arrival::Due => return Step::Due,
                     Arrival::Refused(refusal, wait) => {
-                        left.refused = Some(refused(&state.queue, refusal, cost, bounds, wait));
+                        left.refused = Some(refused(&state.queue, refusal, cost, waited, wait));
                         return Step::Refused;
                     }
                     Arrival::Wait => {
@@ -251,12 +252,12 @@ impl Waiter {
     }
 }
 
-/// The error of a call that is refused whatever it would wait.
-fn refused(queue: &Queue, refusal: Refusal, cost: u32, bounds: &Bounds, wait: Duration) -> RateLimited {
+/// The error of a call that has waited so long, and is refused whatever it would wait.
+fn refused(queue: &Queue, refusal: Refusal, cost: u32, waited: Duration, wait: Duration) -> RateLimited {
     let bound = match refusal {
         Refusal::Cost => Bound::Cost { cost, most: queue.most() },
         Refusal::Pause => Bound::Pause,
-        Refusal::Wait => Bound::Waited(bounds.max_wait.unwrap_or_default()),
+        Refusal::Wait => Bound::Waited(waited),
         #[cfg(feature = "redis")]
         Refusal::Away(why) => Bound::Away(why),
     };

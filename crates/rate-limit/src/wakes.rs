@@ -1,5 +1,6 @@
 //! Wakers gathered under the lock, to be woken outside it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 /// As many as are woken between two takes of the lock.
@@ -27,6 +28,12 @@ impl Wakes {
     }
 
     pub(crate) fn wake(self) {
-        self.wakers.into_iter().take(self.len).flatten().for_each(Waker::wake);
+        self.wakers.into_iter().take(self.len).flatten().for_each(wake);
     }
+}
+
+/// Wakes somebody. That runs code of others: if it panics, which the panic hook tells, neither those who are to be woken
+/// next may pay for it, nor the caller that does this, and may just have taken its permit.
+pub(crate) fn wake(waker: Waker) {
+    drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
 }

@@ -40,10 +40,10 @@ impl Admit for All {
         fits
     }
 
-    fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
+    fn wait(&mut self, now: Instant, from: Instant, ahead: u64) -> Option<Duration> {
         // With nobody ahead, they don't depend on each other.
         let mut wait = (ahead == 0).then_some(Duration::ZERO);
-        self.each(|admit| wait = wait.zip(admit.wait(now, 0)).map(|(wait, other)| wait.max(other)));
+        self.each(|admit| wait = wait.zip(admit.wait(now, from, 0)).map(|(wait, other)| wait.max(other)));
         wait
     }
 

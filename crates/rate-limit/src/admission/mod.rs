@@ -57,8 +57,8 @@ pub(crate) trait Admit: Debug + Send {
     fn fits(&mut self, now: Instant, ahead: u64, cost: u32) -> bool;
 
     /// How long until a call of one permit could be released after `ahead` others of one permit, if those are
-    /// released as early as they can; if that can be told without going through them one by one.
-    fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration>;
+    /// released as early as they can, and none before `from`; if that can be told without going through them one by one.
+    fn wait(&mut self, now: Instant, from: Instant, ahead: u64) -> Option<Duration>;
 
     /// How many permits are free now.
     fn free(&mut self, now: Instant) -> u64;

@@ -104,11 +104,11 @@ impl Admit for Spaced {
             && ((cost <= 1 && now >= self.mixed_until) || self.window.fits(now, 0, cost))
     }
 
-    fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
+    fn wait(&mut self, now: Instant, from: Instant, ahead: u64) -> Option<Duration> {
         if now < self.mixed_until {
             return None;
         }
-        let first = self.next.saturating_duration_since(now);
+        let first = self.next.max(from).saturating_duration_since(now);
         let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
         Some(first.saturating_add(self.interval.saturating_mul(ahead)))
     }

@@ -77,15 +77,16 @@ impl Admit for Window {
 
     /// Of calls that cost one permit, number `k` needs the one `n` before it to have left the window. For `k`
     /// below `n` that one is free or in the log; beyond, it is itself to come, and the pattern repeats one window
-    /// later.
-    fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
+    /// later, whenever the first of them may come.
+    fn wait(&mut self, now: Instant, from: Instant, ahead: u64) -> Option<Duration> {
         self.log.forget(now, self.window);
         let (rounds, place) = (ahead / u64::from(self.n), ahead % u64::from(self.n));
         let over = (self.log.used() + place + 1).saturating_sub(self.n.into());
         let first = match over {
-            0 => Duration::ZERO,
-            _ => (self.log.used_at(over, &[])? + self.window).saturating_duration_since(now),
+            0 => from,
+            _ => from.max(self.log.used_at(over, &[])? + self.window),
         };
+        let first = first.saturating_duration_since(now);
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
         Some(first.saturating_add(self.window.saturating_mul(rounds)))
     }

@@ -40,7 +40,8 @@
 //!
 //! A waiter's cost is the number of permits that it takes, all or none; it is offered when all of them are free, and
 //! nobody overtakes it meanwhile. Whether a call fits is asked of the [gate](Gate): several quotas perhaps, and a
-//! pause. A waiter that can't be served as it was told when it arrived is refused, in [`offer`](Queue::offer).
+//! pause. A waiter whom a pause or other quotas would have wait longer than it would is refused, in [`offer`](Queue::offer);
+//! whatever else makes it late, who was told when it arrived that it would not wait too long is served.
 //!
 //! Offers run out, and slots come, at instants that any thread may bring about. Who makes offers sets the alarm of its
 //! runtime. Outside a runtime, or in one that has no alarm here, nobody can, so a deadline is never further away
@@ -157,9 +158,7 @@ impl Queue {
     /// How long a newcomer would wait, if everybody in the line takes its permits as early as possible.
     pub(crate) fn predicted(&mut self, now: Instant, cost: u32) -> Duration {
         self.tell(now);
-        let Self { offers: Offers { line, .. }, gate, .. } = self;
-        let costs = line.list().map(|seat| line.cost(seat));
-        gate.predicted(now, (line.claims(), line.claimed_cost()), costs, cost)
+        self.gate.predicted(now, self.offers.ahead(), cost)
     }
 
     /// How long a newcomer would wait for one permit, unless it is refused whatever it would wait.
@@ -167,11 +166,12 @@ impl Queue {
         self.gate.refusal(now, 1).is_none().then(|| self.predicted(now, 1))
     }
 
-    /// A newcomer joins the line. If a pause or another quota makes it wait longer than was predicted, it gives
-    /// up at `patient_until`.
+    /// A newcomer joins the line. If a pause or another quota makes it wait for longer than that, it gives up at
+    /// `patient_until`.
     pub(crate) fn join(&mut self, waker: Waker, cost: u32, patient_until: Option<Instant>) -> Seat {
         let ticket = self.ticket();
         let seat = self.offers.line.join(waker, ticket, cost, patient_until);
+        self.gate.joined(self.clock, self.offers.line.order(), self.offers.line.claims(), cost);
         self.gate.asked(self.offers.line.claimed_cost());
         if !self.gate.foresees() {
             self.offers.expect_of(seat);
@@ -211,7 +211,7 @@ impl Queue {
         if self.offers.line.place(seat) == Place::PassedOver {
             self.offers.line.claim(seat, self.offers.end(now));
             self.gate.asked(self.offers.line.claimed_cost());
-            self.offers.expect_of(seat);
+            self.offers.expect_again(&self.gate, seat);
             self.offers.revoke(&mut self.gate, now);
         }
         Coming::Wait
@@ -250,26 +250,26 @@ impl Queue {
     /// Other quotas hold from now on. [`offer`](Self::offer) MUST follow, and these wakers be woken.
     pub(crate) fn set_quotas(&mut self, now: Instant, quotas: Quotas) -> Vec<Waker> {
         self.tell(now);
+        let before = self.offers.waits(&mut self.gate, now);
         self.gate.set_quotas(now, quotas);
         let sooner = self.offers.set_quotas(now, &self.gate);
-        let most = self.gate.most();
-        let costly: Vec<_> =
-            self.offers.line.list().filter(|&seat| self.offers.line.cost(seat) > most).collect();
-        for seat in costly {
-            self.offers.line.set_patient_until(seat, now);
-        }
         self.offers.revoke(&mut self.gate, now);
-        let first = self.offers.strain();
-        if sooner { self.take_wakers() } else { first.into_iter().collect() }
+        let mut wakers: Vec<_> = self.offers.strain(&mut self.gate, now, before).into_iter().collect();
+        self.offers.refuse_costly(self.gate.most(), now);
+        if sooner {
+            wakers.extend(self.take_wakers());
+        }
+        wakers
     }
 
     /// Nobody is released for as long as was `asked`; if that is more than `most`, calls fail for `most`.
     /// [`offer`](Self::offer) MUST follow, and the waker be woken.
     pub(crate) fn pause(&mut self, now: Instant, asked: Duration, most: Duration) -> Option<Waker> {
         self.tell(now);
+        let before = self.offers.waits(&mut self.gate, now);
         self.gate.pause(now, asked, most);
         self.offers.revoke(&mut self.gate, now);
-        self.offers.strain()
+        self.offers.strain(&mut self.gate, now, before)
     }
 
     /// Offers what is free, from the front of the line, and refuses who is not to wait any longer. Returns whether
@@ -400,3 +400,6 @@ impl Queue {
         self.offers.look_at_front(now, come);
     }
 }
+
+#[cfg(test)]
+mod tests;

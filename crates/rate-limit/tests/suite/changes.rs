@@ -1,15 +1,18 @@
 //! Another quota, or a pause, while callers wait; under a paused clock.
 
+use std::future::ready;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rate_limit::{Acquire, Limiter, Quota, Quotas};
+use rate_limit::{BoxError, Limiter, Permit, Quota, Quotas, RateLimitLayer};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{Instant, advance, sleep, timeout};
 use tokio_test::task::{self, Spawn};
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::common::{assert_exact, ms, per_second};
 
@@ -31,6 +34,18 @@ async fn a_larger_quota_serves_who_waits_at_once() {
     }
     // Nine at once, beside the one before; one at 1 s, when that leaves the window; and so on, each second.
     assert_eq!(begun.elapsed(), ms(2500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_larger_quota_serves_who_would_wait_only_so_long_too() {
+    let limiter = per_second(1).with_max_wait(ms(30_000));
+    limiter.acquire().await.unwrap();
+    let begun = Instant::now();
+    let calls: JoinSet<_> = (0..4).map(|_| limiter.acquire()).collect();
+    sleep(ms(10)).await;
+    limiter.set_quotas(Quota::per_second(10).unwrap()).unwrap();
+    let permits = timeout(MINUTE, calls.join_all()).await.unwrap();
+    assert!(permits.iter().all(|permit| permit.as_ref().unwrap().at() == begun + ms(10)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,6 +205,45 @@ async fn who_was_passed_over_before_a_pause_fails_at_its_max_wait_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_that_makes_no_wait_too_long_fails_nobody() {
+    let limiter = per_second(1);
+    limiter.acquire().await.unwrap();
+    let begun = Instant::now();
+    let mut parked = task::spawn(limiter.clone().with_max_wait(ms(1500)).acquire());
+    assert_pending!(parked.poll());
+    // Over before any permit is free; and one that is asked for while it is passed over, and within what it would wait.
+    limiter.pause(ms(200), MINUTE);
+    sleep(ms(1100)).await;
+    limiter.try_acquire().unwrap_err();
+    let other = limiter.clone();
+    let mut others = JoinSet::from_iter([async move { other.acquire().await }]);
+    sleep(ms(950)).await;
+    limiter.pause(ms(10), MINUTE);
+    others.join_next().await.unwrap().unwrap().unwrap();
+    let at = begun.elapsed();
+    assert_pending!(parked.poll());
+    sleep(ms(1000)).await;
+    assert!(parked.is_woken());
+    assert_eq!(assert_ready_ok!(parked.poll()).at() - begun, at + ms(1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_is_told_how_long_it_has_waited() {
+    let limiter = per_second(1).with_max_wait(ms(1000));
+    limiter.acquire().await.unwrap();
+    let mut waiting = task::spawn(limiter.acquire());
+    assert_pending!(waiting.poll());
+    limiter.pause(ms(5000), MINUTE);
+    // Woken to set the alarm anew.
+    assert_pending!(waiting.poll());
+    sleep(ms(3000)).await;
+    assert_eq!(
+        assert_ready_err!(waiting.poll()).to_string(),
+        "rate limit of 1 per 1s: the call has waited 3s, would wait 2s longer, and may not"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_pause_a_late_timer_fails_nobody() {
     // Slots fall between the timer's milliseconds: the last waits longer than was predicted, and is served.
     let limiter = Limiter::new(Quota::new(1, Duration::from_micros(1500)).unwrap()).with_max_wait(ms(15));
@@ -205,13 +259,18 @@ async fn without_a_pause_a_late_timer_fails_nobody() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Arrive(u32),
+    /// For so many permits; that would wait so long at most.
+    Arrive(u32, Option<u64>),
+    /// Through a service that is not ready while a call would wait longer than that, or while others wait.
+    Call(u64, Option<usize>),
     Poll(usize),
+    PollWoken(usize),
     Drop(usize),
     GiveBack,
     Advance(u32),
     Change(Quotas),
-    Pause(u64),
+    /// For so long; cut short, perhaps, so that calls fail.
+    Pause(u64, bool),
 }
 
 fn quotas() -> impl Strategy<Value = Quotas> {
@@ -227,56 +286,124 @@ fn quotas() -> impl Strategy<Value = Quotas> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let max_wait = || prop_oneof![Just(0), Just(10), Just(40), Just(200)];
     prop_oneof![
-        6 => (0u32..4).prop_map(Step::Arrive),
-        8 => any::<usize>().prop_map(Step::Poll),
+        6 => (0u32..4, prop::option::of(max_wait())).prop_map(|(cost, most)| Step::Arrive(cost, most)),
+        3 => (max_wait(), prop::option::weighted(0.2, 1..4usize)).prop_map(|(most, rooms)| Step::Call(most, rooms)),
+        4 => any::<usize>().prop_map(Step::Poll),
+        5 => any::<usize>().prop_map(Step::PollWoken),
         1 => any::<usize>().prop_map(Step::Drop),
         1 => Just(Step::GiveBack),
         5 => (0u32..30_000).prop_map(Step::Advance),
         1 => quotas().prop_map(Step::Change),
-        1 => (1u64..40).prop_map(Step::Pause),
+        1 => (1u64..40, prop::bool::weighted(0.1)).prop_map(|(millis, cut)| Step::Pause(millis, cut)),
     ]
+}
+
+/// When it was released, for how many permits; and those, if it was not through a service.
+type Call = Pin<Box<dyn Future<Output = Result<(Instant, u32, Option<Permit>), BoxError>>>>;
+
+struct Caller {
+    call: Spawn<Call>,
+    /// How many changes there had been when it came.
+    changes: usize,
 }
 
 struct Schedule {
     limiter: Limiter,
     quotas: Quotas,
     paused: Instant,
-    waiting: Vec<(usize, Spawn<Acquire>)>,
-    arrivals: usize,
+    changes: usize,
+    waiting: Vec<Caller>,
     /// All that were ever made, and not given back.
     releases: Vec<(Instant, u32)>,
-    last: Option<rate_limit::Permit>,
+    last: Option<Permit>,
 }
 
 impl Schedule {
+    fn new(quotas: Quotas) -> Self {
+        Self {
+            limiter: Limiter::new(quotas.clone()),
+            quotas,
+            paused: Instant::now(),
+            changes: 0,
+            waiting: vec![],
+            releases: vec![],
+            last: None,
+        }
+    }
+
+    fn push(&mut self, call: Call) {
+        let mut caller = Caller { call: task::spawn(call), changes: self.changes };
+        match caller.call.poll() {
+            // Refused perhaps, as its wait would be too long.
+            Poll::Ready(done) => drop(done.map(|(at, cost, permit)| self.released(at, cost, permit))),
+            Poll::Pending => self.waiting.push(caller),
+        }
+    }
+
     fn poll(&mut self, index: usize) {
-        let Poll::Ready(permit) = self.waiting[index].1.poll() else { return };
-        drop(self.waiting.remove(index));
-        let Ok(permit) = permit else { return };
-        if permit.cost() == 0 {
+        let Poll::Ready(done) = self.waiting[index].call.poll() else { return };
+        let Caller { changes, .. } = self.waiting.remove(index);
+        match done {
+            Ok((at, cost, permit)) => self.released(at, cost, permit),
+            Err(refused) => assert!(changes < self.changes, "nothing has changed: {refused}"),
+        }
+    }
+
+    fn released(&mut self, now: Instant, cost: u32, permit: Option<Permit>) {
+        if cost == 0 {
             return;
         }
-        let now = permit.at();
         assert!(now >= self.paused, "released in a pause");
-        self.releases.push((now, permit.cost()));
+        self.releases.push((now, cost));
         // Whatever quotas held before: every window that ends here is as the quotas allow that hold now.
         for quota in self.quotas.iter() {
             let within = self.releases.iter().rev().take_while(|(at, _)| now < *at + quota.window());
             let sum: u32 = within.map(|(_, cost)| cost).sum();
             assert!(sum <= quota.n(), "{sum} permits in a window of {quota}");
         }
-        self.last = Some(permit);
+        self.last = permit;
+    }
+
+    fn arrive(&self, cost: u32, most: Option<u64>) -> Call {
+        let limiter = match most {
+            Some(most) => self.limiter.clone().with_max_wait(ms(most)),
+            None => self.limiter.clone(),
+        };
+        let acquire = limiter.acquire_many(cost);
+        Box::pin(async move {
+            let permit = acquire.await?;
+            Ok((permit.at(), permit.cost(), Some(permit)))
+        })
+    }
+
+    fn call(&self, most: u64, rooms: Option<usize>) -> Call {
+        let limiter = self.limiter.clone().with_max_wait(ms(most));
+        let limiter = match rooms {
+            Some(rooms) => limiter.with_max_queue(rooms),
+            None => limiter,
+        };
+        let inner = service_fn(|()| ready(Ok::<_, BoxError>(Instant::now())));
+        let mut service = RateLimitLayer::from(limiter).with_backpressure().layer(inner);
+        Box::pin(async move { Ok((service.ready().await?.call(()).await?, 1, None)) })
+    }
+
+    fn woken(&self) -> Vec<usize> {
+        (0..self.waiting.len()).filter(|&index| self.waiting[index].call.is_woken()).collect()
     }
 
     async fn step(&mut self, step: Step) {
         match step {
-            Step::Arrive(cost) => {
-                self.waiting.push((self.arrivals, task::spawn(self.limiter.acquire_many(cost))));
-                self.arrivals += 1;
-                self.poll(self.waiting.len() - 1);
-            }
+            Step::Arrive(cost, most) => self.push(self.arrive(cost, most)),
+            Step::Call(most, rooms) => self.push(self.call(most, rooms)),
             Step::Poll(pick) if !self.waiting.is_empty() => self.poll(pick % self.waiting.len()),
+            Step::PollWoken(pick) => {
+                let woken = self.woken();
+                if !woken.is_empty() {
+                    self.poll(woken[pick % woken.len()]);
+                }
+            }
             Step::Drop(pick) if !self.waiting.is_empty() => {
                 drop(self.waiting.remove(pick % self.waiting.len()));
             }
@@ -291,10 +418,13 @@ impl Schedule {
             Step::Change(quotas) => {
                 self.limiter.set_quotas(quotas.clone()).unwrap();
                 self.quotas = quotas;
+                self.changes += 1;
             }
-            Step::Pause(millis) => {
-                self.limiter.pause(ms(millis), MINUTE);
-                self.paused = self.paused.max(Instant::now() + ms(millis));
+            Step::Pause(millis, cut) => {
+                let (asked, most) = (ms(millis), if cut { ms(millis / 2) } else { MINUTE });
+                self.limiter.pause(asked, most);
+                self.paused = self.paused.max(Instant::now() + asked.min(most));
+                self.changes += 1;
             }
         }
     }
@@ -303,7 +433,7 @@ impl Schedule {
     async fn finish(&mut self) {
         let mut left = 20_000;
         while !self.waiting.is_empty() {
-            while let Some(woken) = (0..self.waiting.len()).find(|&index| self.waiting[index].1.is_woken()) {
+            while let Some(&woken) = self.woken().first() {
                 self.poll(woken);
             }
             left -= 1;
@@ -323,15 +453,7 @@ proptest! {
     ) {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let mut schedule = Schedule {
-                limiter: Limiter::new(quotas.clone()),
-                quotas,
-                paused: Instant::now(),
-                waiting: vec![],
-                arrivals: 0,
-                releases: vec![],
-                last: None,
-            };
+            let mut schedule = Schedule::new(quotas);
             for step in steps {
                 schedule.step(step).await;
             }

@@ -489,6 +489,24 @@ async fn max_wait_refuses_exactly_those_who_would_wait_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_passed_over_waits_as_long_as_it_takes() {
+    let limiter = per_second(1);
+    limiter.acquire().await.unwrap();
+    let begun = Instant::now();
+    let mut parked = task::spawn(limiter.clone().with_max_wait(ms(1500)).acquire());
+    assert_pending!(parked.poll());
+    // It does not come to its turn; others have the permits meanwhile.
+    for _ in 0..3 {
+        limiter.acquire().await.unwrap();
+    }
+    assert_eq!(begun.elapsed(), ms(4000));
+    assert_pending!(parked.poll());
+    sleep(ms(1000)).await;
+    assert!(parked.is_woken());
+    assert_eq!(assert_ready_ok!(parked.poll()).waited(), ms(5000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_prediction_is_what_comes_true() {
     let quota = Quota::new(3, ms(100)).unwrap();
     let limiter = Limiter::new(quota);

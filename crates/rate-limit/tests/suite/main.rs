@@ -18,3 +18,4 @@ mod schedules;
 mod server;
 mod service;
 mod waits;
+mod wakers;

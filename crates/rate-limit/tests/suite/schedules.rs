@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rate_limit::{BoxError, Limiter, Quota, RateLimit};
+use rate_limit::{BoxError, Limiter, Quota, RateLimit, RateLimited};
 use tokio::runtime::Builder;
 use tokio::time::{Instant, advance};
 use tokio_test::task::{self, Spawn};
@@ -17,9 +17,11 @@ use crate::common::assert_exact;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Arrive,
+    /// That would wait so long at most.
+    Arrive(Option<u64>),
     /// Through a service; perhaps dropped, released or not, before it is polled.
     Call {
+        most: Option<u64>,
         drop: bool,
     },
     /// One of the woken, the eldest or not, or anybody.
@@ -31,9 +33,10 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let max_wait = || prop::option::of(0u64..100);
     prop_oneof![
-        2 => Just(Step::Arrive),
-        2 => prop::bool::weighted(0.1).prop_map(|drop| Step::Call { drop }),
+        2 => max_wait().prop_map(Step::Arrive),
+        2 => (max_wait(), prop::bool::weighted(0.1)).prop_map(|(most, drop)| Step::Call { most, drop }),
         4 => any::<usize>().prop_map(Step::PollWoken),
         2 => any::<usize>().prop_map(Step::PollAny),
         1 => any::<usize>().prop_map(Step::Drop),
@@ -63,13 +66,25 @@ impl Schedule {
     }
 
     fn push(&mut self, call: Call) {
-        self.waiting.push((self.arrivals, task::spawn(call)));
+        let (number, mut call) = (self.arrivals, task::spawn(call));
         self.arrivals += 1;
-        self.poll(self.waiting.len() - 1);
+        match call.poll() {
+            Poll::Ready(Ok(())) => self.order.push(number),
+            // Its wait would be too long. Later nobody is refused.
+            Poll::Ready(Err(refused)) => assert!(refused.is::<RateLimited>()),
+            Poll::Pending => self.waiting.push((number, call)),
+        }
     }
 
-    fn acquire(&self) -> Call {
-        let (acquire, releases) = (self.limiter.acquire(), Arc::clone(&self.releases));
+    fn limiter(&self, most: Option<u64>) -> Limiter {
+        match most {
+            Some(most) => self.limiter.clone().with_max_wait(Duration::from_millis(most)),
+            None => self.limiter.clone(),
+        }
+    }
+
+    fn acquire(&self, most: Option<u64>) -> Call {
+        let (acquire, releases) = (self.limiter(most).acquire(), Arc::clone(&self.releases));
         Box::pin(async move {
             let at = acquire.await?.at();
             releases.lock().unwrap().push(at);
@@ -77,13 +92,13 @@ impl Schedule {
         })
     }
 
-    fn call(&self) -> Call {
+    fn call(&self, most: Option<u64>) -> Call {
         let releases = Arc::clone(&self.releases);
         let inner = service_fn(move |()| {
             releases.lock().unwrap().push(Instant::now());
             std::future::ready(Ok::<_, BoxError>(()))
         });
-        Box::pin(RateLimit::new(inner, self.limiter.clone()).call(()))
+        Box::pin(RateLimit::new(inner, self.limiter(most)).call(()))
     }
 
     fn woken(&self) -> Vec<usize> {
@@ -92,9 +107,9 @@ impl Schedule {
 
     async fn step(&mut self, step: Step) {
         match step {
-            Step::Arrive => self.push(self.acquire()),
-            Step::Call { drop: false } => self.push(self.call()),
-            Step::Call { drop: true } => drop(self.call()),
+            Step::Arrive(most) => self.push(self.acquire(most)),
+            Step::Call { most, drop: false } => self.push(self.call(most)),
+            Step::Call { most, drop: true } => drop(self.call(most)),
             Step::PollWoken(pick) => {
                 let woken = self.woken();
                 if !woken.is_empty() {

@@ -220,6 +220,24 @@ async fn an_unready_service_gives_its_turn_away_and_keeps_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_stepped_aside_waits_for_the_next_permit_however_long_the_service_took() {
+    let (limiter, gate) = (per_second(1), Gate::new(false));
+    let mut service = RateLimitLayer::from(limiter.clone().with_max_wait(ms(500))).layer(gate.clone());
+    let begun = Instant::now();
+    let mut call = task::spawn(service.call(1));
+    assert_pending!(call.poll());
+    sleep(ms(3000)).await;
+    limiter.acquire().await.unwrap();
+    gate.set(true);
+    assert!(call.is_woken());
+    assert_pending!(call.poll());
+    sleep(ms(1000)).await;
+    assert!(call.is_woken());
+    assert_eq!(assert_ready_ok!(call.poll()), 1);
+    assert_eq!(begun.elapsed(), ms(4000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_stepped_aside_before_a_pause_fails_at_its_max_wait() {
     let limiter = per_second(10).with_max_wait(ms(2000));
     let gate = Gate::new(false);

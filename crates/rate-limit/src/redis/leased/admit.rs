@@ -41,14 +41,15 @@ impl Admit for Leased {
         }
     }
 
-    fn wait(&mut self, now: Instant, ahead: u64) -> Option<Duration> {
-        match &mut self.mode {
-            Mode::Fleet => Some(self.permits(now, ahead + 1, SOON).saturating_duration_since(now)),
-            _ if self.stale => Some(SOON),
-            Mode::Local(local) => local.wait(now, ahead),
-            Mode::Refuse(_) => Some(self.retry_at.saturating_duration_since(now)),
-            Mode::Allow => Some(Duration::ZERO),
-        }
+    fn wait(&mut self, now: Instant, from: Instant, ahead: u64) -> Option<Duration> {
+        let first = match &mut self.mode {
+            Mode::Fleet => self.permits(now, ahead + 1, SOON),
+            _ if self.stale => now + SOON,
+            Mode::Local(local) => return local.wait(now, from, ahead),
+            Mode::Refuse(_) => self.retry_at,
+            Mode::Allow => now,
+        };
+        Some(first.max(from).saturating_duration_since(now))
     }
 
     fn free(&mut self, now: Instant) -> u64 {
@@ -115,7 +116,7 @@ impl Admit for Leased {
     #[cfg(feature = "server")]
     fn standings(&mut self, now: Instant) -> Vec<Standing> {
         let held = self.free(now);
-        let more = self.wait(now, held).filter(|wait| !wait.is_zero());
+        let more = self.wait(now, now, held).filter(|wait| !wait.is_zero());
         let knows = matches!(self.mode, Mode::Fleet) && self.told.len() == self.quotas.iter().count();
         let standing = |(index, quota): (usize, &Quota)| match self.told.get(index) {
             // What was used since the answer was held then.
