@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 
 use crate::common::client::{call, request};
 use crate::common::start;
-use flaky_tls::FlakyTls;
+use flaky_tls::{FlakyTls, Running};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpSocket;
 
 #[tokio::test]
 async fn a_name_that_is_not_resolved_reaches_no_server() {
@@ -39,13 +40,27 @@ async fn a_name_that_is_not_resolved_reaches_no_server() {
     assert_eq!(server.shutdown().await.accepted(), 0);
 }
 
+/// A port that nobody listens at any more, and which nobody else can be given.
+async fn left(server: Running) -> Option<TcpSocket> {
+    let address = server.address();
+    server.shutdown().await;
+    let socket = TcpSocket::new_v4().unwrap();
+    // The server's connections may linger.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).is_ok().then_some(socket)
+}
+
 #[tokio::test]
 async fn the_port_of_a_server_that_was_shut_down_refuses() {
-    let (server, _) = start(FlakyTls::new()).await;
-    let client = common::client::client(&server);
-    let request = request(&server, "a", "x");
-    server.shutdown().await;
-    let saw = call(&client, request).await;
-    assert!(saw.is_connect() && !saw.handed_over(), "{}", saw.words());
-    assert_eq!(saw.io_kind(), Some(io::ErrorKind::ConnectionRefused), "{}", saw.words());
+    loop {
+        let (server, _) = start(FlakyTls::new()).await;
+        let client = common::client::client(&server);
+        let request = request(&server, "a", "x");
+        // Some other test may have been given it meanwhile.
+        let Some(_left) = left(server).await else { continue };
+        let saw = call(&client, request).await;
+        assert!(saw.is_connect() && !saw.handed_over(), "{}", saw.words());
+        assert_eq!(saw.io_kind(), Some(io::ErrorKind::ConnectionRefused), "{}", saw.words());
+        return;
+    }
 }
