@@ -49,6 +49,11 @@ impl Forecast {
             && self.planned.first().is_none_or(|first| now <= first.at)
     }
 
+    /// How long those in the line will wait, in their order.
+    pub(crate) fn waits(&self, now: Instant) -> impl Iterator<Item = Duration> {
+        self.planned.iter().map(move |planned| planned.at.saturating_duration_since(now))
+    }
+
     /// Begins anew, to be kept as of the line with this order.
     pub(crate) fn begin(&mut self, order: Option<u64>) {
         self.planned.clear();

@@ -242,6 +242,10 @@ impl Gate {
         ahead: Ahead<impl Iterator<Item = u32>>,
         mut tell: impl FnMut(Duration),
     ) {
+        if let Some(forecast) = self.forecast.as_ref().filter(|kept| kept.is_of(ahead.order, ahead.len, now))
+        {
+            return forecast.waits(now).for_each(tell);
+        }
         let most = self.most;
         let kept = self.admission.foresees().then_some(ahead.order);
         let (forecast, mut terms) = self.plan(now);

@@ -187,6 +187,7 @@ impl Offers {
     #[inline]
     pub(crate) fn advance(&mut self, now: Instant) {
         if let Some(waker) = self.line.advance(self.end(now)) {
+            debug_assert!(self.recalled.is_none(), "who is recalled is woken before another can be");
             self.recalled = Some(waker);
         }
     }
@@ -244,14 +245,19 @@ impl Offers {
         }
         for ((seat, before), (_, wait)) in before.into_iter().zip(self.waits(gate, now)) {
             let Some(until) = self.line.patient_until(seat) else { continue };
-            let due = match self.line.place(seat) {
-                Place::PassedOver => Due::Again,
-                _ => Due::At(until),
-            };
+            let out = self.line.place(seat) == Place::PassedOver;
+            let (at, again) = ((Due::At(until), seat), (Due::Again, seat));
+            let was = self.due.contains(&at) || self.due.contains(&again);
+            let is = (was || before < wait) && until.saturating_duration_since(now) < wait;
+            if is {
+                self.due.insert(if out { again } else { at });
+            }
             // It may have left the line since.
-            let was = self.due.remove(&(Due::At(until), seat)) | self.due.remove(&(Due::Again, seat));
-            if (was || before < wait) && until.saturating_duration_since(now) < wait {
-                self.due.insert((due, seat));
+            if was && (!is || out) {
+                self.due.remove(&at);
+            }
+            if was && !is {
+                self.due.remove(&again);
             }
         }
         match self.due.first() {

@@ -19,6 +19,7 @@ enum Step {
     /// The clock goes back.
     Back(u64),
     Ask(u32),
+    AskTheLine,
 }
 
 fn quotas() -> impl Strategy<Value = Quotas> {
@@ -45,6 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u64..20_000).prop_map(Step::Advance),
         1 => prop::bool::weighted(0.2).prop_map(|back| Step::Back(u64::from(back) * 3_000)),
         8 => cost().prop_map(Step::Ask),
+        2 => Just(Step::AskTheLine),
     ]
 }
 
@@ -69,6 +71,21 @@ impl Run {
         let predicted = self.queue.predicted(self.now, cost);
         let Queue { offers, gate, .. } = &mut self.queue;
         assert_eq!(predicted, gate.predicted_slowly(self.now, offers.ahead().costs, cost));
+    }
+
+    /// What the last in the line is told, or the one before it.
+    fn ask_the_line(&mut self) {
+        let Queue { offers, gate, .. } = &mut self.queue;
+        let mut waits = vec![];
+        gate.forecast(self.now, offers.ahead(), |wait| waits.push(wait));
+        let costs: Vec<_> = offers.ahead().costs.collect();
+        assert_eq!(waits.len(), costs.len());
+        for index in costs.len().saturating_sub(2)..costs.len() {
+            let ahead = costs[..index].iter().copied();
+            let wait = gate.predicted_slowly(self.now, ahead, costs[index]);
+            // In a pause that fails all, the line is about to be empty.
+            assert!(waits[index] == wait || gate.refusal(self.now, 1).is_some());
+        }
     }
 
     fn join(&mut self, cost: u32, bounded: bool) {
@@ -125,6 +142,7 @@ impl Run {
             Step::Advance(micros) => self.now += Duration::from_micros(micros),
             Step::Back(micros) => self.now -= Duration::from_micros(micros),
             Step::Ask(cost) => return self.ask(cost),
+            Step::AskTheLine => return self.ask_the_line(),
         }
         while self.queue.offer(self.now, &mut Wakes::new()) {}
         self.queue.take_recalled();
