@@ -53,9 +53,13 @@ pub(super) struct Ask {
     /// As many slots as are wanted are reserved this far ahead, and further ahead only the first `least`.
     pub(super) horizon: Duration,
     pub(super) least: usize,
-    /// The record that was reported to, and whether anything was that is not reported again now.
+    /// The record that was reported to, and whether anything lies there that is not told again now: reports, and slots.
     pub(super) epoch: i64,
     pub(super) known: bool,
+    /// The record is known to have all that only over connections up to this one. A server that is asked over one made later
+    /// may have been restarted since, from what it had saved, or be another one that was behind. One made earlier, that works
+    /// yet, has been there all the time.
+    pub(super) over: u64,
     /// Slots that are far ahead.
     pub(super) moves: Vec<Move>,
     /// The number of the first permit.

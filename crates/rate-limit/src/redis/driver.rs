@@ -27,7 +27,7 @@ use super::away::Away;
 use super::feed::Feed;
 use super::lane::Failure;
 use super::leased::{Leased, Plan};
-use super::link::Answer;
+use super::link::Asked;
 use crate::demand::Demand;
 use crate::shared::{Attend, Shared};
 
@@ -240,11 +240,14 @@ async fn drive(running: &Running, asks: bool) {
     }
 }
 
-fn tell(shared: &Shared, ask: &Ask, answer: Result<Answer, Failure>, delays: &mut Delays, feed: &Feed) {
-    match answer {
-        Ok(answer) => {
+fn tell(shared: &Shared, ask: &Ask, asked: Result<Asked, Failure>, delays: &mut Delays, feed: &Feed) {
+    match asked {
+        Ok(Asked::Answered(answer)) => {
             *delays = feed.link().delays();
             with(shared, |leased, _, now| leased.answered(ask, &answer, now));
+        }
+        Ok(Asked::Elsewhere(over)) => {
+            _ = with(shared, |leased, _, now| leased.elsewhere(ask.number, over, now));
         }
         Err(Failure { why, error, retry_at }) => {
             let retry_at = retry_at.unwrap_or_else(|| Instant::now() + delays.draw());

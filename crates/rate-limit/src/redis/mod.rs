@@ -27,10 +27,12 @@
 //! long.) That depends on no other runtime: one whose thread has left `block_on`, or is busy, keeps nobody in another waiting.
 //! The server is tried again after 20 ms to 500 ms, jittered; if nobody is there to try, for the only runtimes stand still
 //! but for single calls, the first call 100 ms later waits for the answer, as the very first one did. When it is back, each process
-//! reports what it has released within the last window, before it asks. So nothing is forgotten, even if the server has
-//! lost its data (flushed, or restarted without a disk): until all processes have reported, which each does with its next
-//! question, a window can hold up to as many releases more as have not been reported; after that, none. What was reserved
-//! and not used counts for one window at most.
+//! reports what it has released within the last window, before it asks, and gives back what it held. So it does, too, over
+//! every connection that was made anew, seen or unseen, and if the record is not the one it knows. So nothing is forgotten,
+//! even if the server has lost its data (flushed, or restarted without a disk), comes back with older ones (from a snapshot),
+//! or is a replica that was behind: until all processes have reported, which each does with its next question, a window can
+//! hold up to as many releases more as have not been reported; after that, and when the slots reserved before it have gone by,
+//! none. What was reserved and not used counts for one window at most.
 //!
 //! # What else to know
 //!
@@ -48,6 +50,7 @@
 //! - A call that costs `c` takes `c` entries in the record; thousands of them keep the server busy for milliseconds.
 //! - If the server's clock is set back, slots wait up to nine windows; if it is further, the record begins anew. If it is
 //!   set forward, or a replica with a clock ahead takes over, windows are cut short once.
+//! - A proxy that changes its server while the connections of its clients stand hides what is lost thereby.
 //! - The two keys of a limiter have one hash tag, so a cluster keeps them together; the connection is to one node.
 
 mod ask;

@@ -66,6 +66,8 @@ pub(crate) struct Leased {
     returns: Vec<u64>,
     next_id: u64,
     epoch: i64,
+    /// The newest connection over which the record of that epoch was found: see [`Ask::over`](super::ask::Ask).
+    over: u64,
     /// When the server would have had another permit, when it was last asked.
     next: Instant,
     /// What each quota had free beside what is held, and when it would have more; none before the first answer.
@@ -98,6 +100,7 @@ impl Leased {
             returns: Vec::new(),
             next_id: 0,
             epoch: 0,
+            over: 0,
             next: now,
             #[cfg(feature = "server")]
             told: Vec::new(),

@@ -33,6 +33,11 @@ impl Leased {
             self.recent.untell();
             return;
         }
+        self.epoch = reply.epoch;
+        self.over = self.over.max(answer.over);
+        if reply.status == Status::Unknown {
+            self.anew();
+        }
         if ask.probe {
             if self.recent.untold() > MOST {
                 // There is more to tell, first.
@@ -42,10 +47,6 @@ impl Leased {
             self.stale = false;
         }
         self.state = FleetState::Connected;
-        if reply.status == Status::Unknown {
-            self.recent.untell();
-        }
-        self.epoch = reply.epoch;
         for (one, &wait) in ask.moves.iter().zip(&reply.moved).filter(|&(_, &wait)| wait >= 0) {
             for id in one.first..one.first + u64::from(one.cost) {
                 // It may have been used meanwhile, or given back.
@@ -75,6 +76,22 @@ impl Leased {
         });
     }
 
+    /// The question of this number was not asked: it relied on what the server may not have any more, over a connection of
+    /// that number. It is to be asked anew, at once; nobody waits longer for that.
+    pub(in crate::redis) fn elsewhere(&mut self, number: u64, over: u64, now: Instant) {
+        if self.yield_now(number, now) {
+            self.over = self.over.max(over);
+            self.anew();
+        }
+    }
+
+    /// The server may know nothing. So all that was released is to be reported before more is reserved, and what is held must
+    /// not be used: others may have reserved what they have seen to be free. (If it is there still, it is given back.)
+    fn anew(&mut self) {
+        self.recent.disown();
+        self.returns.extend(self.held.drain());
+    }
+
     /// There is no answer. The server is to be asked again at `retry_at`. Returns whether that counts.
     pub(in crate::redis) fn unanswered(
         &mut self,
@@ -102,10 +119,9 @@ impl Leased {
         self.stale = false;
         // What was asked may have been done, or not.
         self.lose();
-        self.recent.untell();
-        // What is held must not be used any more, for nobody knows how long this takes. It is given back then, unless that
-        // is so much that it is better left to be forgotten.
-        self.returns.extend(self.held.drain());
+        // Nor is it known how long this takes. What is held is given back then, unless that is so much that it is better left
+        // to be forgotten.
+        self.anew();
         self.returns.drain(..self.returns.len().saturating_sub(MOST));
         if let FleetState::Away { since, .. } = self.state {
             self.state = FleetState::Away { since, why };
