@@ -3,6 +3,7 @@
 
 mod away;
 mod common;
+mod halves;
 mod older;
 mod proxy;
 mod quota;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use ::redis::{Cmd, Script, ScriptInvocation};
+use ::redis::{Script, ScriptInvocation};
 use tokio::time::Instant;
 
 use super::clock::ServerClock;
@@ -27,16 +27,6 @@ impl Place {
         // so no other prefix and name are the same.
         let key = |part: &str| format!("{{{prefix}:{name}}}:{part}");
         Self { log: key("log"), head: key("head"), own }
-    }
-
-    /// Takes permits out of the record.
-    pub(super) fn forget(&self, permits: &[u64]) -> Cmd {
-        let mut command = ::redis::cmd("ZREM");
-        command.arg(&self.log);
-        for id in permits {
-            command.arg(format!("{}{id}", self.own));
-        }
-        command
     }
 }
 
@@ -112,6 +102,27 @@ pub(super) enum Status {
 impl Ask {
     pub(super) fn script() -> Script {
         Script::new(include_str!("reserve.lua"))
+    }
+
+    /// The last one: it gives back, up to [`MOST`] permits. By the script, for the record knows how many it holds.
+    pub(super) fn farewell(quotas: Quotas, returns: Vec<u64>) -> Self {
+        Self {
+            number: 0,
+            deadline: None,
+            quotas,
+            lateness: Duration::ZERO,
+            horizon: Duration::ZERO,
+            least: 0,
+            epoch: 0,
+            known: false,
+            over: 0,
+            moves: Vec::new(),
+            first: 0,
+            wants: Vec::new(),
+            reports: Vec::new(),
+            returns,
+            probe: false,
+        }
     }
 
     /// The permits that are wanted.

@@ -219,7 +219,7 @@ async fn drive(running: &Running, asks: bool) {
                 };
                 asking.store(0, Ordering::Relaxed);
                 let Some(shared) = shared.upgrade() else {
-                    feed.leave(ask.permits());
+                    feed.leave(&ask.quotas, ask.permits());
                     break;
                 };
                 tell(&shared, &ask, answer, &mut delays, feed);
@@ -234,9 +234,8 @@ async fn drive(running: &Running, asks: bool) {
     if !asks {
         return;
     }
-    let returns = feed.take_left();
-    if !returns.is_empty() {
-        feed.link().give_back(feed.place(), returns, feed.notice()).await;
+    if let Some((quotas, permits)) = feed.take_left() {
+        feed.link().give_back(feed.place(), &quotas, &permits, feed.notice()).await;
     }
 }
 

@@ -13,11 +13,12 @@ use jittered_backoff::{Delays, Seeds};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::ask::{Ask, Place, Reply};
+use super::ask::{Ask, MOST, Place, Reply};
 use super::away::Away;
 use super::clock::ServerClock;
 use super::lane::{CONNECT, Connection, Failure, Lane, Shown, delays};
 use super::stream::Target;
+use crate::quotas::Quotas;
 
 /// A timer that is later than this: its runtime has stood still.
 const LATE: Duration = Duration::from_millis(5);
@@ -128,10 +129,12 @@ impl Link {
     }
 
     /// Tells the server which permits will not be used. If that fails, they count for a window.
-    pub(super) async fn give_back(&self, place: &Place, returns: Vec<u64>, notice: Duration) {
+    pub(super) async fn give_back(&self, place: &Place, quotas: &Quotas, permits: &[u64], notice: Duration) {
         let given_back = timeout(notice, async {
-            let mut connection = self.connection(&self.lane(), notice).await.ok()?;
-            place.forget(&returns).query_async::<u64>(&mut connection.redis).await.ok()
+            for permits in permits.chunks(MOST) {
+                self.ask(place, &Ask::farewell(quotas.clone(), permits.to_vec()), notice).await.ok()?;
+            }
+            Some(())
         });
         let _ = given_back.await;
     }

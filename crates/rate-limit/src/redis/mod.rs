@@ -50,6 +50,8 @@
 //! - A call that costs `c` takes `c` entries in the record; thousands of them keep the server busy for milliseconds.
 //! - If the server's clock is set back, slots wait up to nine windows; if it is further, the record begins anew. If it is
 //!   set forward, or a replica with a clock ahead takes over, windows are cut short once.
+//! - A server that evicts keys may take one of the two of a limiter. What was in the record then counts as released at the
+//!   latest time it could be, so all may wait for up to a window after the last slot. If it takes both, its data is lost.
 //! - A proxy that changes its server while the connections of its clients stand hides what is lost thereby.
 //! - The two keys of a limiter have one hash tag, so a cluster keeps them together; the connection is to one node.
 

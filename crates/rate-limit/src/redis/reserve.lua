@@ -3,7 +3,8 @@
 -- KEYS[1]  sorted set: one member per permit, its score the latest instant (us) at which that permit may be released
 -- KEYS[2]  hash: epoch (when the record began), last (the end of the last slot), window (the longest ever asked for), kept (the
 --          longest in use: how old a member gets), wide (when that was last asked for), most (the largest quota in use), gone
---          (how many members have left the set because of their age, or their number), left (the score of the last of these)
+--          (how many members have left the set because of their age, or their number, or have been lost), left (the score of
+--          the last of these), held (how many are in the set), top (the highest score)
 -- ARGV     see `Ask::arguments`
 -- Returns  { now, status, epoch, wait until one more slot, wait of each slot that could be moved ...,
 --            wait of each slot reserved ..., permits free in each quota and wait until there are more ... }, in us; a slot
@@ -40,7 +41,8 @@ for q = 1, number() do
   quotas[q] = { number(), number() }
   own, most = math.max(own, quotas[q][2]), math.max(most, quotas[q][1])
 end
-local state = redis.call('HMGET', head, 'epoch', 'last', 'window', 'gone', 'left', 'kept', 'wide', 'most')
+local state = redis.call('HMGET', head, 'epoch', 'last', 'window', 'gone', 'left', 'kept', 'wide', 'most',
+  'held', 'top')
 local began, last = tonumber(state[1] or 0), tonumber(state[2] or 0)
 local gone, left = tonumber(state[4] or 0), tonumber(state[5] or 0)
 local longest = math.max(own, tonumber(state[3] or 0))
@@ -51,6 +53,13 @@ local ahead = 8 * longest
 if last > now + ahead + longest + 1000000 then
   redis.call('DEL', log, head)
   began, last, gone, left, kept = 0, 0, 0, 0, 0
+else
+  -- Members go by this script only. If there are fewer than it has left, the set has been lost, and the hash has not (either can
+  -- be evicted alone): then each of them counts as released when the last could be, as it does for who comes and knows nothing.
+  local lost = tonumber(state[9] or 0) - redis.call('ZCARD', log)
+  if lost > 0 then
+    gone, left = gone + lost, math.max(left, tonumber(state[10]))
+  end
 end
 -- A window that nobody has asked for within its own length holds nothing of those who did: they are not kept for it. Should
 -- it come again, it is as one that is longer than any before.
@@ -168,7 +177,8 @@ if tells then
   end
 end
 
-redis.call('HSET', head, 'epoch', whole(began), 'last', whole(last), 'window', whole(longest),
+local top = redis.call('ZREVRANGE', log, 0, 0, 'WITHSCORES')[2]
+redis.call('HSET', head, 'held', redis.call('ZCARD', log), 'top', top and whole(top) or 0, 'epoch', whole(began), 'last', whole(last), 'window', whole(longest),
   'gone', whole(gone), 'left', whole(left), 'kept', whole(kept), 'wide', whole(wide), 'most', whole(most))
 -- Even the longest window may come again. A margin for those that are later than this caller, and whose answers take longer.
 local life = whole(math.ceil((math.max(last - now, 0) + lateness + longest) / 1000) + 15000)

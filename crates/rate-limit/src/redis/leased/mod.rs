@@ -144,7 +144,7 @@ fn reach(quotas: &Quotas, fallback: &Fallback) -> (Duration, usize) {
 /// What it holds goes back.
 impl Drop for Leased {
     fn drop(&mut self) {
-        self.feed.leave(self.returns.drain(..).chain(self.held.drain()));
+        self.feed.leave(&self.quotas, self.returns.drain(..).chain(self.held.drain()));
     }
 }
 
