@@ -11,7 +11,18 @@ async fn delete(client: &mut MultiplexedConnection, part: &str) {
     assert!(deleted <= 1);
 }
 
+/// At once, for most of each is waiting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_half_of_a_record_tells() {
+    tokio::join!(
+        what_a_lost_log_held_counts(),
+        a_lost_log_is_outlived(),
+        what_the_log_holds_counts_without_the_head(),
+        what_is_given_back_at_the_end_is_not_taken_for_lost(),
+        a_record_that_is_lost_by_halves_is_exact(),
+    );
+}
+
 async fn what_a_lost_log_held_counts() {
     let Some(server) = server("what_a_lost_log_held_counts") else { return };
     let late = || fleet(&server).with_lateness(ms(1000)).unwrap();
@@ -29,7 +40,6 @@ async fn what_a_lost_log_held_counts() {
     assert_eq!(all(&leases).await + all(&other).await, 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_log_is_outlived() {
     let Some(server) = server("a_lost_log_is_outlived") else { return };
     let limiter = fleet(&server).limiter("a", quota(10, 300));
@@ -40,7 +50,6 @@ async fn a_lost_log_is_outlived() {
     assert!(begun.elapsed() < ms(1500), "{:?}", begun.elapsed());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_log_holds_counts_without_the_head() {
     let Some(server) = server("what_the_log_holds_counts_without_the_head") else { return };
     let late = || fleet(&server).with_lateness(ms(1000)).unwrap();
@@ -54,7 +63,6 @@ async fn what_the_log_holds_counts_without_the_head() {
     assert_eq!(all(&other).await, 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_given_back_at_the_end_is_not_taken_for_lost() {
     let Some(server) = server("what_is_given_back_at_the_end_is_not_taken_for_lost") else { return };
     let late = || fleet(&server).with_lateness(ms(1000)).unwrap();
@@ -70,7 +78,6 @@ async fn what_is_given_back_at_the_end_is_not_taken_for_lost() {
 }
 
 /// Either part of the record goes again and again, a window and more apart, while it is in use.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_is_lost_by_halves_is_exact() {
     let Some(server) = server("a_record_that_is_lost_by_halves_is_exact") else { return };
     let window = ms(100);

@@ -3,6 +3,7 @@
 
 mod away;
 mod common;
+mod distant;
 mod halves;
 mod older;
 mod proxy;

@@ -15,7 +15,17 @@ fn restart(server: &mut LoopbackRedis) {
     server.restart().unwrap();
 }
 
+/// At once, for most of each is waiting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_lost_is_reported_again() {
+    tokio::join!(
+        an_older_record_from_disk_hears_again_what_it_has_lost(),
+        slots_that_an_older_record_does_not_hold_are_not_used_after_a_report(),
+        an_outage_before_the_older_record_changes_nothing(),
+        a_connection_made_anew_costs_no_question(),
+    );
+}
+
 async fn an_older_record_from_disk_hears_again_what_it_has_lost() {
     let Some(mut server) = LoopbackRedis::for_test_on_disk("fleet::an_older_record_from_disk") else {
         return;
@@ -37,7 +47,6 @@ async fn an_older_record_from_disk_hears_again_what_it_has_lost() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_an_older_record_does_not_hold_are_not_used_after_a_report() {
     let test = "fleet::slots_that_an_older_record_does_not_hold";
     let Some(mut server) = LoopbackRedis::for_test_on_disk(test) else { return };
@@ -85,40 +94,34 @@ fn two_runtimes_report_once_for_each_connection() {
     assert_eq!(first.block_on(all(&limiter)), 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_before_the_older_record_changes_nothing() {
-    let test = "fleet::an_outage_before_the_older_record_changes_nothing";
-    let Some(mut server) = LoopbackRedis::for_test_on_disk(test) else { return };
-    let fallbacks = [Fallback::Refuse, Fallback::Allow, Fallback::local(quota(7, 60_000))];
-    let limiters = fallbacks.map(|fallback| {
-        let name = format!("{fallback:?}");
-        let limiter = |fleet: rate_limit::redis::Fleet| fleet.limiter(&name, quota(10, 60_000));
-        (limiter(fleet(&server).with_fallback(fallback.clone())), limiter(fleet(&server)))
-    });
-    for (limiter, _) in &limiters {
-        some(limiter, 2).await;
-    }
-    save(&server).await;
-    for (limiter, _) in &limiters {
-        some(limiter, 3).await;
-    }
-    server.kill().unwrap();
-    let mut away = Vec::new();
-    for (limiter, _) in &limiters {
-        let called = timeout(LONG, limiter.acquire()).await.unwrap();
-        until("noticed", || why(limiter).is_some()).await;
-        away.push(usize::from(called.is_ok()));
-    }
-    assert_eq!(away, [0, 1, 1]);
-    server.restart().unwrap();
-    for ((limiter, other), away) in limiters.iter().zip(away) {
-        until("connected", || limiter.snapshot().fleet == Some(FleetState::Connected)).await;
-        assert_eq!(all(other).await, 5 - away);
-        assert_eq!(all(limiter).await, 0);
-    }
+    tokio::join!(
+        outage(Fallback::Refuse, 0),
+        outage(Fallback::Allow, 1),
+        outage(Fallback::local(quota(7, 60_000)), 1),
+    );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// In which so many of one call are released.
+async fn outage(fallback: Fallback, away: usize) {
+    let test = "fleet::an_outage_before_the_older_record_changes_nothing";
+    let Some(mut server) = LoopbackRedis::for_test_on_disk(test) else { return };
+    let fleet = fleet(&server).with_notice(ms(300)).unwrap();
+    let limiter = fleet.clone().with_fallback(fallback).limiter("a", quota(10, 60_000));
+    some(&limiter, 2).await;
+    save(&server).await;
+    some(&limiter, 3).await;
+    server.kill().unwrap();
+    let called = timeout(LONG, limiter.acquire()).await.unwrap();
+    assert!(why(&limiter).is_some());
+    assert_eq!(usize::from(called.is_ok()), away);
+    server.restart().unwrap();
+    until("connected", || limiter.snapshot().fleet == Some(FleetState::Connected)).await;
+    let other = fleet.limiter("a", quota(10, 60_000));
+    assert_eq!(all(&other).await, 5 - away);
+    assert_eq!(all(&limiter).await, 0);
+}
+
 async fn a_connection_made_anew_costs_no_question() {
     let Some(server) = server("a_connection_made_anew_costs_no_question") else { return };
     let limiter = fleet(&server).limiter("a", quota(100, 60_000));

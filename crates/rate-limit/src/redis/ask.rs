@@ -40,6 +40,8 @@ pub(super) struct Ask {
     pub(super) quotas: Quotas,
     /// A slot may be used this much after its time.
     pub(super) lateness: Duration,
+    /// How long the answer may take. A slot that is free at once begins to last when it is there.
+    pub(super) arrival: Duration,
     /// As many slots as are wanted are reserved this far ahead, and further ahead only the first `least`.
     pub(super) horizon: Duration,
     pub(super) least: usize,
@@ -111,6 +113,7 @@ impl Ask {
             deadline: None,
             quotas,
             lateness: Duration::ZERO,
+            arrival: Duration::ZERO,
             horizon: Duration::ZERO,
             least: 0,
             epoch: 0,
@@ -136,6 +139,11 @@ impl Ask {
         micros(self.lateness).saturating_add(unknown)
     }
 
+    /// The end of a slot of that time, by the server's clock, in us, which showed `now` when it answered.
+    pub(super) fn end(&self, now: i64, at: i64, lateness: i64) -> i64 {
+        at.max(now.saturating_add(micros(self.arrival))).saturating_add(lateness)
+    }
+
     /// The question as `reserve.lua` reads it. No answer is waited for after `deadline`.
     pub(super) fn invocation<'a>(
         &self,
@@ -148,7 +156,7 @@ impl Ask {
         let mut invocation = script.key(&place.log);
         invocation.key(&place.head);
         invocation.arg(clock.shown(deadline).map_or(0, |(least, _)| least));
-        invocation.arg(lateness);
+        invocation.arg(lateness).arg(micros(self.arrival));
         let spaced = self.quotas.iter().find(|quota| quota.is_spaced());
         invocation.arg(spaced.map_or(0, |quota| micros(quota.interval())));
         invocation.arg(micros(self.horizon)).arg(self.least);

@@ -31,7 +31,7 @@ if deadline > 0 and now > deadline then
   return { now, 1, 0, 0 }
 end
 
-local lateness, interval, horizon, least = number(), number(), number(), number()
+local lateness, arrival, interval, horizon, least = number(), number(), number(), number(), number()
 local epoch, known = number(), number()
 local prefix, id = text(), number()
 local tells = number() == 1
@@ -120,6 +120,11 @@ local function slot(cost)
   return at
 end
 
+-- Until when a slot of that time may be used. Nobody can before the answer is there: see `Ask::end`.
+local function ending(at)
+  return math.max(at, now + arrival) + lateness
+end
+
 -- Each permit has a number, from `id` on.
 local function record(id, cost, at)
   for _ = 1, cost do
@@ -142,7 +147,7 @@ else
     end
     local better = slot(cost)
     if better < at then
-      record(first, cost, better + lateness)
+      record(first, cost, ending(better))
       reply[#reply + 1] = better - now
     else
       record(first, cost, till)
@@ -155,7 +160,7 @@ else
     if at > now + ahead or (at > now + horizon and granted > least) then
       break
     end
-    record(id, cost, at + lateness)
+    record(id, cost, ending(at))
     id = id + cost
     last = math.max(last, at + interval * cost)
     reply[#reply + 1] = at - now
@@ -181,7 +186,7 @@ local top = redis.call('ZREVRANGE', log, 0, 0, 'WITHSCORES')[2]
 redis.call('HSET', head, 'held', redis.call('ZCARD', log), 'top', top and whole(top) or 0, 'epoch', whole(began), 'last', whole(last), 'window', whole(longest),
   'gone', whole(gone), 'left', whole(left), 'kept', whole(kept), 'wide', whole(wide), 'most', whole(most))
 -- Even the longest window may come again. A margin for those that are later than this caller, and whose answers take longer.
-local life = whole(math.ceil((math.max(last - now, 0) + lateness + longest) / 1000) + 15000)
+local life = whole(math.ceil((math.max(last - now, arrival) + lateness + longest) / 1000) + 15000)
 redis.call('PEXPIRE', log, life)
 redis.call('PEXPIRE', head, life)
 return reply

@@ -75,6 +75,8 @@ pub(crate) struct Leased {
     told: Vec<(u64, Option<Instant>)>,
     /// How long a question takes.
     trip: Duration,
+    /// How long the last ones took that took long: one that takes longer raises it at once, and is forgotten by and by.
+    slow_trip: Duration,
     ask_no_sooner: Option<Instant>,
     asked_at: Instant,
     /// What there is to show as a record; a fleet's is not here.
@@ -105,6 +107,7 @@ impl Leased {
             #[cfg(feature = "server")]
             told: Vec::new(),
             trip: UNTRIED,
+            slow_trip: UNTRIED,
             ask_no_sooner: None,
             asked_at: now,
             no_log: Log::new(),

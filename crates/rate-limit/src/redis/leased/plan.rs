@@ -174,6 +174,8 @@ impl Leased {
             deadline: hurried.then(|| since + self.feed.notice()),
             quotas: self.quotas.clone(),
             lateness: self.lateness,
+            // If that is too short twice, the answers take more than four times as long as one did.
+            arrival: (self.slow_trip * 2).min(self.feed.notice()),
             horizon: self.lead(),
             least,
             epoch: self.epoch,

@@ -27,6 +27,7 @@ impl Leased {
             return;
         }
         self.trip = (self.trip * 3 + *trip) / 4;
+        self.slow_trip = (*trip).max((self.slow_trip * 3 + *trip) / 4);
         if reply.status == Status::Late {
             self.returns.extend(&ask.returns);
             // The clock knows better now.
@@ -51,14 +52,14 @@ impl Leased {
             for id in one.first..one.first + u64::from(one.cost) {
                 // It may have been used meanwhile, or given back.
                 if self.held.take(id).is_some() {
-                    self.reserved(id, reply.now.saturating_add(wait), answer);
+                    self.reserved(id, reply.now.saturating_add(wait), ask, answer);
                 }
             }
         }
         let mut ids = ask.permits();
         for (&cost, &wait) in ask.wants.iter().zip(&reply.waits) {
             for id in ids.by_ref().take(cost as usize) {
-                self.reserved(id, reply.now.saturating_add(wait), answer);
+                self.reserved(id, reply.now.saturating_add(wait), ask, answer);
             }
         }
         self.next = clock.not_before(reply.now.saturating_add(reply.next)).unwrap_or(now);
@@ -139,8 +140,8 @@ impl Leased {
     }
 
     /// A permit may be used from `at` on, by the server's clock.
-    fn reserved(&mut self, id: u64, at: i64, Answer { clock, lateness, .. }: &Answer) {
-        let end = at.saturating_add(*lateness);
+    fn reserved(&mut self, id: u64, at: i64, ask: &Ask, Answer { reply, clock, lateness, .. }: &Answer) {
+        let end = ask.end(reply.now, at, *lateness);
         match clock.not_before(at).zip(clock.not_after(end)) {
             Some((from, until)) if from <= until => {
                 self.held.hold(Held { from, until, id, slot: Some((at, end)) });
