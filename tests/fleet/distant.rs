@@ -29,7 +29,7 @@ async fn slower(lease: u32) {
         proxy.answer_late(late);
         let called = timeout(ms(3000), some(&limiter, 2)).await;
         called.unwrap_or_else(|_| panic!("no permit, with answers {late} ms late"));
-        all.extend(run(&[limiter.clone()], 5, ms(300)).await);
+        all.extend(run(std::slice::from_ref(&limiter), 5, ms(300)).await);
         assert_eq!(limiter.snapshot().fleet, Some(FleetState::Connected));
     }
     assert!(worst(&all, ms(200)) <= 10);

@@ -11,6 +11,7 @@ mod quota;
 mod runtimes;
 mod server;
 mod slots;
+mod spaced;
 mod tls;
 mod troubles;
 mod unwaiting;

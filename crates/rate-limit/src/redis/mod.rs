@@ -8,11 +8,12 @@
 //! # What is promised
 //!
 //! **While the server is there, no sliding window of its clock holds more releases than the quota, over all processes.** A
-//! task of the limiter (one in each Tokio runtime that has callers) reserves *slots* in one script: a slot is a time from which one permit may be used, by the server's
-//! own clock, until a [lateness](Fleet::with_lateness) after it; and the record in the server holds the latest instant at
-//! which each permit can have been used. (A slot that is free at once lasts from when the answer may be there.) A new slot comes at least a window after the one `n` before it in that order.
-//! When a permit has been used, the record learns when, with the next question. The clocks need not agree: each answer
-//! bounds their difference, and a permit is used only within what the slot is by both bounds.
+//! task of the limiter (one in each Tokio runtime that has callers) reserves *slots* in one script: a slot is a time
+//! from which one permit may be used, by the server's own clock, until a [lateness](Fleet::with_lateness) after it; and
+//! the record in the server holds the latest instant at which each permit can have been used. (A slot that is free at
+//! once lasts from when the answer may be there.) A new slot comes at least a window after the one `n` before it in
+//! that order. When a permit has been used, the record learns when, with the next question. The clocks need not agree:
+//! each answer bounds their difference, and a permit is used only within what the slot is by both bounds.
 //!
 //! Releases are what is exact; what arrives at a third party is jittered by the network:
 //! [`Quota::with_guard`](crate::Quota::with_guard). A [spaced](crate::Quota::spaced) quota spaces the slots; two releases

@@ -39,7 +39,7 @@ fn plan(leased: &mut Leased, waiting: usize, now: Instant) -> Plan {
 
 fn ask(plan: Plan) -> Ask {
     match plan {
-        Plan::Ask(ask) => ask,
+        Plan::Ask(ask) => *ask,
         Plan::Wait(until) => panic!("waits until {until:?}"),
     }
 }
