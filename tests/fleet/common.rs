@@ -5,7 +5,7 @@ use std::time::Duration;
 use loopback_redis::LoopbackRedis;
 use rate_limit::redis::{Away, Fleet, FleetState};
 use rate_limit::{Limiter, Quota};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// More than anything here takes on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -66,6 +66,22 @@ pub(crate) async fn run(limiters: &[Limiter], callers: usize, time: Duration) ->
     }
     released.sort();
     released
+}
+
+/// All that it releases before the next would take long.
+pub(crate) async fn all(limiter: &Limiter) -> usize {
+    let mut released = 0;
+    while let Ok(permit) = timeout(ms(150), limiter.acquire()).await {
+        permit.unwrap();
+        released += 1;
+    }
+    released
+}
+
+pub(crate) async fn some(limiter: &Limiter, permits: usize) {
+    for _ in 0..permits {
+        timeout(LONG, limiter.acquire()).await.unwrap().unwrap();
+    }
 }
 
 /// The most releases in any window of that length.

@@ -3,12 +3,16 @@
 
 mod away;
 mod common;
+mod distant;
 mod doors;
+mod halves;
+mod older;
 mod proxy;
 mod quota;
 mod runtimes;
 mod server;
 mod slots;
+mod spaced;
 mod tls;
 mod troubles;
 mod unwaiting;

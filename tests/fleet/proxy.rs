@@ -1,11 +1,15 @@
-//! A server that answers what it is told to.
+//! A server that answers what it is told to, and when.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use loopback_redis::LoopbackRedis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use crate::common::ms;
 
 /// What it answers, and to which command: to all, if it is empty.
 #[derive(Clone, Copy)]
@@ -18,6 +22,8 @@ pub(crate) struct Says {
 pub(crate) struct Proxy {
     address: SocketAddr,
     says: Arc<Mutex<Option<Says>>>,
+    /// How much later its answers are there than without it, in ms.
+    late: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -25,19 +31,24 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, port) = (listener.local_addr().unwrap(), server.port());
         let says = Arc::new(Mutex::new(None));
-        let told = Arc::clone(&says);
+        let late = Arc::<AtomicU64>::default();
+        let (told, by) = (Arc::clone(&says), Arc::clone(&late));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
                 // It ends when either side does.
-                tokio::spawn(serve(client, server, Arc::clone(&told)));
+                tokio::spawn(serve(client, server, Arc::clone(&told), Arc::clone(&by)));
             }
         });
-        Self { address, says }
+        Self { address, says, late }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("redis://{}/", self.address)
+    }
+
+    pub(crate) fn answer_late(&self, millis: u64) {
+        self.late.store(millis, Ordering::Relaxed);
     }
 
     pub(crate) fn say(&self, says: Option<Says>) {
@@ -49,6 +60,7 @@ async fn serve(
     mut client: TcpStream,
     mut server: TcpStream,
     says: Arc<Mutex<Option<Says>>>,
+    late: Arc<AtomicU64>,
 ) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -73,6 +85,7 @@ async fn serve(
                 if read == 0 {
                     return Ok(());
                 }
+                sleep(ms(late.load(Ordering::Relaxed))).await;
                 client.write_all(&answer[..read]).await?;
             }
         }

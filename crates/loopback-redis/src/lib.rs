@@ -1,10 +1,11 @@
-//! A server of one's own on a free port of 127.0.0.1: Redis, or Valkey. It keeps nothing on disk, and ends with its handle,
-//! or with the program, even if that is killed.
+//! A server of one's own on a free port of 127.0.0.1: Redis, or Valkey. It keeps nothing on disk unless told to, and ends
+//! with its handle, or with the program, even if that is killed.
 //!
 //! `LOOPBACK_REDIS=/path/to/valkey-server` runs that program instead of the first that is found.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod disk;
 mod watch;
 
 use std::io::{self, BufRead, BufReader, Write as _};
@@ -12,6 +13,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use crate::disk::Disk;
 use crate::watch::Watch;
 
 /// The names that the program goes by, unless the environment's variable `LOOPBACK_REDIS` names another.
@@ -31,6 +33,7 @@ pub struct LoopbackRedis {
     watch: Option<Watch>,
     port: u16,
     password: Option<String>,
+    disk: Option<Disk>,
 }
 
 impl LoopbackRedis {
@@ -49,13 +52,17 @@ impl LoopbackRedis {
     ///
     /// As [`start`](Self::start).
     pub fn start_with(password: Option<&str>) -> io::Result<Self> {
+        Self::start_on(None, password)
+    }
+
+    fn start_on(disk: Option<Disk>, password: Option<&str>) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for _ in 0..TRIES {
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-            match spawn(port, password) {
+            match spawn(port, password, disk.as_ref()) {
                 Ok((child, watch)) => {
                     let password = password.map(str::to_owned);
-                    return Ok(Self { child, watch: Some(watch), port, password });
+                    return Ok(Self { child, watch: Some(watch), port, password, disk });
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
                 Err(error) => last = error,
@@ -71,9 +78,24 @@ impl LoopbackRedis {
     ///
     /// If there is a program, but it does not start.
     #[must_use]
-    #[expect(clippy::panic, reason = "a test fails by panicking")]
     pub fn for_test(name: &str, password: Option<&str>) -> Option<Self> {
-        match Self::start_with(password) {
+        Self::unless_there_is_none(name, Self::start_with(password))
+    }
+
+    /// The same with a directory of its own, which goes with the handle: what it is told to `SAVE` there, it has again after a
+    /// [`restart`](Self::restart). It saves nothing by itself.
+    ///
+    /// # Panics
+    ///
+    /// As [`for_test`](Self::for_test), and if there can't be such a directory.
+    #[must_use]
+    pub fn for_test_on_disk(name: &str) -> Option<Self> {
+        Self::unless_there_is_none(name, Disk::new().and_then(|disk| Self::start_on(Some(disk), None)))
+    }
+
+    #[expect(clippy::panic, reason = "a test fails by panicking")]
+    fn unless_there_is_none(name: &str, started: io::Result<Self>) -> Option<Self> {
+        match started {
             Ok(server) => Some(server),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // If stderr is closed, nobody can be told.
@@ -97,7 +119,7 @@ impl LoopbackRedis {
         format!("redis://{password}127.0.0.1:{}/", self.port)
     }
 
-    /// Kills it, as SIGKILL does: its data is lost.
+    /// Kills it, as SIGKILL does: its data is lost, but for what was saved.
     ///
     /// # Errors
     ///
@@ -109,13 +131,13 @@ impl LoopbackRedis {
         self.child.wait().map(drop)
     }
 
-    /// Starts it again on the same port, after [`kill`](Self::kill), with no data.
+    /// Starts it again on the same port, after [`kill`](Self::kill), with no data, but for what was saved.
     ///
     /// # Errors
     ///
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> io::Result<()> {
-        let (child, watch) = spawn(self.port, self.password.as_deref())?;
+        let (child, watch) = spawn(self.port, self.password.as_deref(), self.disk.as_ref())?;
         (self.child, self.watch) = (child, Some(watch));
         Ok(())
     }
@@ -151,7 +173,7 @@ impl Drop for LoopbackRedis {
     }
 }
 
-fn spawn(port: u16, password: Option<&str>) -> io::Result<(Child, Watch)> {
+fn spawn(port: u16, password: Option<&str>, disk: Option<&Disk>) -> io::Result<(Child, Watch)> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     let named = std::env::var("LOOPBACK_REDIS").ok();
     let named = named.as_deref();
@@ -169,6 +191,9 @@ fn spawn(port: u16, password: Option<&str>) -> io::Result<(Child, Watch)> {
         ]);
         if let Some(password) = password {
             command.args(["--requirepass", password]);
+        }
+        if let Some(disk) = disk {
+            command.arg("--dir").arg(disk.path());
         }
         match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
             Ok(child) => return watched(child),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use ::redis::{Cmd, Script, ScriptInvocation};
+use ::redis::{Script, ScriptInvocation};
 use tokio::time::Instant;
 
 use super::clock::ServerClock;
@@ -28,16 +28,6 @@ impl Place {
         let key = |part: &str| format!("{{{prefix}:{name}}}:{part}");
         Self { log: key("log"), head: key("head"), own }
     }
-
-    /// Takes permits out of the record.
-    pub(super) fn forget(&self, permits: &[u64]) -> Cmd {
-        let mut command = ::redis::cmd("ZREM");
-        command.arg(&self.log);
-        for id in permits {
-            command.arg(format!("{}{id}", self.own));
-        }
-        command
-    }
 }
 
 /// A question. All instants are local ones, until it is sent.
@@ -50,12 +40,18 @@ pub(super) struct Ask {
     pub(super) quotas: Quotas,
     /// A slot may be used this much after its time.
     pub(super) lateness: Duration,
+    /// How long the answer may take. A slot that is free at once begins to last when it is there.
+    pub(super) arrival: Duration,
     /// As many slots as are wanted are reserved this far ahead, and further ahead only the first `least`.
     pub(super) horizon: Duration,
     pub(super) least: usize,
-    /// The record that was reported to, and whether anything was that is not reported again now.
+    /// The record that was reported to, and whether anything lies there that is not told again now: reports, and slots.
     pub(super) epoch: i64,
     pub(super) known: bool,
+    /// The record is known to have all that only over connections up to this one. A server that is asked over one made later
+    /// may have been restarted since, from what it had saved, or be another one that was behind. One made earlier, that works
+    /// yet, has been there all the time.
+    pub(super) over: u64,
     /// Slots that are far ahead.
     pub(super) moves: Vec<Move>,
     /// The number of the first permit.
@@ -110,6 +106,28 @@ impl Ask {
         Script::new(include_str!("reserve.lua"))
     }
 
+    /// The last one: it gives back, up to [`MOST`] permits. By the script, for the record knows how many it holds.
+    pub(super) fn farewell(quotas: Quotas, returns: Vec<u64>) -> Self {
+        Self {
+            number: 0,
+            deadline: None,
+            quotas,
+            lateness: Duration::ZERO,
+            arrival: Duration::ZERO,
+            horizon: Duration::ZERO,
+            least: 0,
+            epoch: 0,
+            known: false,
+            over: 0,
+            moves: Vec::new(),
+            first: 0,
+            wants: Vec::new(),
+            reports: Vec::new(),
+            returns,
+            probe: false,
+        }
+    }
+
     /// The permits that are wanted.
     pub(super) fn permits(&self) -> Range<u64> {
         self.first..self.first + self.wants.iter().map(|&cost| u64::from(cost)).sum::<u64>()
@@ -119,6 +137,11 @@ impl Ask {
     pub(super) fn lateness(&self, clock: &ServerClock, deadline: Instant) -> i64 {
         let unknown = clock.shown(deadline).map_or(0, |(least, most)| most - least);
         micros(self.lateness).saturating_add(unknown)
+    }
+
+    /// The end of a slot of that time, by the server's clock, in us, which showed `now` when it answered.
+    pub(super) fn end(&self, now: i64, at: i64, lateness: i64) -> i64 {
+        at.max(now.saturating_add(micros(self.arrival))).saturating_add(lateness)
     }
 
     /// The question as `reserve.lua` reads it. No answer is waited for after `deadline`.
@@ -133,7 +156,7 @@ impl Ask {
         let mut invocation = script.key(&place.log);
         invocation.key(&place.head);
         invocation.arg(clock.shown(deadline).map_or(0, |(least, _)| least));
-        invocation.arg(lateness);
+        invocation.arg(lateness).arg(micros(self.arrival));
         let spaced = self.quotas.iter().find(|quota| quota.is_spaced());
         invocation.arg(spaced.map_or(0, |quota| micros(quota.interval())));
         invocation.arg(micros(self.horizon)).arg(self.least);

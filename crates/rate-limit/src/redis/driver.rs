@@ -27,7 +27,7 @@ use super::away::Away;
 use super::feed::Feed;
 use super::lane::Failure;
 use super::leased::{Leased, Plan};
-use super::link::Answer;
+use super::link::Asked;
 use crate::demand::Demand;
 use crate::shared::{Attend, Shared};
 
@@ -223,7 +223,7 @@ async fn drive(running: &Running, asks: bool) {
                 };
                 asking.store(0, Ordering::Relaxed);
                 let Some(shared) = shared.upgrade() else {
-                    feed.leave(ask.permits());
+                    feed.leave(&ask.quotas, ask.permits());
                     break;
                 };
                 tell(&shared, &ask, answer, &mut delays, feed);
@@ -238,17 +238,19 @@ async fn drive(running: &Running, asks: bool) {
     if !asks {
         return;
     }
-    let returns = feed.take_left();
-    if !returns.is_empty() {
-        feed.link().give_back(feed.place(), returns, feed.notice()).await;
+    if let Some((quotas, permits)) = feed.take_left() {
+        feed.link().give_back(feed.place(), &quotas, &permits, feed.notice()).await;
     }
 }
 
-fn tell(shared: &Shared, ask: &Ask, answer: Result<Answer, Failure>, delays: &mut Delays, feed: &Feed) {
-    match answer {
-        Ok(answer) => {
+fn tell(shared: &Shared, ask: &Ask, asked: Result<Asked, Failure>, delays: &mut Delays, feed: &Feed) {
+    match asked {
+        Ok(Asked::Answered(answer)) => {
             *delays = feed.link().delays();
             with(shared, |leased, _, now| leased.answered(ask, &answer, now));
+        }
+        Ok(Asked::Elsewhere(over)) => {
+            _ = with(shared, |leased, _, now| leased.elsewhere(ask.number, over, now));
         }
         Err(Failure { why, error, retry_at }) => {
             let retry_at = retry_at.unwrap_or_else(|| Instant::now() + delays.draw());

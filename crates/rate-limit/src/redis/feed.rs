@@ -1,7 +1,6 @@
 //! What a limiter of a fleet and the tasks that ask for it share.
 
 use std::hash::{BuildHasher, RandomState};
-use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,8 +24,8 @@ pub(super) struct Feed {
     settings: Settings,
     place: Place,
     bell: Notify,
-    /// What a limiter had reserved that is no more.
-    left: Mutex<Vec<u64>>,
+    /// What a limiter had reserved that is no more, and its quotas.
+    left: Mutex<Option<(Quotas, Vec<u64>)>>,
 }
 
 impl Feed {
@@ -34,7 +33,7 @@ impl Feed {
         // Nobody else's permits are named so.
         let own = format!("{:016x}:", RandomState::new().hash_one(name));
         let place = Place::new(&settings.prefix, name, own);
-        Arc::new(Self { settings, place, bell: Notify::new(), left: Mutex::new(Vec::new()) })
+        Arc::new(Self { settings, place, bell: Notify::new(), left: Mutex::default() })
     }
 
     /// All who ask are to look again.
@@ -48,13 +47,15 @@ impl Feed {
     }
 
     /// The limiter is no more; these will not be used.
-    pub(super) fn leave(&self, permits: impl Iterator<Item = u64>) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(permits);
+    pub(super) fn leave(&self, quotas: &Quotas, permits: impl Iterator<Item = u64>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.get_or_insert_with(|| (quotas.clone(), Vec::new())).1.extend(permits);
+        drop(left);
         self.ring();
     }
 
-    pub(super) fn take_left(&self) -> Vec<u64> {
-        mem::take(&mut self.left.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn take_left(&self) -> Option<(Quotas, Vec<u64>)> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Until that instant, or until it has rung.

@@ -3,6 +3,7 @@
 //! Each runtime has its own, for what moves a connection's bytes is a task, and a task stands still with its runtime.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_m
 pub(super) struct Lane {
     runtime: Id,
     state: Mutex<State>,
+    /// How many connections were made, by all lanes.
+    made: Arc<AtomicU64>,
     /// Held by whoever makes the connection.
     connecting: tokio::sync::Mutex<()>,
 }
@@ -35,13 +38,13 @@ struct State {
     /// The last try to connect, if it failed.
     failed: Option<Failure>,
     delays: Delays,
-    serial: u64,
 }
 
 #[derive(Clone)]
 pub(super) struct Connection {
     pub(super) redis: MultiplexedConnection,
-    serial: u64,
+    /// Which one it is of all lanes', from 1 on: one of a lower number was there before it.
+    pub(super) number: u64,
     task: Arc<Task>,
 }
 
@@ -64,9 +67,9 @@ pub(super) struct Shown {
 }
 
 impl Lane {
-    pub(super) fn new(runtime: Id, seeds: &Seeds) -> Self {
-        let state = State { connection: None, failed: None, delays: delays(seeds), serial: 0 };
-        Self { runtime, state: Mutex::new(state), connecting: tokio::sync::Mutex::new(()) }
+    pub(super) fn new(runtime: Id, seeds: &Seeds, made: Arc<AtomicU64>) -> Self {
+        let state = State { connection: None, failed: None, delays: delays(seeds) };
+        Self { runtime, state: Mutex::new(state), made, connecting: tokio::sync::Mutex::new(()) }
     }
 
     pub(super) fn runtime(&self) -> Id {
@@ -97,8 +100,9 @@ impl Lane {
         let mut state = self.state();
         match made {
             Ok(Ok((redis, task, shown))) => {
-                state.serial += 1;
-                let connection = Connection { redis, serial: state.serial, task: Arc::new(task) };
+                // Not before it is there: see `Ask::over`.
+                let number = self.made.fetch_add(1, Ordering::SeqCst) + 1;
+                let connection = Connection { redis, number, task: Arc::new(task) };
                 (state.connection, state.failed) = (Some(connection.clone()), None);
                 state.delays = delays(seeds);
                 drop(state);
@@ -143,7 +147,7 @@ impl Lane {
 
     fn discard(&self, connection: &Connection) {
         let mut state = self.state();
-        let discarded = state.connection.take_if(|current| current.serial == connection.serial);
+        let discarded = state.connection.take_if(|current| current.number == connection.number);
         drop(state);
         drop(discarded);
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use jittered_backoff::{Delays, Seeds};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::ask::{Ask, Place, Reply};
+use super::ask::{Ask, MOST, Place, Reply};
 use super::away::Away;
 use super::clock::ServerClock;
 use super::lane::{CONNECT, Connection, Failure, Lane, Shown, delays};
 use super::stream::Target;
+use crate::quotas::Quotas;
 
 /// A timer that is later than this: its runtime has stood still.
 const LATE: Duration = Duration::from_millis(5);
@@ -29,11 +31,23 @@ pub(super) struct Link {
     seeds: Seeds,
     clock: Mutex<ServerClock>,
     lanes: Mutex<Vec<Arc<Lane>>>,
+    /// How many connections were made.
+    made: Arc<AtomicU64>,
+}
+
+/// What became of a question that did not fail.
+pub(super) enum Asked {
+    Answered(Answer),
+    /// It was not asked, for there is a connection only of this number, over which the server may be, or have, another
+    /// record than the one that was reported to: see [`Ask::over`].
+    Elsewhere(u64),
 }
 
 /// An answer, and what is known of the server's clock since.
 pub(super) struct Answer {
     pub(super) reply: Reply,
+    /// The number of the connection that it came over.
+    pub(super) over: u64,
     pub(super) clock: ServerClock,
     /// How late its slots may be used, in us.
     pub(super) lateness: i64,
@@ -49,6 +63,7 @@ impl Link {
             seeds,
             clock: Mutex::new(ServerClock::new(Instant::now())),
             lanes: Mutex::default(),
+            made: Arc::default(),
         }
     }
 
@@ -63,7 +78,7 @@ impl Link {
 
     /// Asks, until the question's deadline. A connection that breaks meanwhile, or can't be made at first, is made again:
     /// to ask twice does no harm, for permits have numbers. If nobody waits, it is tried once, in more time.
-    pub(super) async fn ask(&self, place: &Place, ask: &Ask, notice: Duration) -> Result<Answer, Failure> {
+    pub(super) async fn ask(&self, place: &Place, ask: &Ask, notice: Duration) -> Result<Asked, Failure> {
         let lane = self.lane();
         let Some(deadline) = ask.deadline else {
             let connection = self.connection(&lane, notice).await?;
@@ -114,10 +129,12 @@ impl Link {
     }
 
     /// Tells the server which permits will not be used. If that fails, they count for a window.
-    pub(super) async fn give_back(&self, place: &Place, returns: Vec<u64>, notice: Duration) {
+    pub(super) async fn give_back(&self, place: &Place, quotas: &Quotas, permits: &[u64], notice: Duration) {
         let given_back = timeout(notice, async {
-            let mut connection = self.connection(&self.lane(), notice).await.ok()?;
-            place.forget(&returns).query_async::<u64>(&mut connection.redis).await.ok()
+            for permits in permits.chunks(MOST) {
+                self.ask(place, &Ask::farewell(quotas.clone(), permits.to_vec()), notice).await.ok()?;
+            }
+            Some(())
         });
         let _ = given_back.await;
     }
@@ -141,7 +158,10 @@ impl Link {
         place: &Place,
         ask: &Ask,
         deadline: Instant,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Asked, Failure> {
+        if ask.known && connection.number > ask.over {
+            return Ok(Asked::Elsewhere(connection.number));
+        }
         let clock = *self.clock();
         let mut redis = connection.redis.clone();
         let lateness = ask.lateness(&clock, deadline);
@@ -156,7 +176,7 @@ impl Link {
         };
         let clock = self.learn(&Shown { sent, received, micros: reply.now });
         let trip = received.saturating_duration_since(sent);
-        Ok(Answer { reply, clock, lateness, trip })
+        Ok(Asked::Answered(Answer { reply, over: connection.number, clock, lateness, trip }))
     }
 
     /// The current runtime's.
@@ -168,7 +188,7 @@ impl Link {
         }
         // Those of runtimes that have ended go.
         lanes.retain(|lane| Arc::strong_count(lane) > 1 || lane.is_connected());
-        let lane = Arc::new(Lane::new(runtime, &self.seeds));
+        let lane = Arc::new(Lane::new(runtime, &self.seeds, Arc::clone(&self.made)));
         lanes.push(Arc::clone(&lane));
         lane
     }

@@ -8,11 +8,12 @@
 //! # What is promised
 //!
 //! **While the server is there, no sliding window of its clock holds more releases than the quota, over all processes.** A
-//! task of the limiter (one in each Tokio runtime that has callers) reserves *slots* in one script: a slot is a time from which one permit may be used, by the server's
-//! own clock, until a [lateness](Fleet::with_lateness) after it; and the record in the server holds the latest instant at
-//! which each permit can have been used. A new slot comes at least a window after the one `n` before it in that order.
-//! When a permit has been used, the record learns when, with the next question. The clocks need not agree: each answer
-//! bounds their difference, and a permit is used only within what the slot is by both bounds.
+//! task of the limiter (one in each Tokio runtime that has callers) reserves *slots* in one script: a slot is a time
+//! from which one permit may be used, by the server's own clock, until a [lateness](Fleet::with_lateness) after it; and
+//! the record in the server holds the latest instant at which each permit can have been used. (A slot that is free at
+//! once lasts from when the answer may be there.) A new slot comes at least a window after the one `n` before it in
+//! that order. When a permit has been used, the record learns when, with the next question. The clocks need not agree:
+//! each answer bounds their difference, and a permit is used only within what the slot is by both bounds.
 //!
 //! Releases are what is exact; what arrives at a third party is jittered by the network:
 //! [`Quota::with_guard`](crate::Quota::with_guard). A [spaced](crate::Quota::spaced) quota spaces the slots; two releases
@@ -27,10 +28,12 @@
 //! long.) That depends on no other runtime: one whose thread has left `block_on`, or is busy, keeps nobody in another waiting.
 //! The server is tried again after 20 ms to 500 ms, jittered; if nobody is there to try, for the only runtimes stand still
 //! but for single calls, the first call 100 ms later waits for the answer, as the very first one did. When it is back, each process
-//! reports what it has released within the last window, before it asks. So nothing is forgotten, even if the server has
-//! lost its data (flushed, or restarted without a disk): until all processes have reported, which each does with its next
-//! question, a window can hold up to as many releases more as have not been reported; after that, none. What was reserved
-//! and not used counts for one window at most.
+//! reports what it has released within the last window, before it asks, and gives back what it held. So it does, too, over
+//! every connection that was made anew, seen or unseen, and if the record is not the one it knows. So nothing is forgotten,
+//! even if the server has lost its data (flushed, or restarted without a disk), comes back with older ones (from a snapshot),
+//! or is a replica that was behind: until all processes have reported, which each does with its next question, a window can
+//! hold up to as many releases more as have not been reported; after that, and when the slots reserved before it have gone by,
+//! none. What was reserved and not used counts for one window at most.
 //!
 //! # What else to know
 //!
@@ -50,6 +53,9 @@
 //! - A call that costs `c` takes `c` entries in the record; thousands of them keep the server busy for milliseconds.
 //! - If the server's clock is set back, slots wait up to nine windows; if it is further, the record begins anew. If it is
 //!   set forward, or a replica with a clock ahead takes over, windows are cut short once.
+//! - A server that evicts keys may take one of the two of a limiter. What was in the record then counts as released at the
+//!   latest time it could be, so all may wait for up to a window after the last slot. If it takes both, its data is lost.
+//! - A proxy that changes its server while the connections of its clients stand hides what is lost thereby.
 //! - The two keys of a limiter have one hash tag, so a cluster keeps them together; the connection is to one node.
 
 mod ask;

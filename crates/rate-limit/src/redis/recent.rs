@@ -16,12 +16,14 @@ pub(super) struct Release {
 
 /// The permits that were released within a window, oldest first; of more than `most` the newest, for more never count.
 ///
-/// The last `untold` of them have not been reported to the server yet. Of older ones the numbers are kept, for a longer
-/// window to come.
+/// The last `untold` of them have not been reported to the server yet. Of these the last `fresh` were never to be: so their
+/// slots, if they had any, lie in the record as they were reserved. Of older ones the numbers are kept, for a longer window to
+/// come.
 #[derive(Debug)]
 pub(super) struct Recent {
     releases: VecDeque<Release>,
     untold: usize,
+    fresh: usize,
     window: Duration,
     most: usize,
     gone: Gone,
@@ -30,7 +32,8 @@ pub(super) struct Recent {
 /// Those that have left it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Gone {
-    /// How many of them the server knows of, and how many it does not: they had no slot, and were not reported in time.
+    /// How many of them the server knows of, and how many it may not: they had no slot that is surely in the record, and were
+    /// not reported in time.
     told: usize,
     untold: usize,
     /// When the last was.
@@ -39,7 +42,7 @@ struct Gone {
 
 impl Recent {
     pub(super) fn new(window: Duration, most: usize) -> Self {
-        Self { releases: VecDeque::new(), untold: 0, window, most, gone: Gone::default() }
+        Self { releases: VecDeque::new(), untold: 0, fresh: 0, window, most, gone: Gone::default() }
     }
 
     /// The bytes that a permit takes.
@@ -76,6 +79,7 @@ impl Recent {
         }
         self.releases.push_back(release);
         self.untold = (self.untold + 1).min(self.releases.len());
+        self.fresh = (self.fresh + 1).min(self.untold);
     }
 
     pub(super) fn forget(&mut self, now: Instant) {
@@ -86,9 +90,10 @@ impl Recent {
 
     fn pop(&mut self) {
         let Some(Release { at, until, .. }) = self.releases.pop_front() else { return };
-        let was_untold = self.untold > self.releases.len();
-        self.untold = self.untold.min(self.releases.len());
-        match until.is_none() && was_untold {
+        let left = self.releases.len();
+        let (was_untold, was_fresh) = (self.untold > left, self.fresh > left);
+        (self.untold, self.fresh) = (self.untold.min(left), self.fresh.min(left));
+        match was_untold && !(was_fresh && until.is_some()) {
             true => self.gone.untold += 1,
             false => self.gone.told += 1,
         }
@@ -108,6 +113,7 @@ impl Recent {
         let from = self.releases.len() - self.untold;
         let upto = self.releases.len().min(from + most);
         self.untold = self.releases.len() - upto;
+        self.fresh = self.fresh.min(self.untold);
         self.releases.range(from..upto).map(|release| (release.id, release.at)).collect()
     }
 
@@ -121,17 +127,23 @@ impl Recent {
 
     /// All are to be reported: nobody knows what the server has of them.
     pub(super) fn untell(&mut self) {
-        self.untold = self.releases.len();
+        (self.untold, self.fresh) = (self.releases.len(), 0);
     }
 
-    /// Takes a permit out that was released at this instant, and whether that was reported.
+    /// The same, and perhaps it has not even what has left.
+    pub(super) fn disown(&mut self) {
+        self.untell();
+        self.gone.untold += std::mem::take(&mut self.gone.told);
+    }
+
+    /// Takes a permit out that was released at this instant, and whether that may have been reported.
     pub(super) fn take_back(&mut self, at: Instant) -> Option<(Release, bool)> {
         let end = self.releases.partition_point(|release| release.at <= at);
         let index = end.checked_sub(1).filter(|&index| self.releases[index].at == at)?;
-        let told = index < self.told();
-        if !told {
-            self.untold -= 1;
-        }
+        let after = self.releases.len() - index;
+        let told = after > self.fresh;
+        self.untold -= usize::from(after <= self.untold);
+        self.fresh -= usize::from(!told);
         self.releases.remove(index).map(|release| (release, told))
     }
 
@@ -171,6 +183,38 @@ mod tests {
         assert_eq!((recent.told(), recent.untold()), (2, 0));
         recent.forget(at(9999));
         assert!(recent.is_empty());
+    }
+
+    #[test]
+    fn what_may_have_been_reported_is_not_fresh_again() {
+        let zero = Instant::now();
+        let at = |millis| zero + Duration::from_millis(millis);
+        let mut recent = Recent::new(Duration::from_secs(1), 9);
+        let push = |recent: &mut Recent, id| {
+            recent.push(Release { at: at(id * 100), id, until: Some(at(id * 100 + 50)) });
+        };
+        (0..5).for_each(|id| push(&mut recent, id));
+        assert_eq!(recent.report(2).len(), 2);
+        // Nobody knows whether that was heard.
+        recent.untell();
+        push(&mut recent, 5);
+        for (millis, may_be) in [(100, true), (400, true), (500, false)] {
+            assert!(recent.take_back(at(millis)).is_some_and(|(_, told)| told == may_be), "{millis}");
+        }
+        assert_eq!((recent.told(), recent.untold()), (0, 3));
+        assert_eq!(recent.report(9).len(), 3);
+        push(&mut recent, 6);
+        assert!(recent.take_back(at(600)).is_some_and(|(_, told)| !told));
+        assert_eq!((recent.told(), recent.untold()), (3, 0));
+        // One that leaves while it is in the record is not told to a longer window again. If it may not be, it is.
+        push(&mut recent, 7);
+        recent.forget(at(2000));
+        assert_eq!(recent.resize(Duration::from_secs(5), 9, 10), 14);
+        assert_eq!(recent.untold(), 0);
+        recent.forget(at(9999));
+        recent.disown();
+        assert_eq!(recent.resize(Duration::from_secs(10), 9, 20), 24);
+        assert_eq!(recent.untold(), 4);
     }
 
     #[test]

@@ -103,6 +103,12 @@ impl Leased {
         }
     }
 
+    /// The question of this number, if it is under way, may be asked in its own stead. Returns whether it is.
+    pub(super) fn yield_now(&mut self, number: u64, now: Instant) -> bool {
+        let asking = self.asking.as_mut().filter(|asking| asking.number == number);
+        asking.map(|asking| asking.yields_at = now).is_some()
+    }
+
     /// Whether the question of this number is under way.
     pub(super) fn is_asked(&self, number: u64) -> bool {
         self.asking.as_ref().is_some_and(|asking| asking.number == number)

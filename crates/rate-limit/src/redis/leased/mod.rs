@@ -66,6 +66,8 @@ pub(crate) struct Leased {
     returns: Vec<u64>,
     next_id: u64,
     epoch: i64,
+    /// The newest connection over which the record of that epoch was found: see [`Ask::over`](super::ask::Ask).
+    over: u64,
     /// When the server would have had another permit, when it was last asked.
     next: Instant,
     /// What each quota had free beside what is held, and when it would have more; none before the first answer.
@@ -73,6 +75,8 @@ pub(crate) struct Leased {
     told: Vec<(u64, Option<Instant>)>,
     /// How long a question takes.
     trip: Duration,
+    /// How long the last ones took that took long: one that takes longer raises it at once, and is forgotten by and by.
+    slow_trip: Duration,
     ask_no_sooner: Option<Instant>,
     asked_at: Instant,
     /// What there is to show as a record; a fleet's is not here.
@@ -98,10 +102,12 @@ impl Leased {
             returns: Vec::new(),
             next_id: 0,
             epoch: 0,
+            over: 0,
             next: now,
             #[cfg(feature = "server")]
             told: Vec::new(),
             trip: UNTRIED,
+            slow_trip: UNTRIED,
             ask_no_sooner: None,
             asked_at: now,
             no_log: Log::new(),
@@ -141,7 +147,7 @@ fn reach(quotas: &Quotas, fallback: &Fallback) -> (Duration, usize) {
 /// What it holds goes back.
 impl Drop for Leased {
     fn drop(&mut self) {
-        self.feed.leave(self.returns.drain(..).chain(self.held.drain()));
+        self.feed.leave(&self.quotas, self.returns.drain(..).chain(self.held.drain()));
     }
 }
 

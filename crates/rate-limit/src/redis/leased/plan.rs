@@ -24,7 +24,7 @@ const SOMETIMES: Duration = Duration::from_millis(50);
 pub(in crate::redis) enum Plan {
     /// Nothing, until this instant, or somebody asks.
     Wait(Option<Instant>),
-    Ask(Ask),
+    Ask(Box<Ask>),
 }
 
 /// What to ask for.
@@ -140,6 +140,8 @@ impl Leased {
                 _ => moves.push(Move { first: held.id, cost: 1, at, end }),
             }
         }
+        // They were held by this machine's clock. None is to overtake another.
+        moves.sort_by_key(|one| one.at);
         moves
     }
 
@@ -164,7 +166,7 @@ impl Leased {
         self.trip * 2 + SLACK
     }
 
-    fn ask(&mut self, want: Want, since: Instant, now: Instant) -> Ask {
+    fn ask(&mut self, want: Want, since: Instant, now: Instant) -> Box<Ask> {
         let (mut wants, least, probe, hurried) = match want {
             Want::Slots(wants) => (wants, self.feed.lease(), false, true),
             Want::Free(wants) => (wants, 0, false, true),
@@ -184,10 +186,13 @@ impl Leased {
             deadline: hurried.then(|| since + self.feed.notice()),
             quotas: self.quotas.clone(),
             lateness: self.lateness,
+            // If that is too short twice, the answers take more than four times as long as one did.
+            arrival: (self.slow_trip * 2).min(self.feed.notice()),
             horizon: self.lead(),
             least,
             epoch: self.epoch,
-            known: self.recent.told() > reports.len(),
+            known: self.recent.told() > reports.len() || !self.held.is_empty(),
+            over: self.over,
             moves: self.moves(now),
             first,
             wants,
@@ -197,7 +202,7 @@ impl Leased {
         };
         self.next_id = ask.permits().end;
         self.begin(&ask, since, now);
-        ask
+        Box::new(ask)
     }
 }
 

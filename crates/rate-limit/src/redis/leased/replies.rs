@@ -27,11 +27,17 @@ impl Leased {
             return;
         }
         self.trip = (self.trip * 3 + *trip) / 4;
+        self.slow_trip = (*trip).max((self.slow_trip * 3 + *trip) / 4);
         if reply.status == Status::Late {
             self.returns.extend(&ask.returns);
             // The clock knows better now.
             self.recent.untell();
             return;
+        }
+        self.epoch = reply.epoch;
+        self.over = self.over.max(answer.over);
+        if reply.status == Status::Unknown {
+            self.anew();
         }
         if ask.probe {
             if self.recent.untold() > MOST {
@@ -42,22 +48,18 @@ impl Leased {
             self.stale = false;
         }
         self.state = FleetState::Connected;
-        if reply.status == Status::Unknown {
-            self.recent.untell();
-        }
-        self.epoch = reply.epoch;
         for (one, &wait) in ask.moves.iter().zip(&reply.moved).filter(|&(_, &wait)| wait >= 0) {
             for id in one.first..one.first + u64::from(one.cost) {
                 // It may have been used meanwhile, or given back.
                 if self.held.take(id).is_some() {
-                    self.reserved(id, reply.now.saturating_add(wait), answer);
+                    self.reserved(id, reply.now.saturating_add(wait), ask, answer);
                 }
             }
         }
         let mut ids = ask.permits();
         for (&cost, &wait) in ask.wants.iter().zip(&reply.waits) {
             for id in ids.by_ref().take(cost as usize) {
-                self.reserved(id, reply.now.saturating_add(wait), answer);
+                self.reserved(id, reply.now.saturating_add(wait), ask, answer);
             }
         }
         self.next = clock.not_before(reply.now.saturating_add(reply.next)).unwrap_or(now);
@@ -73,6 +75,22 @@ impl Leased {
             let reach = self.quotas.window().saturating_mul(8);
             now + self.next.saturating_duration_since(now).saturating_sub(reach).max(FULL)
         });
+    }
+
+    /// The question of this number was not asked: it relied on what the server may not have any more, over a connection of
+    /// that number. It is to be asked anew, at once; nobody waits longer for that.
+    pub(in crate::redis) fn elsewhere(&mut self, number: u64, over: u64, now: Instant) {
+        if self.yield_now(number, now) {
+            self.over = self.over.max(over);
+            self.anew();
+        }
+    }
+
+    /// The server may know nothing. So all that was released is to be reported before more is reserved, and what is held must
+    /// not be used: others may have reserved what they have seen to be free. (If it is there still, it is given back.)
+    fn anew(&mut self) {
+        self.recent.disown();
+        self.returns.extend(self.held.drain());
     }
 
     /// There is no answer. The server is to be asked again at `retry_at`. Returns whether that counts.
@@ -102,10 +120,9 @@ impl Leased {
         self.stale = false;
         // What was asked may have been done, or not.
         self.lose();
-        self.recent.untell();
-        // What is held must not be used any more, for nobody knows how long this takes. It is given back then, unless that
-        // is so much that it is better left to be forgotten.
-        self.returns.extend(self.held.drain());
+        // Nor is it known how long this takes. What is held is given back then, unless that is so much that it is better left
+        // to be forgotten.
+        self.anew();
         self.returns.drain(..self.returns.len().saturating_sub(MOST));
         if let FleetState::Away { since, .. } = self.state {
             self.state = FleetState::Away { since, why };
@@ -123,8 +140,8 @@ impl Leased {
     }
 
     /// A permit may be used from `at` on, by the server's clock.
-    fn reserved(&mut self, id: u64, at: i64, Answer { clock, lateness, .. }: &Answer) {
-        let end = at.saturating_add(*lateness);
+    fn reserved(&mut self, id: u64, at: i64, ask: &Ask, Answer { reply, clock, lateness, .. }: &Answer) {
+        let end = ask.end(reply.now, at, *lateness);
         match clock.not_before(at).zip(clock.not_after(end)) {
             Some((from, until)) if from <= until => {
                 self.held.hold(Held { from, until, id, slot: Some((at, end)) });

@@ -39,7 +39,7 @@ fn plan(leased: &mut Leased, waiting: usize, now: Instant) -> Plan {
 
 fn ask(plan: Plan) -> Ask {
     match plan {
-        Plan::Ask(ask) => ask,
+        Plan::Ask(ask) => *ask,
         Plan::Wait(until) => panic!("waits until {until:?}"),
     }
 }
@@ -63,7 +63,7 @@ fn answer(zero: Instant, after: Duration, slots: usize) -> Answer {
         #[cfg(feature = "server")]
         standings: vec![],
     };
-    Answer { reply, clock, lateness: 50_000, trip: ms(1) }
+    Answer { reply, over: 1, clock, lateness: 50_000, trip: ms(1) }
 }
 
 #[test]
@@ -245,4 +245,34 @@ fn a_slot_that_may_have_been_moved_is_not_used() {
     assert_eq!(question.moves.len(), 1);
     assert!(!leased.lapse(zero + ms(2849)) && leased.held.len() == 1);
     assert!(leased.lapse(zero + ms(2850)) && leased.held.is_empty());
+}
+
+#[test]
+fn another_server_hears_all_before_it_is_asked() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    let first = ask(plan(&mut leased, 3, zero));
+    assert!(!first.known, "the first question may go to any server");
+    leased.answered(&first, &answer(zero, ms(1), 3), zero + ms(1));
+    assert!(leased.take(zero + ms(2), 2) && leased.held.len() == 1);
+    // What is held is relied on, as what was reported is.
+    let question = ask(plan(&mut leased, 2, zero + ms(2)));
+    assert_eq!((question.known, question.over), (true, 1));
+    leased.elsewhere(question.number + 1, 3, zero + ms(3));
+    assert_eq!((leased.held.len(), leased.over), (1, 1), "that was another's");
+    leased.elsewhere(question.number, 2, zero + ms(3));
+    assert!(leased.held.is_empty());
+    let anew = ask(plan(&mut leased, 2, zero + ms(4)));
+    assert_eq!((anew.known, anew.over, anew.deadline), (false, 2, question.deadline), "nobody waits longer");
+    assert_eq!((anew.reports.len(), &anew.returns[..]), (2, &[2, 3][..]));
+    leased.answered(&anew, &answer(zero, ms(5), 2), zero + ms(5));
+    assert_eq!(leased.over, 2, "the answer came over an older one, which has been there all the time");
+    // Another epoch: what is held is not there.
+    let question = ask(plan(&mut leased, 3, zero + ms(6)));
+    let mut unknown = answer(zero, ms(7), 0);
+    (unknown.reply.status, unknown.reply.epoch) = (Status::Unknown, 2);
+    leased.answered(&question, &unknown, zero + ms(7));
+    assert!(leased.held.is_empty() && leased.free(zero + ms(7)) == 0);
+    let anew = ask(plan(&mut leased, 3, zero + ms(8)));
+    assert_eq!((anew.known, anew.epoch, anew.reports.len(), anew.wants.len()), (false, 2, 2, 3));
 }
