@@ -3,6 +3,7 @@
 
 mod away;
 mod common;
+mod costs;
 mod proxy;
 mod quota;
 mod runtimes;

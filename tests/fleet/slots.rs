@@ -165,3 +165,33 @@ fn who_waits_in_another_runtime_goes_on_when_one_ends() {
     first.shutdown_background();
     second.block_on(async { timeout(LONG, waiting).await.unwrap().unwrap() });
 }
+
+#[test]
+fn a_crash_takes_no_more_than_a_window_brings() {
+    let Some(server) = server("a_crash_takes_no_more_than_a_window_brings") else { return };
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let crashing = runtime();
+    let greedy = fleet(&server).with_lease(100).unwrap().limiter("a", quota(10, 400));
+    crashing.block_on(async {
+        for _ in 0..11 {
+            timeout(LONG, greedy.acquire()).await.unwrap().unwrap();
+        }
+    });
+    std::mem::forget(greedy);
+    crashing.shutdown_background();
+    runtime().block_on(async {
+        let mut client = client(&server).await;
+        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut client).await.unwrap();
+        let last: Vec<(String, u64)> = redis::cmd("ZREVRANGE")
+            .arg(&["{rate-limit:a}:log", "0", "0", "WITHSCORES"])
+            .query_async(&mut client)
+            .await
+            .unwrap();
+        let ahead = last[0].1.saturating_sub(seconds * 1_000_000 + micros);
+        // A window, the lateness, and what is not known of the clocks.
+        assert!(ahead <= 400_000 + 100_000 + 50_000, "{ahead} us");
+        let other = fleet(&server).limiter("a", quota(10, 400));
+        timeout(LONG, other.acquire()).await.unwrap().unwrap();
+    });
+}

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 pub(crate) struct Demand<'a> {
     /// How many permits each of them takes.
     pub(crate) costs: &'a mut dyn Iterator<Item = u32>,
+    /// Services sleep before a door, until one that comes would not wait too long.
+    pub(crate) doors: bool,
     /// Until when nobody is released.
     pub(crate) hold: Option<Instant>,
 }

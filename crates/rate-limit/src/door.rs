@@ -64,9 +64,8 @@ impl Door {
         if serve {
             home.serve();
         }
-        // A fleet that has no permit must ask for the next call's.
         #[cfg(feature = "redis")]
-        self.shared.tried(1);
+        self.shared.slept();
         assert!(
             !home.is_lost(),
             "a service must wait for its rate limit, but its Tokio runtime has shut down"

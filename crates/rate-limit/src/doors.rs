@@ -49,6 +49,12 @@ impl Doors {
         self.asleep.remove(&key)
     }
 
+    /// Whether any service sleeps.
+    #[cfg(feature = "redis")]
+    pub(crate) fn are_shut(&self) -> bool {
+        !self.asleep.is_empty()
+    }
+
     /// Whoever was woken has come, or will not. Returns whether [`offer`](Self::offer) MUST follow.
     #[inline]
     pub(crate) fn came(&mut self) -> bool {

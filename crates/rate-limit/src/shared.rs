@@ -41,6 +41,9 @@ pub(crate) trait Attend: Debug + Send + Sync {
     /// Somebody wanted so many permits at once, and went without.
     fn tried(&self, shared: &Shared, cost: u32);
 
+    /// A service sleeps before a door.
+    fn slept(&self);
+
     /// How long an answer is waited for.
     #[cfg(feature = "server")]
     fn notice(&self) -> Duration;
@@ -98,7 +101,7 @@ impl Shared {
     /// Changes an admission that asks somebody else, and offers what is free.
     #[cfg(feature = "redis")]
     pub(crate) fn remote<T>(&self, act: impl FnOnce(&mut dyn Any, Demand<'_>, Instant) -> T) -> Option<T> {
-        let done = self.with(|state, now| state.queue.remote(now, act));
+        let done = self.with(|State { queue, doors, .. }, now| queue.remote(now, doors.are_shut(), act));
         self.offer(|_, _| ());
         done
     }
@@ -269,6 +272,15 @@ impl Shared {
         if let Some(attend) = &self.attend {
             self.attend();
             attend.tried(self, cost);
+        }
+    }
+
+    /// A service sleeps before a door. A fleet asks its server for what the next call needs, until it is awake.
+    #[cfg(feature = "redis")]
+    pub(crate) fn slept(self: &Arc<Self>) {
+        if let Some(attend) = &self.attend {
+            self.attend();
+            attend.slept();
         }
     }
 

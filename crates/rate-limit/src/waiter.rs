@@ -250,6 +250,8 @@ fn refused(queue: &Queue, refusal: Refusal, cost: u32, bounds: &Bounds, wait: Du
         Refusal::Wait => Bound::Waited(bounds.max_wait.unwrap_or_default()),
         #[cfg(feature = "redis")]
         Refusal::Away(why) => Bound::Away(why),
+        #[cfg(feature = "redis")]
+        Refusal::Share(why, most) => Bound::Share { why, cost, most },
     };
     RateLimited::new(queue.quotas().clone(), wait, bound)
 }

@@ -50,6 +50,8 @@ mod free;
 
 #[cfg(feature = "redis")]
 use std::any::Any;
+#[cfg(feature = "redis")]
+use std::mem;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -81,6 +83,9 @@ pub(crate) struct Queue {
     spent: bool,
     /// So many permits are free, and nobody waits for them: see [`foresee`](Self::foresee).
     known: u64,
+    /// The most permits that a call could have when somebody else was last asked for them.
+    #[cfg(feature = "redis")]
+    most: u32,
 }
 
 /// How a newcomer fares.
@@ -118,7 +123,16 @@ impl Queue {
     }
 
     fn at(gate: Gate, now: Instant) -> Self {
-        Self { offers: Offers::new(&gate), gate, tickets: 0, clock: now, spent: false, known: 0 }
+        Self {
+            offers: Offers::new(&gate),
+            #[cfg(feature = "redis")]
+            most: gate.most_now(),
+            gate,
+            tickets: 0,
+            clock: now,
+            spent: false,
+            known: 0,
+        }
     }
 
     pub(crate) fn quotas(&self) -> &Quotas {
@@ -252,15 +266,22 @@ impl Queue {
         self.tell(now);
         self.gate.set_quotas(now, quotas);
         let sooner = self.offers.set_quotas(now, &self.gate);
-        let most = self.gate.most();
-        let costly: Vec<_> =
-            self.offers.line.list().filter(|&seat| self.offers.line.cost(seat) > most).collect();
-        for seat in costly {
-            self.offers.line.set_patient_until(seat, now);
-        }
+        self.refuse_above(self.gate.most(), now);
         self.offers.revoke(&mut self.gate, now);
         let first = self.offers.strain();
         if sooner { self.take_wakers() } else { first.into_iter().collect() }
+    }
+
+    /// Those who want more permits than that are to be refused.
+    fn refuse_above(&mut self, most: u32, now: Instant) {
+        let costly: Vec<_> =
+            self.offers.line.list().filter(|&seat| self.offers.line.cost(seat) > most).collect();
+        for &seat in &costly {
+            self.offers.line.set_patient_until(seat, now);
+        }
+        if !costly.is_empty() {
+            self.offers.expect();
+        }
     }
 
     /// Nobody is released for as long as was `asked`; if that is more than `most`, calls fail for `most`.
@@ -333,15 +354,20 @@ impl Queue {
     pub(crate) fn remote<T>(
         &mut self,
         now: Instant,
+        doors: bool,
         act: impl FnOnce(&mut dyn Any, Demand<'_>, Instant) -> T,
     ) -> Option<T> {
         self.tell(now);
         let done = {
             let Self { offers: Offers { line, .. }, gate, .. } = self;
             let mut costs = line.list().map(|seat| line.cost(seat));
-            let demand = Demand { costs: &mut costs, hold: gate.paused_until(now) };
+            let demand = Demand { costs: &mut costs, doors, hold: gate.paused_until(now) };
             act(gate.remote()?, demand, now)
         };
+        let most = self.gate.most_now();
+        if most < mem::replace(&mut self.most, most) {
+            self.refuse_above(most, now);
+        }
         self.offers.revoke(&mut self.gate, now);
         Some(done)
     }

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use super::clock::ServerClock;
 use crate::quotas::Quotas;
 
-/// The most reports, returns and wishes in one question, so that the server is never long at one script.
-pub(super) const MOST: usize = 512;
+/// The most permits that one question reserves, reports, gives back or moves, so that the server is never long at one
+/// script: each takes it some 2 us. So it is the most that a call can cost, too.
+pub(super) const MOST: usize = 2048;
 
 /// Where a limiter's record lies.
 #[derive(Debug)]
@@ -50,7 +51,8 @@ pub(super) struct Ask {
     pub(super) quotas: Quotas,
     /// A slot may be used this much after its time.
     pub(super) lateness: Duration,
-    /// As many slots as are wanted are reserved this far ahead, and further ahead only the first `least`.
+    /// As many slots as are wanted are reserved this far ahead, and further ahead only the first `least`: of these, the first
+    /// wherever it is, the others within the shortest window.
     pub(super) horizon: Duration,
     pub(super) least: usize,
     /// The record that was reported to, and whether anything was that is not reported again now.

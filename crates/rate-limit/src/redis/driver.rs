@@ -91,6 +91,10 @@ impl Attend for Driver {
         with(shared, |leased, _, now| leased.tried(cost, now));
     }
 
+    fn slept(&self) {
+        self.feed.ring();
+    }
+
     #[cfg(feature = "server")]
     fn notice(&self) -> Duration {
         self.feed.notice()

@@ -121,8 +121,10 @@ impl Fleet {
     /// Reserves `slots` at a time, 1 to 100, even if fewer callers wait: fewer questions, and less waiting for answers.
     /// Default: 1, which reserves for callers only.
     ///
-    /// If a process crashes, what it has reserved is lost to the fleet for a window: at most `slots`, and as many as were
-    /// free at once. Slots that go by unused are given back.
+    /// If a process crashes, what it has reserved is lost to the fleet for a window after its time: at most `slots`, or what
+    /// the quota has if that is fewer, and as many as callers waited and were free at once. All but the first of a lease are
+    /// no further ahead than the shortest window, so that the others have nothing for two windows at most. Slots that go by
+    /// unused are given back.
     ///
     /// # Errors
     ///

@@ -20,7 +20,8 @@
 //!
 //! **As many slots are reserved as callers wait**, if they are free at once; of those to come, one (or a
 //! [lease](Fleet::with_lease)) at a time. A caller that leaves passes its slot to the next; slots that go by are given
-//! back. A process that crashes takes one lease with it, for a window.
+//! back. A process that crashes takes one lease with it: no more slots than the quota has, and but for the first no further
+//! ahead than a window, for which each counts.
 //!
 //! **No call waits for an answer for longer than the [notice](Fleet::with_notice)**, 250 ms unless said otherwise. Then the
 //! [`Fallback`] holds. (A call that comes while a question is under way may need the next one: if that is as slow, twice as
@@ -45,7 +46,11 @@
 //!   as if all had been released when the last of it was. Shorter windows of processes that have not changed yet hold as before.
 //!   So it is, too, if a limiter asks less often than once in its own window while others of its name have shorter ones: it
 //!   holds its quota, but may wait for longer than it would have to.
-//! - A call that costs `c` takes `c` entries in the record; thousands of them keep the server busy for milliseconds.
+//! - A call that costs `c` takes `c` entries in the record, each some 2 us of the server's time, in which it does nothing else.
+//!   So one question reserves 2048 permits at most, and a call that costs more is [refused](crate::RateLimited::is_never) at
+//!   once, even if the quota has as many.
+//! - While a [`Fallback::Local`] holds, a call that costs more than its quotas have is refused at once, as one that is
+//!   [refused because the server is away](crate::RateLimited::away), and so are those that wait.
 //! - If the server's clock is set back, slots wait up to nine windows; if it is further, the record begins anew. If it is
 //!   set forward, or a replica with a clock ahead takes over, windows are cut short once.
 //! - The two keys of a limiter have one hash tag, so a cluster keeps them together; the connection is to one node.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::super::ask::{Ask, MOST, Move};
 use super::Leased;
 use super::asking::OVERDUE;
+use crate::admission::Admit;
 use crate::demand::Demand;
 
 /// What tokio's timer may be late by, and what it takes to send a question.
@@ -41,7 +42,7 @@ impl Leased {
     /// What to do next. Who can't ask (not `asks`) says so to those who wait, and looks for nobody else.
     pub(in crate::redis) fn plan(
         &mut self,
-        Demand { costs, hold }: Demand<'_>,
+        Demand { costs, doors, hold }: Demand<'_>,
         asks: bool,
         now: Instant,
     ) -> Plan {
@@ -62,18 +63,14 @@ impl Leased {
             if now < self.retry_at {
                 return Plan::Wait(Some(self.retry_at));
             }
-            let hurried = self.stale && costs.peek().is_some();
+            let hurried = self.stale && (doors || costs.peek().is_some());
             if !asks && !hurried {
                 return Plan::Wait(None);
             }
             return Plan::Ask(self.ask(Want::Nothing { probe: true, hurried }, since, now));
         }
         let move_at = costs.peek().and_then(|_| self.move_at(now)).max(hold);
-        let mut wants = self.wants(costs);
-        let lease = self.feed.lease();
-        if !wants.is_empty() {
-            wants.resize(wants.len().max(lease), 1);
-        }
+        let wants = self.wants(costs);
         // Others are not kept from a slot any longer than it takes to use the one before.
         let before = self.held.last().max(hold);
         let soonest = before.and_then(|before| before.checked_sub(self.lead())).max(self.ask_no_sooner);
@@ -84,11 +81,15 @@ impl Leased {
         if let Some(wants) = tried.filter(|_| hold.is_none()).and_then(|cost| self.try_for(cost, now)) {
             return Plan::Ask(self.ask(Want::Free(wants), since, now));
         }
+        let door_at = (doors && self.held.is_empty()).then(|| self.door_at(now).max(hold.unwrap_or(now)));
+        if door_at.is_some_and(|at| at <= now) {
+            return Plan::Ask(self.ask(Want::Free(vec![1; self.lease()]), since, now));
+        }
         if !self.returns.is_empty() || move_at.is_some_and(|at| at <= now) {
             return Plan::Ask(self.ask(Want::Nothing { probe: false, hurried: true }, since, now));
         }
         let due = self.held.due(now);
-        Plan::Wait([ask_at, move_at, due, self.held.first_end()].into_iter().flatten().min())
+        Plan::Wait([ask_at, door_at, move_at, due, self.held.first_end()].into_iter().flatten().min())
     }
 
     /// Somebody who would not wait went without so many permits.
@@ -99,19 +100,27 @@ impl Leased {
         }
     }
 
+    /// When to ask for a permit, so that a service before a door may be ready: when the server may have one; or now and
+    /// then, for others may give some back.
+    fn door_at(&self, now: Instant) -> Instant {
+        let next = self.next.checked_sub(self.lead()).unwrap_or(now);
+        next.min(self.asked_at + seldom(self.next.saturating_duration_since(now)))
+    }
+
     /// What to ask for, so that there may be something for the next who would not wait; if the server may have it.
     fn try_for(&self, cost: u32, now: Instant) -> Option<Vec<u32>> {
-        let lacks = self.held.len() < cost as usize && cost <= self.quotas.most();
+        let most = self.quotas.most().min(self.most());
+        let lacks = self.held.len() < cost as usize && cost <= most;
         let hopes = now + self.lead() >= self.next || now >= self.asked_at + SOMETIMES;
         let mut wants = vec![cost];
-        wants.resize(self.feed.lease(), 1);
+        wants.resize(self.lease(), 1);
         (lacks && hopes).then_some(wants)
     }
 
     /// When to ask whether the slot that the first waits for could come sooner.
     fn move_at(&self, now: Instant) -> Option<Instant> {
         let ahead = self.held.first()?.checked_duration_since(now + self.far())?;
-        Some(self.asked_at + (ahead / 4).clamp(FAR, SELDOM))
+        Some(self.asked_at + seldom(ahead))
     }
 
     /// No slot is used while a question is under way that may move it.
@@ -133,20 +142,31 @@ impl Leased {
         moves
     }
 
-    /// The permits that those who wait lack, as the slots to ask for.
+    /// The permits that those who wait lack, as the slots to ask for, and what a lease has beside them: no more than one
+    /// question may reserve.
     fn wants(&self, costs: impl Iterator<Item = u32>) -> Vec<u32> {
         let mut wants = Vec::new();
         let mut held = self.held.len();
+        let mut room = MOST;
         for cost in costs {
-            match held.checked_sub(cost as usize) {
-                Some(left) => held = left,
-                None => wants.push(cost),
+            if let Some(left) = held.checked_sub(cost as usize) {
+                held = left;
+                continue;
             }
-            if wants.len() == MOST {
-                break;
-            }
+            let Some(left) = room.checked_sub(cost as usize) else { break };
+            room = left;
+            wants.push(cost);
+        }
+        if !wants.is_empty() {
+            let lease = self.lease().min(wants.len() + room);
+            wants.resize(wants.len().max(lease), 1);
         }
         wants
+    }
+
+    /// How many slots to reserve at a time: no more than a window brings.
+    fn lease(&self) -> usize {
+        self.feed.lease().min(self.quotas.most() as usize)
     }
 
     /// How long before a slot's time the one behind it is asked for.
@@ -156,7 +176,7 @@ impl Leased {
 
     fn ask(&mut self, want: Want, since: Instant, now: Instant) -> Ask {
         let (mut wants, least, probe, hurried) = match want {
-            Want::Slots(wants) => (wants, self.feed.lease(), false, true),
+            Want::Slots(wants) => (wants, self.lease(), false, true),
             Want::Free(wants) => (wants, 0, false, true),
             Want::Nothing { probe, hurried } => (Vec::new(), 0, probe, hurried),
         };
@@ -189,4 +209,9 @@ impl Leased {
         self.begin(&ask, since, now);
         ask
     }
+}
+
+/// How long until it is worth asking anew whether what is so far ahead comes sooner.
+fn seldom(ahead: Duration) -> Duration {
+    (ahead / 4).clamp(FAR, SELDOM)
 }
