@@ -1,10 +1,10 @@
 //! Slots that were reserved: leased, passed on, given back, lost.
 
 use rate_limit::Limiter;
-use rate_limit::redis::FleetState;
+use rate_limit::redis::{Away, FleetState};
 use tokio::time::{Instant, timeout};
 
-use crate::common::{LONG, client, fleet, ms, quota, run, scripts, server, until_async, worst};
+use crate::common::{LONG, client, fleet, ms, quota, run, scripts, server, until, until_async, worst};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_takes_a_tenth_of_the_questions() {
@@ -194,4 +194,74 @@ fn a_crash_takes_no_more_than_a_window_brings() {
         let other = fleet(&server).limiter("a", quota(10, 400));
         timeout(LONG, other.acquire()).await.unwrap().unwrap();
     });
+}
+
+#[test]
+fn an_orderly_end_gives_back_what_was_leased() {
+    let Some(server) = server("an_orderly_end_gives_back_what_was_leased") else { return };
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let leased = || fleet(&server).with_lateness(ms(1000)).unwrap().with_lease(10).unwrap();
+    runtime().block_on(async {
+        let limiter = leased().limiter("a", quota(10, 60_000));
+        limiter.flush().await.unwrap();
+        limiter.acquire().await.unwrap();
+        limiter.flush().await.unwrap();
+        // Used again, and once more at the end.
+        limiter.acquire().await.unwrap();
+        limiter.flush().await.unwrap();
+        let keyed = leased().keyed(quota(10, 60_000), 10, |key: &u8| key.to_string()).unwrap();
+        for key in 0..3 {
+            keyed.acquire(key).await.unwrap();
+        }
+        keyed.flush().await.unwrap();
+        // One that is not of a fleet has nothing to give back.
+        Limiter::new(quota(10, 60_000)).flush().await.unwrap();
+    });
+    runtime().block_on(async {
+        let mut client = client(&server).await;
+        for (name, used) in [("a", 2_u64), ("0", 1), ("1", 1), ("2", 1)] {
+            let key = format!("{{rate-limit:{name}}}:log");
+            let held: u64 = redis::cmd("ZCARD").arg(key).query_async(&mut client).await.unwrap();
+            assert_eq!(held, used, "{name}");
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_waited_for_is_not_given_back() {
+    let Some(server) = server("what_is_waited_for_is_not_given_back") else { return };
+    let limiter = fleet(&server).with_lease(5).unwrap().limiter("a", quota(2, 60_000));
+    for _ in 0..2 {
+        limiter.acquire().await.unwrap();
+    }
+    let waiting = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { limiter.acquire().await }
+    });
+    let mut client = client(&server).await;
+    let mut held = async || -> u64 {
+        redis::cmd("ZCARD").arg("{rate-limit:a}:log").query_async(&mut client).await.unwrap()
+    };
+    until_async("one is reserved for it, and one is leased", async || held().await == 4).await;
+    limiter.flush().await.unwrap();
+    assert_eq!(held().await, 3);
+    assert_eq!(limiter.snapshot().waiting, 1);
+    waiting.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flush_ends_without_the_server() {
+    let Some(server) = server("a_flush_ends_without_the_server") else { return };
+    let leased = fleet(&server).with_notice(ms(100)).unwrap().with_lateness(ms(1000)).unwrap();
+    let limiter = leased.with_lease(10).unwrap().limiter("a", quota(10, 60_000));
+    limiter.acquire().await.unwrap();
+    server.freeze().unwrap();
+    let begun = Instant::now();
+    let error = timeout(LONG, limiter.flush()).await.unwrap().unwrap_err();
+    assert_eq!(error.why(), Away::Silent);
+    assert!(begun.elapsed() < ms(1500), "{:?}", begun.elapsed());
+    // From now on it is known.
+    until("known", || limiter.snapshot().fleet != Some(FleetState::Connected)).await;
+    assert_eq!(limiter.flush().await.unwrap_err().why(), Away::Silent);
 }

@@ -25,11 +25,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::ask::Ask;
 use super::away::Away;
 use super::feed::Feed;
+use super::invalid::FleetError;
 use super::lane::Failure;
 use super::leased::{Leased, Plan};
 use super::link::Answer;
 use crate::demand::Demand;
-use crate::shared::{Attend, Shared};
+use crate::shared::{Attend, Flushing, Shared};
 
 /// When the next try is due if nobody can ask: somebody may come who can.
 const SOON: Duration = Duration::from_millis(500);
@@ -93,6 +94,10 @@ impl Attend for Driver {
 
     fn slept(&self) {
         self.feed.ring();
+    }
+
+    fn flush<'a>(&'a self, shared: &'a Arc<Shared>) -> Flushing<'a> {
+        Box::pin(flush(&self.feed, shared))
     }
 
     #[cfg(feature = "server")]
@@ -261,6 +266,26 @@ fn tell(shared: &Shared, ask: &Ask, answer: Result<Answer, Failure>, delays: &mu
                 (Some(true), true) => tracing::debug!(%why, error, "the fleet's Redis is still away"),
                 // Somebody else has asked meanwhile, or it is too late to tell anything.
                 _ => tracing::debug!(%why, error, "a fleet's question is of no account"),
+            }
+        }
+    }
+}
+
+/// What is held beyond what those who wait want goes back, by the task; until the server has it, or no answer comes to the
+/// question that is under way, nor to the next.
+async fn flush(feed: &Feed, shared: &Arc<Shared>) -> Result<(), FleetError> {
+    let until = Instant::now() + feed.notice() * 2;
+    loop {
+        // Before the look: it may ring right after.
+        let rung = feed.rung();
+        let flushed = with(shared, |leased, demand, _| leased.flush(demand)).unwrap_or(Some(Ok(())));
+        match flushed {
+            Some(flushed) => return flushed.map_err(|why| FleetError::new(why, None)),
+            None if Instant::now() >= until => return Err(FleetError::new(Away::Silent, None)),
+            None => {
+                // Here, if it was used in other runtimes before.
+                shared.attend();
+                Feed::wait(rung, Some(until)).await;
             }
         }
     }

@@ -48,7 +48,9 @@ const NOTICE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// fleet.check().await?;
 /// let limiter = fleet.limiter("ovh", Quota::per_second(10)?);
 /// limiter.acquire().await?;
-/// let layer = RateLimitLayer::from(limiter);
+/// let layer = RateLimitLayer::from(limiter.clone());
+/// // … and at the end:
+/// limiter.flush().await?;
 /// # drop(layer);
 /// # Ok(())
 /// # }
@@ -124,7 +126,8 @@ impl Fleet {
     /// If a process crashes, what it has reserved is lost to the fleet for a window after its time: at most `slots`, or what
     /// the quota has if that is fewer, and as many as callers waited and were free at once. All but the first of a lease are
     /// no further ahead than the shortest window, so that the others have nothing for two windows at most. Slots that go by
-    /// unused are given back.
+    /// unused are given back, and so is all that a limiter holds when it is dropped; before a process ends,
+    /// [`Limiter::flush`] waits for that.
     ///
     /// # Errors
     ///

@@ -21,7 +21,8 @@
 //! **As many slots are reserved as callers wait**, if they are free at once; of those to come, one (or a
 //! [lease](Fleet::with_lease)) at a time. A caller that leaves passes its slot to the next; slots that go by are given
 //! back. A process that crashes takes one lease with it: no more slots than the quota has, and but for the first no further
-//! ahead than a window, for which each counts.
+//! ahead than a window, for which each counts. One that ends in good order takes none, if it
+//! [flushes](crate::Limiter::flush) its limiters.
 //!
 //! **No call waits for an answer for longer than the [notice](Fleet::with_notice)**, 250 ms unless said otherwise. Then the
 //! [`Fallback`] holds. (A call that comes while a question is under way may need the next one: if that is as slow, twice as
@@ -62,6 +63,7 @@ mod driver;
 mod fallback;
 mod feed;
 mod fleet;
+mod flush;
 mod invalid;
 mod lane;
 mod leased;
