@@ -4,6 +4,7 @@
 mod away;
 mod common;
 mod costs;
+mod log;
 mod proxy;
 mod quota;
 mod runtimes;

@@ -30,6 +30,12 @@ impl Place {
         Self { log: key("log"), head: key("head"), own }
     }
 
+    /// The prefix and the name: between the braces, with the first colon between them.
+    pub(super) fn limiter(&self) -> (&str, &str) {
+        let tag = self.log.strip_prefix('{').and_then(|log| log.strip_suffix("}:log"));
+        tag.and_then(|tag| tag.split_once(':')).unwrap_or_default()
+    }
+
     /// Takes permits out of the record.
     pub(super) fn forget(&self, permits: &[u64]) -> Cmd {
         let mut command = ::redis::cmd("ZREM");

@@ -222,6 +222,7 @@ async fn drive(running: &Running, asks: bool) {
             Plan::Wait(until) => Feed::wait(rung, until).await,
             Plan::Ask(ask) => {
                 asking.store(ask.number, Ordering::Relaxed);
+                let asked = Instant::now();
                 let answer = match asks {
                     true => feed.link().ask(feed.place(), &ask, feed.notice()).await,
                     false => Err(running.ask_in_vain(&ask).await),
@@ -231,7 +232,7 @@ async fn drive(running: &Running, asks: bool) {
                     feed.leave(ask.permits());
                     break;
                 };
-                tell(&shared, &ask, answer, &mut delays, feed);
+                tell(&shared, (&ask, asked), answer, &mut delays, feed);
                 drop(shared);
                 feed.ring();
                 // Perhaps this runtime was driven only for who has its permit now. Then the next question, for somebody
@@ -249,23 +250,41 @@ async fn drive(running: &Running, asks: bool) {
     }
 }
 
-fn tell(shared: &Shared, ask: &Ask, answer: Result<Answer, Failure>, delays: &mut Delays, feed: &Feed) {
+fn tell(
+    shared: &Shared,
+    (ask, asked): (&Ask, Instant),
+    answer: Result<Answer, Failure>,
+    delays: &mut Delays,
+    feed: &Feed,
+) {
+    let (prefix, name) = feed.place().limiter();
+    let server = feed.link().target();
     match answer {
         Ok(answer) => {
             *delays = feed.link().delays();
-            with(shared, |leased, _, now| leased.answered(ask, &answer, now));
+            let back = with(shared, |leased, _, now| {
+                let before = leased.away();
+                leased.answered(ask, &answer, now);
+                before.filter(|_| !leased.is_away()).map(|(since, why)| (now, now - since, why))
+            });
+            let Some((now, away_for, why)) = back.flatten() else { return };
+            if feed.news().answered(why, now) {
+                tracing::info!(%server, prefix, name, ?away_for, "the fleet's Redis is back");
+            } else {
+                tracing::debug!(%server, prefix, name, ?away_for, "the fleet's Redis is back for this limiter");
+            }
         }
         Err(Failure { why, error, retry_at }) => {
             let retry_at = retry_at.unwrap_or_else(|| Instant::now() + delays.draw());
             let counts = with(shared, |leased, _, now| leased.unanswered(ask, why, retry_at, now));
             let error = error.as_ref().map(tracing::field::display);
-            match (counts, ask.probe) {
-                (Some(true), false) => {
-                    tracing::warn!(%why, error, "the fleet's Redis is away: its fallback holds");
-                }
-                (Some(true), true) => tracing::debug!(%why, error, "the fleet's Redis is still away"),
+            if counts != Some(true) {
                 // Somebody else has asked meanwhile, or it is too late to tell anything.
-                _ => tracing::debug!(%why, error, "a fleet's question is of no account"),
+                tracing::debug!(%server, prefix, name, %why, error, "a fleet's question is of no account");
+            } else if feed.news().failed(why, asked) {
+                tracing::warn!(%server, prefix, name, %why, error, "the fleet's Redis is away: its fallback holds");
+            } else {
+                tracing::debug!(%server, prefix, name, %why, error, "the fleet's Redis is away for this limiter");
             }
         }
     }

@@ -96,6 +96,7 @@ impl Fleet {
     fn at(target: Target) -> Self {
         let settings = Settings {
             link: Arc::new(Link::new(target, Seeds::from_os())),
+            news: Arc::default(),
             prefix: "rate-limit".to_owned(),
             lease: 1,
             lateness: None,
@@ -178,6 +179,7 @@ impl Fleet {
     pub fn with_seed(mut self, seed: u64) -> Self {
         let target = self.settings.link.target().clone();
         self.settings.link = Arc::new(Link::new(target, Seeds::new(seed)));
+        self.settings.news = Arc::default();
         self
     }
 
@@ -201,7 +203,7 @@ impl Fleet {
         checked.map_err(|failure| FleetError::new(failure.why, failure.error))
     }
 
-    /// The limiter of this name. Its task is started by the first call that waits, in that call's Tokio runtime, which must
+    /// The limiter of this name, which others can read in the server and in the log: it is not to be a secret. Its task is started by the first call that waits, in that call's Tokio runtime, which must
     /// have time and I/O enabled. Each other runtime whose calls wait has one, too, so that none depends on another. (Without
     /// I/O Tokio panics in the task, and for that runtime the server is away.)
     ///
@@ -213,7 +215,7 @@ impl Fleet {
         Limiter::of(shared(&self.settings, name, quotas.into()), Bounds::default())
     }
 
-    /// A limiter for each key: `name` tells that of its record in the server.
+    /// A limiter for each key: `name` tells that of its record in the server, and must not be a secret, either.
     ///
     /// A key that is not used leaves this process, and its record stays. Each key that is used has a task, and another in each
     /// further Tokio runtime that waits for it: [`memory`](KeyedLimiter::memory) counts one, and each of the others takes

@@ -36,7 +36,9 @@
 //!
 //! # What else to know
 //!
-//! - [`Limiter::snapshot`](crate::Limiter::snapshot) tells the [`FleetState`].
+//! - [`Limiter::snapshot`](crate::Limiter::snapshot) tells the [`FleetState`]. The log (`tracing`) tells once at WARN that a
+//!   server is away and once at INFO that it is back, with the fields `server`, `prefix` and `name`, those of the limiter that
+//!   noticed; the others of the same fleet do so at DEBUG.
 //! - Waits can't be known here, since others take slots too: `max_wait` refuses if the server has told that there is nothing
 //!   for longer, and whoever has waited for as long as it would fails.
 //! - Who would not wait at all (a `max_wait` or `max_queue` of 0, [`try_acquire`](crate::Limiter::try_acquire)) gets what is at
@@ -68,6 +70,7 @@ mod invalid;
 mod lane;
 mod leased;
 mod link;
+mod news;
 mod recent;
 mod settings;
 mod stream;

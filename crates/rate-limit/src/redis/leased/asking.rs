@@ -111,7 +111,7 @@ impl Leased {
 
     /// Gives back what is held beyond what those who wait want. None until the server has it all.
     pub(in crate::redis) fn flush(&mut self, Demand { costs, .. }: Demand<'_>) -> Option<Result<(), Away>> {
-        if let FleetState::Away { why, .. } = self.state {
+        if let Some((_, why)) = self.away() {
             return Some(Err(why));
         }
         let wanted = costs.fold(0_usize, |sum, cost| sum.saturating_add(cost as usize));
@@ -157,8 +157,16 @@ impl Leased {
         }
     }
 
-    pub(super) fn is_away(&self) -> bool {
-        matches!(self.state, FleetState::Away { .. })
+    pub(in crate::redis) fn is_away(&self) -> bool {
+        self.away().is_some()
+    }
+
+    /// Since when the server is away, and why.
+    pub(in crate::redis) fn away(&self) -> Option<(Instant, Away)> {
+        match self.state {
+            FleetState::Away { since, why } => Some((since, why)),
+            _ => None,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ fn leased(fallback: Fallback, now: Instant) -> Leased {
     let target = Target::parse("redis://localhost", Tls::default()).unwrap();
     let settings = Settings {
         link: Arc::new(Link::new(target, jittered_backoff::Seeds::new(1))),
+        news: Arc::default(),
         prefix: "test".to_owned(),
         lease: 1,
         lateness: None,
