@@ -85,7 +85,7 @@ pub(crate) struct Queue {
     known: u64,
     /// The most permits that a call could have when somebody else was last asked for them.
     #[cfg(feature = "redis")]
-    most: u32,
+    most_then: u32,
 }
 
 /// How a newcomer fares.
@@ -126,7 +126,7 @@ impl Queue {
         Self {
             offers: Offers::new(&gate),
             #[cfg(feature = "redis")]
-            most: gate.most_now(),
+            most_then: gate.most_now(),
             gate,
             tickets: 0,
             clock: now,
@@ -365,7 +365,7 @@ impl Queue {
             act(gate.remote()?, demand, now)
         };
         let most = self.gate.most_now();
-        if most < mem::replace(&mut self.most, most) {
+        if most < mem::replace(&mut self.most_then, most) {
             self.refuse_above(most, now);
         }
         self.offers.revoke(&mut self.gate, now);

@@ -276,12 +276,15 @@ fn tell(
         }
         Err(Failure { why, error, retry_at }) => {
             let retry_at = retry_at.unwrap_or_else(|| Instant::now() + delays.draw());
-            let counts = with(shared, |leased, _, now| leased.unanswered(ask, why, retry_at, now));
+            let counts =
+                with(shared, |leased, _, now| leased.unanswered(ask, why, retry_at, now).then_some(now));
             let error = error.as_ref().map(tracing::field::display);
-            if counts != Some(true) {
+            let Some(now) = counts.flatten() else {
                 // Somebody else has asked meanwhile, or it is too late to tell anything.
                 tracing::debug!(%server, prefix, name, %why, error, "a fleet's question is of no account");
-            } else if feed.news().failed(why, asked) {
+                return;
+            };
+            if feed.news().failed(why, asked, now) {
                 tracing::warn!(%server, prefix, name, %why, error, "the fleet's Redis is away: its fallback holds");
             } else {
                 tracing::debug!(%server, prefix, name, %why, error, "the fleet's Redis is away for this limiter");
