@@ -273,3 +273,31 @@ fn one_question_is_never_for_more_than_the_server_does_in_a_moment() {
     leased.tried(2048, zero);
     assert_eq!(leased.tried, Some(2048));
 }
+
+#[test]
+fn a_flush_gives_back_what_nobody_waits_for() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    let flush = |leased: &mut Leased, waiting: usize| {
+        let mut costs = std::iter::repeat_n(1, waiting);
+        leased.flush(Demand { costs: &mut costs, doors: false, hold: None })
+    };
+    assert_eq!(flush(&mut leased, 0), Some(Ok(())), "there is nothing");
+    for id in [1, 2, 3] {
+        leased.held.hold(Held { from: zero, until: zero + ms(50), id, slot: Some((0, 0)) });
+    }
+    assert_eq!(flush(&mut leased, 1), None);
+    assert_eq!((leased.held.len(), leased.returns.as_slice()), (1, [2, 3].as_slice()));
+    // Not before the server has it, nor while it may be about to reserve more.
+    let first = ask(plan(&mut leased, 1, zero));
+    assert_eq!((flush(&mut leased, 1), first.returns.len()), (None, 2));
+    leased.answered(&first, &answer(zero, ms(1), 0), zero + ms(1));
+    assert_eq!(flush(&mut leased, 1), Some(Ok(())));
+    let second = ask(plan(&mut leased, 2, zero + ms(1)));
+    assert_eq!((flush(&mut leased, 2), flush(&mut leased, 0)), (Some(Ok(())), None));
+    leased.answered(&second, &answer(zero, ms(2), 1), zero + ms(2));
+    assert_eq!((flush(&mut leased, 0), leased.held.len()), (None, 0));
+    let third = ask(plan(&mut leased, 0, zero + ms(2)));
+    assert!(leased.unanswered(&third, Away::Silent, zero + ms(300), zero + NOTICE));
+    assert_eq!(flush(&mut leased, 0), Some(Err(Away::Silent)));
+}
