@@ -34,7 +34,7 @@ pub(crate) async fn run(name: &str, redis: &str, api: &str) -> Result<(), BoxErr
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(connector);
-    let service = ServiceBuilder::new().layer(RateLimitLayer::from(limiter)).service(client);
+    let service = ServiceBuilder::new().layer(RateLimitLayer::from(limiter.clone())).service(client);
 
     let end = Instant::now() + LONGEST;
     let mut callers = Vec::new();
@@ -52,6 +52,8 @@ pub(crate) async fn run(name: &str, redis: &str, api: &str) -> Result<(), BoxErr
     for caller in callers {
         caller.await??;
     }
+    // What was reserved for it is the others' at once.
+    limiter.flush().await?;
     Ok(())
 }
 

@@ -233,3 +233,46 @@ async fn what_was_flushed_is_reported_again() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_dearer_than_the_share_is_refused_and_holds_nobody_up() {
+    let Some(mut server) = server("what_is_dearer_than_the_share_is_refused_and_holds_nobody_up") else {
+        return;
+    };
+    let share = Fallback::local(quota(2, 60_000));
+    let limiter = fleet(&server).with_fallback(share).limiter("a", quota(10, 60_000));
+    limiter.acquire_many(10).await.unwrap();
+    // One that waits behind others.
+    let cheap = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { limiter.acquire().await }
+    });
+    until("it waits", || limiter.snapshot().waiting == 1).await;
+    let dear = tokio::spawn({
+        let limiter = limiter.clone();
+        async move { limiter.acquire_many(5).await }
+    });
+    until("both wait", || limiter.snapshot().waiting == 2).await;
+    server.kill().unwrap();
+    let waited = timeout(LONG, dear).await.unwrap().unwrap().unwrap_err();
+    assert!(!cheap.is_finished());
+    cheap.abort();
+    // Others, at once.
+    let bounded = limiter.clone().with_max_wait(LONG * 2);
+    let came = timeout(ms(500), bounded.acquire_many(5)).await.unwrap().unwrap_err();
+    let tried = limiter.try_acquire_many(5).unwrap_err();
+    for refused in [waited, came, tried] {
+        assert_eq!(refused.away(), Some(Away::Unreachable));
+        assert!(!refused.is_never());
+        let after = refused.retry_after();
+        assert!(ms(0) < after && after <= ms(500), "{after:?}");
+        assert_eq!(
+            refused.to_string(),
+            "rate limit of 10 per 60s: the call takes 5 permits, and at most 2 can be had now: \
+             Redis can't be reached"
+        );
+    }
+    server.restart().unwrap();
+    back(&limiter).await;
+    assert!(timeout(ms(50), limiter.acquire_many(5)).await.is_err(), "it waits again");
+}

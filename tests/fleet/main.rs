@@ -3,9 +3,11 @@
 
 mod away;
 mod common;
+mod costs;
 mod distant;
 mod doors;
 mod halves;
+mod log;
 mod older;
 mod proxy;
 mod quota;

@@ -1,10 +1,10 @@
 //! Slots that were reserved: leased, passed on, given back, lost.
 
 use rate_limit::Limiter;
-use rate_limit::redis::FleetState;
+use rate_limit::redis::{Away, FleetState};
 use tokio::time::{Instant, timeout};
 
-use crate::common::{LONG, client, fleet, ms, quota, run, scripts, server, until_async, worst};
+use crate::common::{LONG, client, fleet, ms, quota, run, scripts, server, until, until_async, worst};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_takes_a_tenth_of_the_questions() {
@@ -164,4 +164,83 @@ fn who_waits_in_another_runtime_goes_on_when_one_ends() {
     });
     first.shutdown_background();
     second.block_on(async { timeout(LONG, waiting).await.unwrap().unwrap() });
+}
+
+#[test]
+fn a_crash_takes_no_more_than_a_window_brings() {
+    let Some(server) = server("a_crash_takes_no_more_than_a_window_brings") else { return };
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let crashing = runtime();
+    let greedy = fleet(&server).with_lease(100).unwrap().limiter("a", quota(10, 400));
+    crashing.block_on(async {
+        for _ in 0..11 {
+            timeout(LONG, greedy.acquire()).await.unwrap().unwrap();
+        }
+    });
+    std::mem::forget(greedy);
+    crashing.shutdown_background();
+    runtime().block_on(async {
+        let mut client = client(&server).await;
+        let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut client).await.unwrap();
+        let last: Vec<(String, u64)> = redis::cmd("ZREVRANGE")
+            .arg(&["{rate-limit:a}:log", "0", "0", "WITHSCORES"])
+            .query_async(&mut client)
+            .await
+            .unwrap();
+        let ahead = last[0].1.saturating_sub(seconds * 1_000_000 + micros);
+        // A window, the lateness, and what is not known of the clocks.
+        assert!(ahead <= 400_000 + 100_000 + 50_000, "{ahead} us");
+        let other = fleet(&server).limiter("a", quota(10, 400));
+        timeout(LONG, other.acquire()).await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn an_orderly_end_gives_back_what_was_leased() {
+    let Some(server) = server("an_orderly_end_gives_back_what_was_leased") else { return };
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let leased = || fleet(&server).with_lateness(ms(1000)).unwrap().with_lease(10).unwrap();
+    runtime().block_on(async {
+        let limiter = leased().limiter("a", quota(10, 60_000));
+        limiter.flush().await.unwrap();
+        limiter.acquire().await.unwrap();
+        limiter.flush().await.unwrap();
+        // Used again, and once more at the end.
+        limiter.acquire().await.unwrap();
+        limiter.flush().await.unwrap();
+        let keyed = leased().keyed(quota(10, 60_000), 10, |key: &u8| key.to_string()).unwrap();
+        for key in 0..3 {
+            keyed.acquire(key).await.unwrap();
+        }
+        keyed.flush().await.unwrap();
+        // One that is not of a fleet has nothing to give back.
+        Limiter::new(quota(10, 60_000)).flush().await.unwrap();
+    });
+    runtime().block_on(async {
+        let mut client = client(&server).await;
+        for (name, used) in [("a", 2_u64), ("0", 1), ("1", 1), ("2", 1)] {
+            let key = format!("{{rate-limit:{name}}}:log");
+            let held: u64 = redis::cmd("ZCARD").arg(key).query_async(&mut client).await.unwrap();
+            assert_eq!(held, used, "{name}");
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flush_ends_without_the_server() {
+    let Some(server) = server("a_flush_ends_without_the_server") else { return };
+    let leased = fleet(&server).with_notice(ms(200)).unwrap().with_lateness(ms(1000)).unwrap();
+    let limiter = leased.with_lease(10).unwrap().limiter("a", quota(10, 60_000));
+    // On a busy machine it takes longer.
+    until_async("one is released", async || limiter.acquire().await.is_ok()).await;
+    server.freeze().unwrap();
+    let begun = Instant::now();
+    let error = timeout(LONG, limiter.flush()).await.unwrap().unwrap_err();
+    assert_eq!(error.why(), Away::Silent);
+    assert!(begun.elapsed() < ms(3000), "{:?}", begun.elapsed());
+    // From now on it is known.
+    until("known", || limiter.snapshot().fleet != Some(FleetState::Connected)).await;
+    assert_eq!(limiter.flush().await.unwrap_err().why(), Away::Silent);
 }

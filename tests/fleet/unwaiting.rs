@@ -1,8 +1,11 @@
 //! Calls that would not wait, or not for long.
 
 use std::convert::Infallible;
+use std::str;
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use rate_limit::redis::Fallback;
 use rate_limit::server::RejectBody;
 use rate_limit::{Limiter, Quotas, RateLimitLayer};
@@ -10,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
-use crate::common::{LONG, client, fleet, ms, quota, scripts, server, until, until_async};
+use crate::common::{LONG, client, fleet, ms, quota, scripts, server, until, until_async, why};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_refused_asks_for_the_next() {
@@ -148,4 +151,50 @@ async fn a_layer_that_rejects_tells_what_the_fleet_has_left() {
     let mut spaced = service(fleet(1).limiter("spaced", quota(6, 60_000).spaced()));
     let says = told(&mut spaced).await;
     assert!(says.starts_with("\"default\";r=0;t="), "{says}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_waits_for_nothing_is_ready_again() {
+    let Some(server) = server("a_service_that_waits_for_nothing_is_ready_again") else { return };
+    let limiter = fleet(&server).limiter("a", quota(4, 100)).with_max_wait(ms(0));
+    let layer = RateLimitLayer::from(limiter).with_backpressure();
+    let mut service =
+        ServiceBuilder::new().layer(layer).service_fn(async |()| Ok::<_, rate_limit::BoxError>(()));
+    let mut served = 0;
+    while served < 12 {
+        let ready = timeout(LONG, service.ready()).await.unwrap().unwrap();
+        // On a busy machine what was at hand may have gone by.
+        served += usize::from(ready.call(()).await.is_ok());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_layer_that_rejects_blames_no_client_for_an_outage() {
+    let Some(mut server) = server("a_layer_that_rejects_blames_no_client_for_an_outage") else { return };
+    let share = Fallback::local(quota(2, 1000));
+    for (fallback, cost) in [(Fallback::Refuse, 1), (share, 3)] {
+        let limiter = fleet(&server).with_fallback(fallback).limiter("a", quota(100, 60_000));
+        let layer = RateLimitLayer::from(limiter.clone()).with_cost(move |_: &Request<()>| cost).rejecting();
+        let mut service = ServiceBuilder::new()
+            .layer(layer)
+            .service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+        server.kill().unwrap();
+        until_async("refused as away", async || limiter.acquire().await.is_err() || why(&limiter).is_some())
+            .await;
+        let response = service.ready().await.unwrap().call(Request::new(())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let (parts, body) = response.into_parts();
+        assert_eq!(parts.headers["retry-after"], "1");
+        assert_eq!(parts.headers["content-type"], "application/problem+json");
+        assert!(!parts.headers.contains_key("ratelimit"), "{:?}", parts.headers);
+        assert!(!parts.headers.contains_key("ratelimit-policy"), "{:?}", parts.headers);
+        let body = body.collect().await.unwrap().to_bytes();
+        assert_eq!(
+            str::from_utf8(&body).unwrap(),
+            "{\"type\":\"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity\",\
+             \"title\":\"Request cannot be satisfied due to temporary server capacity constraints\",\
+             \"status\":503}"
+        );
+        server.restart().unwrap();
+    }
 }

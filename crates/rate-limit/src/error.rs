@@ -66,6 +66,13 @@ pub(crate) enum Bound {
     /// The server of its fleet is away.
     #[cfg(feature = "redis")]
     Away(Away),
+    /// The same, and meanwhile so many permits can be had.
+    #[cfg(feature = "redis")]
+    Share {
+        why: Away,
+        cost: u32,
+        most: u32,
+    },
 }
 
 impl RateLimited {
@@ -83,7 +90,8 @@ impl RateLimited {
         self.retry_after
     }
 
-    /// Whether the quota will never have permits for this call: its cost is above the quota.
+    /// Whether the quota will never have permits for this call: its cost is above the quota, or above the 2048 permits that
+    /// one call of a fleet can have.
     #[must_use]
     pub fn is_never(&self) -> bool {
         matches!(self.bound, Bound::Cost { .. })
@@ -95,12 +103,13 @@ impl RateLimited {
         matches!(self.bound, Bound::NoWait)
     }
 
-    /// Why the server of a [fleet](crate::redis) is of no use, if that is why the call was refused.
+    /// Why the server of a [fleet](crate::redis) is of no use, if that is why the call was refused: at all, or because it
+    /// costs more than the fleet's [`Fallback`](crate::redis::Fallback) has.
     #[cfg(feature = "redis")]
     #[must_use]
     pub fn away(&self) -> Option<Away> {
         match self.bound {
-            Bound::Away(why) => Some(why),
+            Bound::Away(why) | Bound::Share { why, .. } => Some(why),
             _ => None,
         }
     }
@@ -131,15 +140,22 @@ impl fmt::Display for RateLimited {
                 "rate limit of {quota}: the call has waited {waited:?}, would wait {retry_after:?} longer, and may not"
             ),
             Bound::Pause => write!(f, "rate limit of {quota}: paused for {retry_after:?}"),
-            Bound::Cost { cost, most } => {
-                write!(
-                    f,
-                    "rate limit of {quota}: the call takes {cost} permits, and at most {most} can be had"
-                )
-            }
+            Bound::Cost { cost, most } if most < quota.most() => write!(
+                f,
+                "rate limit of {quota}: the call takes {cost} permits, and one call of a fleet can have at most {most}"
+            ),
+            Bound::Cost { cost, most } => write!(
+                f,
+                "rate limit of {quota}: the call takes {cost} permits, and at most {most} can be had"
+            ),
             Bound::Keys(most) => write!(f, "rate limit of {quota}: all of {most} keys are in use"),
             #[cfg(feature = "redis")]
             Bound::Away(why) => write!(f, "rate limit of {quota}: {why}"),
+            #[cfg(feature = "redis")]
+            Bound::Share { why, cost, most } => write!(
+                f,
+                "rate limit of {quota}: the call takes {cost} permits, and at most {most} can be had now: {why}"
+            ),
         }
     }
 }

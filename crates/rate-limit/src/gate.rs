@@ -42,7 +42,7 @@ impl Gate {
     }
 
     fn with(admission: Admission, quotas: Quotas) -> Self {
-        Self { most: quotas.most(), admission, pause: Pause::default(), forecast: None, quotas }
+        Self { most: most(&quotas, &admission), admission, pause: Pause::default(), forecast: None, quotas }
     }
 
     pub(crate) fn quotas(&self) -> &Quotas {
@@ -58,7 +58,7 @@ impl Gate {
         if !self.admission.set_quotas(&quotas) {
             self.admission = succession(&*self.admission, &quotas, now);
         }
-        (self.most, self.quotas) = (quotas.most(), quotas);
+        (self.most, self.quotas) = (most(&quotas, &self.admission), quotas);
         self.surprise();
     }
 
@@ -85,7 +85,7 @@ impl Gate {
         let refusal =
             if cost > self.most { Some(Refusal::Cost) } else { self.pause.bars(now).map(|_| Refusal::Pause) };
         #[cfg(feature = "redis")]
-        let refusal = refusal.or_else(|| self.admission.closed().map(Refusal::Away));
+        let refusal = refusal.or_else(|| self.admission.refusal(cost));
         refusal
     }
 
@@ -108,6 +108,12 @@ impl Gate {
     /// As [`Admit::patience`].
     pub(crate) fn patience(&self) -> Duration {
         self.admission.patience()
+    }
+
+    /// The most permits that a call can have now.
+    #[cfg(feature = "redis")]
+    pub(crate) fn most_now(&self) -> u32 {
+        self.most.min(self.admission.most_now())
     }
 
     /// As [`Admit::fleet`].
@@ -194,6 +200,11 @@ impl Gate {
         }
         if let Some(asked) = self.pause.bars(now) {
             return asked;
+        }
+        #[cfg(feature = "redis")]
+        if self.admission.refusal(cost).is_some() {
+            // Whoever waits has nothing to do with it.
+            return self.admission.earliest(now, &[], cost).saturating_duration_since(now);
         }
         let others = ahead.len as u64;
         if cost == 1 && ahead.permits == others {
@@ -308,4 +319,16 @@ impl Gate {
     pub(crate) fn is_idle(&mut self, now: Instant) -> bool {
         self.pause.until(now).is_none() && self.admission.is_idle(now)
     }
+}
+
+/// The most permits that a call can ask for.
+fn most(quotas: &Quotas, admission: &Admission) -> u32 {
+    #[cfg(feature = "redis")]
+    let most = admission.most();
+    #[cfg(not(feature = "redis"))]
+    let most = {
+        let _ = admission;
+        u32::MAX
+    };
+    quotas.most().min(most)
 }

@@ -135,7 +135,8 @@ impl Limiter {
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Self::acquire); and at once if the quota has fewer permits than that.
+    /// As [`acquire`](Self::acquire); and at once if the quota has fewer permits than that, or one call of a fleet can't
+    /// have as many (2048).
     ///
     /// ```
     /// use rate_limit::{Limiter, Quota};
@@ -198,6 +199,8 @@ impl Limiter {
                 Some(Refusal::Cost) => Bound::Cost { cost, most: queue.most() },
                 #[cfg(feature = "redis")]
                 Some(Refusal::Away(why)) => Bound::Away(why),
+                #[cfg(feature = "redis")]
+                Some(Refusal::Share(why)) => Bound::Share { why, cost, most: queue.most_now() },
                 Some(_) => Bound::Pause,
                 None => Bound::NoWait,
             };

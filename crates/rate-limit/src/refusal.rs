@@ -15,4 +15,7 @@ pub(crate) enum Refusal {
     /// The server of its fleet is away.
     #[cfg(feature = "redis")]
     Away(Away),
+    /// The same, and its cost is above what can be had meanwhile.
+    #[cfg(feature = "redis")]
+    Share(Away),
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 #[cfg(feature = "redis")]
-use std::{any::Any, fmt::Debug};
+use std::{any::Any, fmt::Debug, future::Future, pin::Pin};
 
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
@@ -21,6 +21,8 @@ use crate::line::Seat;
 use crate::queue::{Arrival, Queue};
 use crate::quota::LONGEST;
 use crate::quotas::Quotas;
+#[cfg(feature = "redis")]
+use crate::redis::FleetError;
 use crate::sync::{Mutex, MutexGuard};
 use crate::wakes::{Wakes, wake};
 
@@ -35,6 +37,9 @@ pub(crate) struct Shared {
     attend: Option<Box<dyn Attend>>,
 }
 
+#[cfg(feature = "redis")]
+pub(crate) type Flushing<'a> = Pin<Box<dyn Future<Output = Result<(), FleetError>> + Send + 'a>>;
+
 /// Sees to it that somebody else is asked for permits.
 #[cfg(feature = "redis")]
 pub(crate) trait Attend: Debug + Send + Sync {
@@ -46,6 +51,9 @@ pub(crate) trait Attend: Debug + Send + Sync {
 
     /// Services sleep, and nobody of them asks.
     fn awaited(&self, shared: &Shared);
+
+    /// What is held and not used goes back. Ready when it has.
+    fn flush<'a>(&'a self, shared: &'a Arc<Shared>) -> Flushing<'a>;
 
     /// How long an answer is waited for.
     #[cfg(feature = "server")]
@@ -309,6 +317,13 @@ impl Shared {
             self.attend();
             attend.tried(self, cost);
         }
+    }
+
+    /// As [`Limiter::flush`](crate::Limiter::flush).
+    #[cfg(feature = "redis")]
+    pub(crate) async fn flush(self: &Arc<Self>) -> Result<(), FleetError> {
+        let Some(attend) = &self.attend else { return Ok(()) };
+        attend.flush(self).await
     }
 
     /// How long a call may have to wait for a permit that is free: until a fleet's server has answered.

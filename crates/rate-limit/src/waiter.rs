@@ -260,6 +260,8 @@ fn refused(queue: &Queue, refusal: Refusal, cost: u32, waited: Duration, wait: D
         Refusal::Wait => Bound::Waited(waited),
         #[cfg(feature = "redis")]
         Refusal::Away(why) => Bound::Away(why),
+        #[cfg(feature = "redis")]
+        Refusal::Share(why) => Bound::Share { why, cost, most: queue.most_now() },
     };
     RateLimited::new(queue.quotas().clone(), wait, bound)
 }

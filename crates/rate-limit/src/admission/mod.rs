@@ -27,7 +27,9 @@ use crate::lane::Taken;
 use crate::quota::Quota;
 use crate::quotas::Quotas;
 #[cfg(feature = "redis")]
-use crate::redis::{Away, FleetState};
+use crate::redis::FleetState;
+#[cfg(feature = "redis")]
+use crate::refusal::Refusal;
 
 /// A release that is yet to be made, as far as is known: what a prediction is made of.
 #[derive(Clone, Copy, Debug)]
@@ -109,9 +111,21 @@ pub(crate) trait Admit: Debug + Send {
         false
     }
 
-    /// Nothing is released at all, because of this.
+    /// The most permits that a call can ever have, if not the quotas say so.
     #[cfg(feature = "redis")]
-    fn closed(&self) -> Option<Away> {
+    fn most(&self) -> u32 {
+        u32::MAX
+    }
+
+    /// The most permits that a call can have now.
+    #[cfg(feature = "redis")]
+    fn most_now(&self) -> u32 {
+        self.most()
+    }
+
+    /// Why a call is not released now, whatever it would wait.
+    #[cfg(feature = "redis")]
+    fn refusal(&self, _cost: u32) -> Option<Refusal> {
         None
     }
 
@@ -143,7 +157,7 @@ impl Admission {
             Self::Window(window) => window.try_take(now, cost),
             Self::Other(other) => {
                 #[cfg(feature = "redis")]
-                if other.closed().is_some() {
+                if other.refusal(cost).is_some() {
                     return None;
                 }
                 other.fits(now, 0, cost).then(|| other.take(now, cost))

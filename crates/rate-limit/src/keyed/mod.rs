@@ -203,6 +203,12 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
         self.limiter(key)?.try_acquire()
     }
 
+    /// What the limiters of all keys share.
+    #[cfg(feature = "redis")]
+    pub(crate) fn all(&self) -> Vec<Arc<Shared>> {
+        self.store.all()
+    }
+
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -71,6 +71,12 @@ impl<K: Hash + Eq> Store<K> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).by_use.len()
     }
 
+    #[cfg(feature = "redis")]
+    pub(super) fn all(&self) -> Vec<Arc<Shared>> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.by_use.iter().map(|(_, shared)| Arc::clone(shared)).collect()
+    }
+
     /// What the clones of a key's limiter share; none if no room for the key is found.
     pub(super) fn get(&self, key: K) -> Option<Arc<Shared>> {
         // Dropped after the lock.

@@ -51,6 +51,8 @@ mod free;
 
 #[cfg(feature = "redis")]
 use std::any::Any;
+#[cfg(feature = "redis")]
+use std::mem;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -82,6 +84,9 @@ pub(crate) struct Queue {
     spent: bool,
     /// So many permits are free, and nobody waits for them: see [`foresee`](Self::foresee).
     known: u64,
+    /// The most permits that a call could have when somebody else was last asked for them.
+    #[cfg(feature = "redis")]
+    most_then: u32,
 }
 
 /// How a newcomer fares.
@@ -119,7 +124,16 @@ impl Queue {
     }
 
     fn at(gate: Gate, now: Instant) -> Self {
-        Self { offers: Offers::new(&gate), gate, tickets: 0, clock: now, spent: false, known: 0 }
+        Self {
+            offers: Offers::new(&gate),
+            #[cfg(feature = "redis")]
+            most_then: gate.most_now(),
+            gate,
+            tickets: 0,
+            clock: now,
+            spent: false,
+            known: 0,
+        }
     }
 
     pub(crate) fn quotas(&self) -> &Quotas {
@@ -153,6 +167,12 @@ impl Queue {
     /// The most permits that a call can ask for.
     pub(crate) fn most(&self) -> u32 {
         self.gate.most()
+    }
+
+    /// The most permits that a call can have now.
+    #[cfg(feature = "redis")]
+    pub(crate) fn most_now(&self) -> u32 {
+        self.gate.most_now()
     }
 
     /// How long a newcomer would wait, if everybody in the line takes its permits as early as possible.
@@ -349,6 +369,10 @@ impl Queue {
             let demand = Demand { costs: &mut costs, hold: gate.paused_until(now) };
             act(gate.remote()?, demand, now)
         };
+        let most = self.gate.most_now();
+        if most < mem::replace(&mut self.most_then, most) {
+            self.offers.refuse_costly(most, now);
+        }
         self.offers.revoke(&mut self.gate, now);
         Some(done)
     }

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use super::clock::ServerClock;
 use crate::quotas::Quotas;
 
-/// The most reports, returns and wishes in one question, so that the server is never long at one script.
-pub(super) const MOST: usize = 512;
+/// The most permits that one question reserves, reports, gives back or moves, so that the server is never long at one
+/// script: each takes it some 2 us. So it is the most that a call can cost, too.
+pub(super) const MOST: usize = 2048;
 
 /// Where a limiter's record lies.
 #[derive(Debug)]
@@ -28,6 +29,12 @@ impl Place {
         let key = |part: &str| format!("{{{prefix}:{name}}}:{part}");
         Self { log: key("log"), head: key("head"), own }
     }
+
+    /// The prefix and the name: between the braces, with the first colon between them.
+    pub(super) fn limiter(&self) -> (&str, &str) {
+        let tag = self.log.strip_prefix('{').and_then(|log| log.strip_suffix("}:log"));
+        tag.and_then(|tag| tag.split_once(':')).unwrap_or_default()
+    }
 }
 
 /// A question. All instants are local ones, until it is sent.
@@ -42,7 +49,8 @@ pub(super) struct Ask {
     pub(super) lateness: Duration,
     /// How long the answer may take. A slot that is free at once begins to last when it is there.
     pub(super) arrival: Duration,
-    /// As many slots as are wanted are reserved this far ahead, and further ahead only the first `least`.
+    /// As many slots as are wanted are reserved this far ahead, and further ahead only the first `least`: of these, the first
+    /// wherever it is, the others within the shortest window.
     pub(super) horizon: Duration,
     pub(super) least: usize,
     /// The record that was reported to, and whether anything lies there that is not told again now: reports, and slots.

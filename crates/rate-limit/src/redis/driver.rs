@@ -25,11 +25,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::ask::Ask;
 use super::away::Away;
 use super::feed::Feed;
+use super::invalid::FleetError;
 use super::lane::Failure;
 use super::leased::{Leased, Plan};
 use super::link::Asked;
 use crate::demand::Demand;
-use crate::shared::{Attend, Shared};
+use crate::shared::{Attend, Flushing, Shared};
 
 /// When the next try is due if nobody can ask: somebody may come who can.
 const SOON: Duration = Duration::from_millis(500);
@@ -93,6 +94,10 @@ impl Attend for Driver {
 
     fn awaited(&self, shared: &Shared) {
         with(shared, |leased, _, now| leased.awaited(now));
+    }
+
+    fn flush<'a>(&'a self, shared: &'a Arc<Shared>) -> Flushing<'a> {
+        Box::pin(flush(&self.feed, shared))
     }
 
     #[cfg(feature = "server")]
@@ -217,6 +222,7 @@ async fn drive(running: &Running, asks: bool) {
             Plan::Wait(until) => Feed::wait(rung, until).await,
             Plan::Ask(ask) => {
                 asking.store(ask.number, Ordering::Relaxed);
+                let asked = Instant::now();
                 let answer = match asks {
                     true => feed.link().ask(feed.place(), &ask, feed.notice()).await,
                     false => Err(running.ask_in_vain(&ask).await),
@@ -226,7 +232,7 @@ async fn drive(running: &Running, asks: bool) {
                     feed.leave(&ask.quotas, ask.permits());
                     break;
                 };
-                tell(&shared, &ask, answer, &mut delays, feed);
+                tell(&shared, (&ask, asked), answer, &mut delays, feed);
                 drop(shared);
                 feed.ring();
                 // Perhaps this runtime was driven only for who has its permit now. Then the next question, for somebody
@@ -243,26 +249,67 @@ async fn drive(running: &Running, asks: bool) {
     }
 }
 
-fn tell(shared: &Shared, ask: &Ask, asked: Result<Asked, Failure>, delays: &mut Delays, feed: &Feed) {
-    match asked {
+fn tell(
+    shared: &Shared,
+    (ask, asked): (&Ask, Instant),
+    answer: Result<Asked, Failure>,
+    delays: &mut Delays,
+    feed: &Feed,
+) {
+    let (prefix, name) = feed.place().limiter();
+    let server = feed.link().target();
+    match answer {
         Ok(Asked::Answered(answer)) => {
             *delays = feed.link().delays();
-            with(shared, |leased, _, now| leased.answered(ask, &answer, now));
+            let back = with(shared, |leased, _, now| {
+                let before = leased.away();
+                leased.answered(ask, &answer, now);
+                before.filter(|_| !leased.is_away()).map(|(since, why)| (now, now - since, why))
+            });
+            let Some((now, away_for, why)) = back.flatten() else { return };
+            if feed.news().answered(why, now) {
+                tracing::info!(%server, prefix, name, ?away_for, "the fleet's Redis is back");
+            } else {
+                tracing::debug!(%server, prefix, name, ?away_for, "the fleet's Redis is back for this limiter");
+            }
         }
         Ok(Asked::Elsewhere(over)) => {
             _ = with(shared, |leased, _, now| leased.elsewhere(ask.number, over, now));
         }
         Err(Failure { why, error, retry_at }) => {
             let retry_at = retry_at.unwrap_or_else(|| Instant::now() + delays.draw());
-            let counts = with(shared, |leased, _, now| leased.unanswered(ask, why, retry_at, now));
+            let counts =
+                with(shared, |leased, _, now| leased.unanswered(ask, why, retry_at, now).then_some(now));
             let error = error.as_ref().map(tracing::field::display);
-            match (counts, ask.probe) {
-                (Some(true), false) => {
-                    tracing::warn!(%why, error, "the fleet's Redis is away: its fallback holds");
-                }
-                (Some(true), true) => tracing::debug!(%why, error, "the fleet's Redis is still away"),
+            let Some(now) = counts.flatten() else {
                 // Somebody else has asked meanwhile, or it is too late to tell anything.
-                _ => tracing::debug!(%why, error, "a fleet's question is of no account"),
+                tracing::debug!(%server, prefix, name, %why, error, "a fleet's question is of no account");
+                return;
+            };
+            if feed.news().failed(why, asked, now) {
+                tracing::warn!(%server, prefix, name, %why, error, "the fleet's Redis is away: its fallback holds");
+            } else {
+                tracing::debug!(%server, prefix, name, %why, error, "the fleet's Redis is away for this limiter");
+            }
+        }
+    }
+}
+
+/// What is held beyond what those who wait want goes back, by the task; until the server has it, or no answer comes to the
+/// question that is under way, nor to the next.
+async fn flush(feed: &Feed, shared: &Arc<Shared>) -> Result<(), FleetError> {
+    let until = Instant::now() + feed.notice() * 2;
+    loop {
+        // Before the look: it may ring right after.
+        let rung = feed.rung();
+        let flushed = with(shared, |leased, demand, _| leased.flush(demand)).unwrap_or(Some(Ok(())));
+        match flushed {
+            Some(flushed) => return flushed.map_err(|why| FleetError::new(why, None)),
+            None if Instant::now() >= until => return Err(FleetError::new(Away::Silent, None)),
+            None => {
+                // Here, if it was used in other runtimes before.
+                shared.attend();
+                Feed::wait(rung, Some(until)).await;
             }
         }
     }

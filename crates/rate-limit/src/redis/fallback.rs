@@ -7,7 +7,8 @@ use crate::quotas::Quotas;
 #[non_exhaustive]
 pub enum Fallback {
     /// This process has quotas of its own: its share of the fleet's, say. What it has released under the fleet's counts
-    /// in them, and the server is told when it is back what was released meanwhile.
+    /// in them, and the server is told when it is back what was released meanwhile. A call that costs more than they have is
+    /// refused at once.
     Local(Quotas),
     /// Calls fail at once, those that wait included, with [`RateLimited`](crate::RateLimited).
     Refuse,

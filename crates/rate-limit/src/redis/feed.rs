@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::ask::Place;
 use super::fallback::Fallback;
 use super::link::Link;
+use super::news::News;
 use super::settings::Settings;
 use crate::quota::Quota;
 use crate::quotas::Quotas;
@@ -68,6 +69,10 @@ impl Feed {
 
     pub(super) fn link(&self) -> &Link {
         &self.settings.link
+    }
+
+    pub(super) fn news(&self) -> &News {
+        &self.settings.news
     }
 
     pub(super) fn place(&self) -> &Place {

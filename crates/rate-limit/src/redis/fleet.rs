@@ -48,7 +48,9 @@ const NOTICE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// fleet.check().await?;
 /// let limiter = fleet.limiter("ovh", Quota::per_second(10)?);
 /// limiter.acquire().await?;
-/// let layer = RateLimitLayer::from(limiter);
+/// let layer = RateLimitLayer::from(limiter.clone());
+/// // … and at the end:
+/// limiter.flush().await?;
 /// # drop(layer);
 /// # Ok(())
 /// # }
@@ -94,6 +96,7 @@ impl Fleet {
     fn at(target: Target) -> Self {
         let settings = Settings {
             link: Arc::new(Link::new(target, Seeds::from_os())),
+            news: Arc::default(),
             prefix: "rate-limit".to_owned(),
             lease: 1,
             lateness: None,
@@ -121,8 +124,11 @@ impl Fleet {
     /// Reserves `slots` at a time, 1 to 100, even if fewer callers wait: fewer questions, and less waiting for answers.
     /// Default: 1, which reserves for callers only.
     ///
-    /// If a process crashes, what it has reserved is lost to the fleet for a window: at most `slots`, and as many as were
-    /// free at once. Slots that go by unused are given back.
+    /// If a process crashes, what it has reserved is lost to the fleet for a window after its time: at most `slots`, or what
+    /// the quota has if that is fewer, and as many as callers waited and were free at once. All but the first of a lease are
+    /// no further ahead than the shortest window, so that the others have nothing for two windows at most. Slots that go by
+    /// unused are given back, and so is all that a limiter holds when it is dropped; before a process ends,
+    /// [`Limiter::flush`] waits for that.
     ///
     /// # Errors
     ///
@@ -173,6 +179,7 @@ impl Fleet {
     pub fn with_seed(mut self, seed: u64) -> Self {
         let target = self.settings.link.target().clone();
         self.settings.link = Arc::new(Link::new(target, Seeds::new(seed)));
+        self.settings.news = Arc::default();
         self
     }
 
@@ -196,7 +203,7 @@ impl Fleet {
         checked.map_err(|failure| FleetError::new(failure.why, failure.error))
     }
 
-    /// The limiter of this name. Its task is started by the first call that waits, in that call's Tokio runtime, which must
+    /// The limiter of this name, which others can read in the server and in the log: it is not to be a secret. Its task is started by the first call that waits, in that call's Tokio runtime, which must
     /// have time and I/O enabled. Each other runtime whose calls wait has one, too, so that none depends on another. (Without
     /// I/O Tokio panics in the task, and for that runtime the server is away.)
     ///
@@ -208,7 +215,7 @@ impl Fleet {
         Limiter::of(shared(&self.settings, name, quotas.into()), Bounds::default())
     }
 
-    /// A limiter for each key: `name` tells that of its record in the server.
+    /// A limiter for each key: `name` tells that of its record in the server, and must not be a secret, either.
     ///
     /// A key that is not used leaves this process, and its record stays. Each key that is used has a task, and another in each
     /// further Tokio runtime that waits for it: [`memory`](KeyedLimiter::memory) counts one, and each of the others takes

@@ -37,9 +37,10 @@ local epoch, known = number(), number()
 local prefix, id = text(), number()
 local tells = number() == 1
 
-local quotas, own, most = {}, 0, 0
+local quotas, own, most, shortest = {}, 0, 0, math.huge
 for q = 1, number() do
   quotas[q] = { number(), number() }
+  shortest = math.min(shortest, quotas[q][2])
   own, most = math.max(own, quotas[q][2]), math.max(most, quotas[q][1])
 end
 local state = redis.call('HMGET', head, 'epoch', 'last', 'window', 'gone', 'left', 'kept', 'wide', 'most',
@@ -202,7 +203,12 @@ else
   for granted = 1, number() do
     local cost = number()
     local at = slot(cost)
-    if at > now + ahead or (at > now + horizon and granted > least) then
+    -- The first may be far ahead. Of a lease, only what comes within a window: it is lost with a process that crashes.
+    local reach = horizon
+    if granted <= least then
+      reach = granted == 1 and ahead or math.max(horizon, shortest)
+    end
+    if at > now + math.min(reach, ahead) then
       break
     end
     reserve(id, cost, at)

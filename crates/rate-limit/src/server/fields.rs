@@ -17,8 +17,11 @@ use crate::quotas::Quotas;
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The problem type that the draft registers (section 5 of version 10).
+/// The problem types that the draft registers (section 5 of version 10).
 const TYPE: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+#[cfg(feature = "redis")]
+const OUTAGE: &str = "{\"type\":\"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity\",\
+    \"title\":\"Request cannot be satisfied due to temporary server capacity constraints\",\"status\":503}";
 
 /// The two fields, ready to be sent.
 #[derive(Debug)]
@@ -100,20 +103,31 @@ pub(super) fn refusal<B>(
     limiter: Option<(&Limiter, u32)>,
 ) -> Response<RejectBody<B>> {
     tracing::debug!(%refused, "call rejected");
+    #[cfg(feature = "redis")]
+    if refused.away().is_some() {
+        let json = Bytes::from_static(OUTAGE.as_bytes());
+        return problem(StatusCode::SERVICE_UNAVAILABLE, json, Some(refused.retry_after()));
+    }
     let violated = violated(name, limiter);
     let json = format!(
         "{{\"type\":\"{TYPE}\",\"title\":\"Request cannot be satisfied as assigned quota has been exceeded\",\
          \"status\":429,\"violated-policies\":[{violated}]}}"
     );
-    let mut response = Response::new(RejectBody::problem(Bytes::from(json)));
-    *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let retry_after = (!refused.is_never()).then(|| refused.retry_after());
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, Bytes::from(json), retry_after);
+    if let Some((limiter, _)) = limiter {
+        Fields::of(name, limiter).add_to(response.headers_mut());
+    }
+    response
+}
+
+fn problem<B>(status: StatusCode, json: Bytes, retry_after: Option<Duration>) -> Response<RejectBody<B>> {
+    let mut response = Response::new(RejectBody::problem(json));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if !refused.is_never() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds_up(refused.retry_after()).max(1)));
-    }
-    if let Some((limiter, _)) = limiter {
-        Fields::of(name, limiter).add_to(headers);
+    if let Some(after) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds_up(after).max(1)));
     }
     response
 }

@@ -26,14 +26,15 @@ use crate::assign::Assign;
 /// (feature `redis`) are had from elsewhere: if none is at hand, the call waits for as long as an answer may take
 /// (`Fleet::with_notice`, 250 ms unless said otherwise) for a permit that comes within that time, unless it is known that
 /// none will, and is rejected after that. Meanwhile it holds the inner service's readiness. What `RateLimit` tells of a fleet
-/// is what its server last answered, less what was used here since.
+/// is what its server last answered, less what was used here since. If a call is refused because that server is away, no
+/// client is to blame: the answer has status 503 and the draft's type for that, `Retry-After`, and neither of the fields.
 ///
 /// With keys, that of a call is in use until it is answered (its body need not have been sent): see
 /// [`KeyedLimiter`](crate::KeyedLimiter). If a call's key is new and there is no room for it, it is rejected as well, without
 /// the two fields.
 ///
 /// The inner service's error passes through untouched, and this service has none of its own, so it works in an axum
-/// `Router` as is. A client of gRPC takes the status 429 for `UNAVAILABLE`.
+/// `Router` as is. A client of gRPC takes the statuses 429 and 503 for `UNAVAILABLE`.
 ///
 /// # Clone
 ///

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::away::{Away, FleetState};
+use super::super::ask::MOST;
+use super::super::away::FleetState;
 use super::super::recent::Release;
 use super::slots::Held;
 use super::{Leased, Mode, SOON, UNTRIED, reach};
@@ -15,6 +16,7 @@ use crate::admission::{Admit, Log, Planned};
 #[cfg(feature = "server")]
 use crate::quota::Quota;
 use crate::quotas::Quotas;
+use crate::refusal::Refusal;
 
 impl Admit for Leased {
     fn earliest(&mut self, now: Instant, planned: &[Planned], cost: u32) -> Instant {
@@ -24,8 +26,8 @@ impl Admit for Leased {
                 self.permits(now, ahead + u64::from(cost), self.trip.max(SOON))
             }
             _ if self.stale => now + SOON,
-            Mode::Local(local) => local.earliest(now, planned, cost),
-            Mode::Refuse(_) => self.retry_at.max(now + UNTRIED),
+            Mode::Local { most, admission, .. } if cost <= *most => admission.earliest(now, planned, cost),
+            Mode::Local { .. } | Mode::Refuse(_) => self.retry_at.max(now + UNTRIED),
             Mode::Allow => now,
         }
     }
@@ -35,7 +37,7 @@ impl Admit for Leased {
             // What has gone by is looked at first: see `lapse`.
             Mode::Fleet => self.held.are_good(now) && self.permits(now, ahead + u64::from(cost), SOON) <= now,
             _ if self.stale => false,
-            Mode::Local(local) => local.fits(now, ahead, cost),
+            Mode::Local { admission, .. } => admission.fits(now, ahead, cost),
             Mode::Refuse(_) => false,
             Mode::Allow => true,
         }
@@ -45,7 +47,7 @@ impl Admit for Leased {
         let first = match &mut self.mode {
             Mode::Fleet => self.permits(now, ahead + 1, SOON),
             _ if self.stale => now + SOON,
-            Mode::Local(local) => return local.wait(now, from, ahead),
+            Mode::Local { admission, .. } => return admission.wait(now, from, ahead),
             Mode::Refuse(_) => self.retry_at,
             Mode::Allow => now,
         };
@@ -56,15 +58,15 @@ impl Admit for Leased {
         match &mut self.mode {
             Mode::Fleet => self.held.free(now),
             _ if self.stale => 0,
-            Mode::Local(local) => local.free(now),
+            Mode::Local { admission, .. } => admission.free(now),
             Mode::Refuse(_) => 0,
             Mode::Allow => self.quotas.most().into(),
         }
     }
 
     fn take(&mut self, now: Instant, cost: u32) -> bool {
-        if let Mode::Local(local) = &mut self.mode {
-            local.take(now, cost);
+        if let Mode::Local { admission, .. } = &mut self.mode {
+            admission.take(now, cost);
         }
         for _ in 0..cost {
             let held = match self.mode {
@@ -84,8 +86,8 @@ impl Admit for Leased {
     }
 
     fn give_back(&mut self, at: Instant, cost: u32) {
-        if let Mode::Local(local) = &mut self.mode {
-            local.give_back(at, cost);
+        if let Mode::Local { admission, .. } = &mut self.mode {
+            admission.give_back(at, cost);
         }
         for _ in 0..cost {
             let Some((release, told)) = self.recent.take_back(at) else { break };
@@ -100,8 +102,8 @@ impl Admit for Leased {
     }
 
     fn rewind(&mut self, now: Instant) {
-        if let Mode::Local(local) = &mut self.mode {
-            local.rewind(now);
+        if let Mode::Local { admission, .. } = &mut self.mode {
+            admission.rewind(now);
         }
         self.lose();
         self.returns.extend(self.held.drain());
@@ -182,9 +184,24 @@ impl Admit for Leased {
         true
     }
 
-    fn closed(&self) -> Option<Away> {
+    fn most(&self) -> u32 {
+        MOST as u32
+    }
+
+    fn most_now(&self) -> u32 {
         match self.mode {
-            Mode::Refuse(why) if !self.stale => Some(why),
+            Mode::Local { most, .. } if !self.stale => most,
+            _ => self.most(),
+        }
+    }
+
+    fn refusal(&self, cost: u32) -> Option<Refusal> {
+        match (&self.mode, self.state) {
+            _ if self.stale => None,
+            (&Mode::Refuse(why), _) => Some(Refusal::Away(why)),
+            (&Mode::Local { most, .. }, FleetState::Away { why, .. }) if cost > most => {
+                Some(Refusal::Share(why))
+            }
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use super::super::ask::Ask;
 use super::super::away::{Away, FleetState};
 use super::super::link::Link;
 use super::{Leased, Mode};
+use crate::demand::Demand;
 
 /// How late whoever is to see to something may come. Later than this, nobody has looked.
 pub(super) const OVERDUE: Duration = Duration::from_millis(100);
@@ -114,6 +115,24 @@ impl Leased {
         self.asking.as_ref().is_some_and(|asking| asking.number == number)
     }
 
+    /// Gives back what is held beyond what those who wait want. None until the server has it all.
+    pub(in crate::redis) fn flush(&mut self, Demand { costs, .. }: Demand<'_>) -> Option<Result<(), Away>> {
+        if let Some((_, why)) = self.away() {
+            return Some(Err(why));
+        }
+        let wanted = costs.fold(0_usize, |sum, cost| sum.saturating_add(cost as usize));
+        let returned = self.returns.len();
+        self.returns.extend(self.held.split_off(wanted));
+        if self.returns.len() > returned {
+            self.feed.ring();
+        }
+        // What is under way may bring more that nobody waits for.
+        let brings =
+            |asking: &Asking| !asking.returns.is_empty() || (wanted == 0 && !asking.permits.is_empty());
+        let done = self.returns.is_empty() && !self.asking.as_ref().is_some_and(brings);
+        done.then_some(Ok(()))
+    }
+
     /// Looks whether somebody is late. Returns whether what may be released is less for that.
     pub(super) fn oversee(&mut self, now: Instant) -> bool {
         let over = self.asking.as_ref().and_then(|asking| now.checked_duration_since(asking.ends_at));
@@ -144,8 +163,16 @@ impl Leased {
         }
     }
 
-    pub(super) fn is_away(&self) -> bool {
-        matches!(self.state, FleetState::Away { .. })
+    pub(in crate::redis) fn is_away(&self) -> bool {
+        self.away().is_some()
+    }
+
+    /// Since when the server is away, and why.
+    pub(in crate::redis) fn away(&self) -> Option<(Instant, Away)> {
+        match self.state {
+            FleetState::Away { since, why } => Some((since, why)),
+            _ => None,
+        }
     }
 }
 

@@ -40,7 +40,11 @@ const HEAP: usize = 1024;
 enum Mode {
     /// The server is asked.
     Fleet,
-    Local(Box<dyn Admit>),
+    /// It has quotas of its own. No call can have more permits of them than `most`.
+    Local {
+        most: u32,
+        admission: Box<dyn Admit>,
+    },
     Refuse(Away),
     Allow,
 }

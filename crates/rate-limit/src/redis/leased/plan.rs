@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::super::ask::{Ask, MOST, Move};
 use super::asking::OVERDUE;
 use super::{Leased, SOON};
+use crate::admission::Admit;
 use crate::demand::Demand;
 
 /// What tokio's timer may be late by, and what it takes to send a question.
@@ -69,11 +70,7 @@ impl Leased {
             return Plan::Ask(self.ask(Want::Nothing { probe: true, hurried }, since, now));
         }
         let move_at = costs.peek().and_then(|_| self.move_at(now)).max(hold);
-        let mut wants = self.wants(costs);
-        let lease = self.feed.lease();
-        if !wants.is_empty() {
-            wants.resize(wants.len().max(lease), 1);
-        }
+        let wants = self.wants(costs);
         // Others are not kept from a slot any longer than it takes to use the one before.
         let before = self.held.last().max(hold);
         let soonest = before.and_then(|before| before.checked_sub(self.lead())).max(self.ask_no_sooner);
@@ -111,10 +108,10 @@ impl Leased {
     fn try_for(&self, cost: u32, now: Instant) -> Option<Vec<u32>> {
         // Of those that are far ahead the server is asked, too, whether they can come sooner.
         let near = self.held.time_of(cost.into()).is_some_and(|from| from <= now + self.far());
-        let lacks = !near && cost <= self.quotas.most();
+        let lacks = !near && cost <= self.quotas.most().min(self.most());
         let hopes = now + self.lead() >= self.next || now >= self.asked_at + SOMETIMES;
         let mut wants = vec![cost];
-        wants.resize(self.feed.lease(), 1);
+        wants.resize(self.lease(), 1);
         (lacks && hopes).then_some(wants)
     }
 
@@ -145,20 +142,31 @@ impl Leased {
         moves
     }
 
-    /// The permits that those who wait lack, as the slots to ask for.
+    /// The permits that those who wait lack, as the slots to ask for, and what a lease has beside them: no more than one
+    /// question may reserve.
     fn wants(&self, costs: impl Iterator<Item = u32>) -> Vec<u32> {
         let mut wants = Vec::new();
         let mut held = self.held.len();
+        let mut room = MOST;
         for cost in costs {
-            match held.checked_sub(cost as usize) {
-                Some(left) => held = left,
-                None => wants.push(cost),
+            if let Some(left) = held.checked_sub(cost as usize) {
+                held = left;
+                continue;
             }
-            if wants.len() == MOST {
-                break;
-            }
+            let Some(left) = room.checked_sub(cost as usize) else { break };
+            room = left;
+            wants.push(cost);
+        }
+        if !wants.is_empty() {
+            let lease = self.lease().min(wants.len() + room);
+            wants.resize(wants.len().max(lease), 1);
         }
         wants
+    }
+
+    /// How many slots to reserve at a time: no more than a window brings.
+    fn lease(&self) -> usize {
+        self.feed.lease().min(self.quotas.most() as usize)
     }
 
     /// How long before a slot's time the one behind it is asked for.
@@ -168,7 +176,7 @@ impl Leased {
 
     fn ask(&mut self, want: Want, since: Instant, now: Instant) -> Box<Ask> {
         let (mut wants, least, probe, hurried) = match want {
-            Want::Slots(wants) => (wants, self.feed.lease(), false, true),
+            Want::Slots(wants) => (wants, self.lease(), false, true),
             Want::Free(wants) => (wants, 0, false, true),
             Want::Nothing { probe, hurried } => (Vec::new(), 0, probe, hurried),
         };

@@ -133,7 +133,10 @@ impl Leased {
         }
         self.state = FleetState::Away { since: now, why };
         self.mode = match self.feed.fallback() {
-            Fallback::Local(quotas) => Mode::Local(admission_after(quotas, self.recent.times(), now)),
+            Fallback::Local(quotas) => Mode::Local {
+                most: quotas.most(),
+                admission: admission_after(quotas, self.recent.times(), now),
+            },
             Fallback::Refuse => Mode::Refuse(why),
             Fallback::Allow => Mode::Allow,
         };

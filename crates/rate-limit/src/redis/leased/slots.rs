@@ -96,6 +96,14 @@ impl Slots {
         self.held.drain(..).map(|held| held.id)
     }
 
+    /// Takes out all but the first `kept`.
+    pub(super) fn split_off(&mut self, kept: usize) -> impl Iterator<Item = u64> {
+        if kept == 0 {
+            self.first_end = None;
+        }
+        self.held.drain(kept.min(self.held.len())..).map(|held| held.id)
+    }
+
     /// Takes those out that have gone by.
     pub(super) fn lapse(&mut self, now: Instant, mut gone: impl FnMut(u64)) {
         self.held.retain(|held| {

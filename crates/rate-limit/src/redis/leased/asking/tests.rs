@@ -15,6 +15,7 @@ use crate::redis::feed::Feed;
 use crate::redis::link::Answer;
 use crate::redis::settings::Settings;
 use crate::redis::stream::{Target, Tls};
+use crate::refusal::Refusal;
 
 const NOTICE: Duration = Duration::from_millis(200);
 
@@ -22,6 +23,7 @@ fn leased(fallback: Fallback, now: Instant) -> Leased {
     let target = Target::parse("redis://localhost", Tls::default()).unwrap();
     let settings = Settings {
         link: Arc::new(Link::new(target, jittered_backoff::Seeds::new(1))),
+        news: Arc::default(),
         prefix: "test".to_owned(),
         lease: 1,
         lateness: None,
@@ -97,9 +99,9 @@ fn nobody_waits_for_ever_for_who_does_not_come_back() {
     let zero = Instant::now();
     let mut leased = leased(Fallback::Refuse, zero);
     ask(plan(&mut leased, 3, zero));
-    assert!(!leased.lapse(zero + NOTICE * 2 - ms(1)) && leased.closed().is_none());
+    assert!(!leased.lapse(zero + NOTICE * 2 - ms(1)) && leased.refusal(1).is_none());
     assert!(leased.lapse(zero + NOTICE * 2));
-    assert_eq!(leased.closed(), Some(Away::Silent));
+    assert_eq!(leased.refusal(1), Some(Refusal::Away(Away::Silent)));
 }
 
 #[test]
@@ -110,7 +112,7 @@ fn a_question_that_nobody_waited_for_tells_nothing_of_the_server() {
         let mut fed = leased(fallback.clone(), zero);
         let first = ask(plan(&mut fed, 1, zero));
         let late = zero + NOTICE * 2 + OVERDUE + ms(1);
-        assert!(fed.lapse(late) && fed.closed().is_none() && !fed.fits(late, 0, 1));
+        assert!(fed.lapse(late) && fed.refusal(1).is_none() && !fed.fits(late, 0, 1));
         let second = ask(plan(&mut fed, 1, late));
         assert_eq!((second.probe, second.deadline), (false, Some(late + NOTICE)));
         assert!(!fed.unanswered(&first, Away::Silent, late + ms(20), late + ms(1)));
@@ -143,24 +145,24 @@ fn an_outage_that_nobody_watches_is_not_believed_for_long() {
         leased.failed(Away::Unreachable, retry_at, zero);
         let (refuses, fits) = (fallback == Fallback::Refuse, fallback != Fallback::Refuse);
         assert!(!leased.lapse(retry_at + OVERDUE - ms(1)));
-        assert_eq!((leased.closed().is_some(), leased.fits(retry_at, 0, 1)), (refuses, fits));
+        assert_eq!((leased.refusal(1).is_some(), leased.fits(retry_at, 0, 1)), (refuses, fits));
         let late = retry_at + OVERDUE;
         assert!(leased.lapse(late), "there is less to be released");
-        assert!(leased.closed().is_none() && !leased.fits(late, 0, 1) && leased.free(late) == 0);
+        assert!(leased.refusal(1).is_none() && !leased.fits(late, 0, 1) && leased.free(late) == 0);
         // The next call waits, as the first did, and no longer.
         let probe = ask(plan(&mut leased, 1, late));
         assert_eq!((probe.probe, probe.deadline), (true, Some(late + NOTICE)));
         assert!(!leased.lapse(late + ms(1)) && !leased.fits(late, 0, 1));
         assert!(leased.unanswered(&probe, Away::Silent, late + ms(300), late + NOTICE));
         assert!(!leased.lapse(late + NOTICE));
-        assert_eq!((leased.closed().is_some(), leased.fits(late + NOTICE, 0, 1)), (refuses, fits));
+        assert_eq!((leased.refusal(1).is_some(), leased.fits(late + NOTICE, 0, 1)), (refuses, fits));
         // One that is watched is believed; but not for ever.
         let again = late + ms(300);
         let probe = ask(plan(&mut leased, 1, again));
         assert_eq!((probe.probe, probe.deadline), (true, None));
         let end = again + Link::longest(NOTICE) + NOTICE;
         assert!(!leased.lapse(end - ms(1)));
-        assert!(leased.lapse(end) && leased.closed().is_some() == refuses);
+        assert!(leased.lapse(end) && leased.refusal(1).is_some() == refuses);
         assert!(matches!(plan(&mut leased, 1, end), Plan::Wait(Some(at)) if at == end + AGAIN));
         assert!(ask(plan(&mut leased, 1, end + AGAIN)).probe);
     }
@@ -210,8 +212,8 @@ fn what_an_outage_made_useless_is_given_back_after_it() {
             assert!(leased.unanswered(&probe, Away::Unreachable, zero + at + ms(300), zero + at));
         }
         // But it is not hoarded.
-        leased.returns.extend(1000..3000);
-        all = (3000 - MOST as u64..3000).collect();
+        leased.returns.extend(1000..9000);
+        all = (9000 - MOST as u64..9000).collect();
         leased.failed(Away::Unreachable, zero + ms(900), zero + ms(800));
         assert_eq!(leased.returns, all);
         let probe = ask(plan(&mut leased, 0, zero + ms(900)));
@@ -275,4 +277,57 @@ fn another_server_hears_all_before_it_is_asked() {
     assert!(leased.held.is_empty() && leased.free(zero + ms(7)) == 0);
     let anew = ask(plan(&mut leased, 3, zero + ms(8)));
     assert_eq!((anew.known, anew.epoch, anew.reports.len(), anew.wants.len()), (false, 2, 2, 3));
+}
+
+#[test]
+fn one_question_is_never_for_more_than_the_server_does_in_a_moment() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    leased.set_quotas(&Quota::per_second(1_000_000).unwrap().into());
+    let costs = |leased: &mut Leased, costs: &[u32]| {
+        let mut costs = costs.iter().copied();
+        let demand = Demand { costs: &mut costs, hold: None };
+        let asked = ask(leased.plan(demand, true, zero));
+        leased.lose();
+        leased.returns.clear();
+        asked.wants
+    };
+    assert_eq!(costs(&mut leased, &[1000; 100]), [1000, 1000]);
+    assert_eq!(costs(&mut leased, &[2000, 1000, 48]), [2000], "nobody overtakes");
+    assert_eq!(costs(&mut leased, &[2048, 1]), [2048]);
+    assert_eq!(costs(&mut leased, &[1; 5000]).len(), MOST);
+    // A call that costs more is refused; nothing is asked for it.
+    assert_eq!(leased.most(), 2048);
+    leased.tried(2049, zero);
+    assert_eq!(leased.tried, None);
+    leased.tried(2048, zero);
+    assert_eq!(leased.tried, Some(2048));
+}
+
+#[test]
+fn a_flush_gives_back_what_nobody_waits_for() {
+    let zero = Instant::now();
+    let mut leased = leased(Fallback::Refuse, zero);
+    let flush = |leased: &mut Leased, waiting: usize| {
+        let mut costs = std::iter::repeat_n(1, waiting);
+        leased.flush(Demand { costs: &mut costs, hold: None })
+    };
+    assert_eq!(flush(&mut leased, 0), Some(Ok(())), "there is nothing");
+    for id in [1, 2, 3] {
+        leased.held.hold(Held { from: zero, until: zero + ms(50), id, slot: Some((0, 0)) });
+    }
+    assert_eq!(flush(&mut leased, 1), None);
+    assert_eq!((leased.held.len(), leased.returns.as_slice()), (1, [2, 3].as_slice()));
+    // Not before the server has it, nor while it may be about to reserve more.
+    let first = ask(plan(&mut leased, 1, zero));
+    assert_eq!((flush(&mut leased, 1), first.returns.len()), (None, 2));
+    leased.answered(&first, &answer(zero, ms(1), 0), zero + ms(1));
+    assert_eq!(flush(&mut leased, 1), Some(Ok(())));
+    let second = ask(plan(&mut leased, 2, zero + ms(1)));
+    assert_eq!((flush(&mut leased, 2), flush(&mut leased, 0)), (Some(Ok(())), None));
+    leased.answered(&second, &answer(zero, ms(2), 1), zero + ms(2));
+    assert_eq!((flush(&mut leased, 0), leased.held.len()), (None, 0));
+    let third = ask(plan(&mut leased, 0, zero + ms(2)));
+    assert!(leased.unanswered(&third, Away::Silent, zero + ms(300), zero + NOTICE));
+    assert_eq!(flush(&mut leased, 0), Some(Err(Away::Silent)));
 }
