@@ -45,7 +45,7 @@
 //!
 //! Offers run out, and slots come, at instants that any thread may bring about. Who makes offers sets the alarm of its
 //! runtime. Outside a runtime, or in one that has no alarm here, nobody can, so a deadline is never further away
-//! than a quarter of a second, or an interval: if such an offer is made to one who is parked, the others wait so long.
+//! than a second: if such an offer is made to one who is parked, the others wait so long.
 
 mod free;
 
