@@ -99,10 +99,11 @@ impl Offers {
                 }
                 self.line.offer(now + self.patience);
             }
-            let Some((seat, refusal)) = self.refused(gate, now) else { break };
+            // Before somebody is taken off the list of those who are due.
             if wakes.is_full() {
                 return true;
             }
+            let Some((seat, refusal)) = self.refused(gate, now) else { break };
             if let Some(waker) = self.line.refuse(seat, refusal) {
                 wakes.push(waker);
             }
@@ -193,14 +194,22 @@ impl Offers {
     }
 
     /// Keeps offers from being more than free permits.
-    pub(crate) fn revoke(&mut self, gate: &mut Gate, now: Instant) {
+    /// Returns whether one was taken back: the next permit is waited for earlier than before.
+    pub(crate) fn revoke(&mut self, gate: &mut Gate, now: Instant) -> bool {
+        let mut revoked = false;
         while let Some(last) = self.line.last_offered() {
             let cost = self.line.cost(last);
             if gate.fits(now, self.line.offered_cost() - u64::from(cost), cost) {
-                return;
+                break;
             }
             self.line.revoke();
+            revoked = true;
+            if !gate.foresees() {
+                // It was to be refused at a time that has gone by, perhaps.
+                self.expect_of(last);
+            }
         }
+        revoked
     }
 
     /// Those who wait.

@@ -187,7 +187,8 @@ impl Waiter {
             let waited = now.saturating_duration_since(arrived);
             match *seat {
                 Some(taken) => match state.queue.come(taken, now, take) {
-                    Coming::Turn(ticket, waker) => {
+                    Coming::Turn(ticket, waker, revoked) => {
+                        next = revoked;
                         *seat = None;
                         state.release(home);
                         left.waker = waker;

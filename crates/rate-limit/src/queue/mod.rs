@@ -102,8 +102,8 @@ pub(crate) enum Arrival {
 /// How a waiter fares that is polled. Its old waker is to be dropped outside the lock.
 #[derive(Debug)]
 pub(crate) enum Coming {
-    /// It has taken its permits, and left.
-    Turn(Ticket, Option<Waker>),
+    /// It has taken its permits, and left. If it has those that were [offered](Queue::offer) to others, that MUST follow.
+    Turn(Ticket, Option<Waker>, bool),
     /// It is its turn. It has to come again to take its permits.
     Due,
     /// It has left. If it came again, it would wait so long.
@@ -204,7 +204,11 @@ impl Queue {
         self.tell_but(now, Some(seat));
         let cost = self.offers.line.cost(seat);
         if cost == 0 {
-            return if take { self.go(seat) } else { Coming::Due };
+            if !take {
+                return Coming::Due;
+            }
+            let (ticket, waker) = self.leave(seat);
+            return Coming::Turn(ticket, waker, false);
         }
         let refused = match self.offers.line.place(seat) {
             Place::Refused(refusal) => Some(refusal),
@@ -220,13 +224,11 @@ impl Queue {
             }
             let had_offer = self.offers.line.place(seat) == Place::Offered;
             self.take(now, cost);
-            let gone = self.go(seat);
-            if !had_offer {
-                self.offers.revoke(&mut self.gate, now);
-            }
+            let (ticket, waker) = self.leave(seat);
+            let revoked = !had_offer && self.offers.revoke(&mut self.gate, now);
             // Whoever is late was only waiting for this one.
             self.offers.advance(now);
-            return gone;
+            return Coming::Turn(ticket, waker, revoked);
         }
         if self.offers.line.place(seat) == Place::PassedOver {
             self.offers.line.claim(seat, self.offers.end(now));
@@ -240,11 +242,6 @@ impl Queue {
     #[inline]
     fn take(&mut self, now: Instant, cost: u32) {
         self.spent = !self.gate.take(now, cost);
-    }
-
-    fn go(&mut self, seat: Seat) -> Coming {
-        let (ticket, waker) = self.leave(seat);
-        Coming::Turn(ticket, waker)
     }
 
     /// Who is to be woken for a waiter; the old waker is to be dropped outside the lock.

@@ -103,7 +103,7 @@ impl Run {
         let seat = self.seats[index];
         let cost = self.queue.offers.line.cost(seat);
         match self.queue.come(seat, self.now, true) {
-            Coming::Turn(ticket, _) if aside => {
+            Coming::Turn(ticket, _, _) if aside => {
                 self.queue.give_back(self.now, cost);
                 self.seats[index] = self.queue.step_aside(ticket, cost, None);
             }

@@ -477,3 +477,23 @@ async fn what_a_spaced_quota_has_free_counts_the_window_of_the_quota_before() {
     limiter.try_acquire().unwrap_err();
     assert_exact(&releases, Quota::per_second(2).unwrap());
 }
+
+/// More than are woken between two takes of the lock.
+#[tokio::test(start_paused = true)]
+async fn all_are_refused_whom_a_pause_keeps_too_long_however_many() {
+    let limiter = per_second(10).with_max_wait(Duration::from_secs(20));
+    assert!((0..10).all(|_| limiter.try_acquire().is_ok()));
+    let begun = Instant::now();
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.acquire().await.map(drop).map_err(|_| Instant::now()) })
+        })
+        .collect();
+    sleep(ms(1)).await;
+    limiter.pause(Duration::from_secs(60), Duration::from_secs(3600));
+    for caller in callers {
+        let refused = caller.await.unwrap().unwrap_err();
+        assert_eq!(refused - begun, Duration::from_secs(20));
+    }
+}
