@@ -43,7 +43,9 @@ impl<S, B> Waiting<S, B> {
         name: Arc<str>,
         always: bool,
     ) -> Self {
-        let acquire = limiter.clone().with_max_wait(most).acquire_many(cost);
+        let mut waits = limiter.clone().with_max_wait(most);
+        waits.forget_max_queue();
+        let acquire = waits.acquire_many(cost);
         Self { acquire, limiter, cost, call: Some((inner, request)), name, always }
     }
 
