@@ -319,6 +319,12 @@ impl Shared {
         }
     }
 
+    /// Whether somebody else is asked for permits.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_attended(&self) -> bool {
+        self.attend.is_some()
+    }
+
     /// As [`Limiter::flush`](crate::Limiter::flush).
     #[cfg(feature = "redis")]
     pub(crate) async fn flush(self: &Arc<Self>) -> Result<(), FleetError> {

@@ -136,6 +136,11 @@ impl Ask {
         }
     }
 
+    /// The permits that are to be moved.
+    pub(super) fn moved(&self) -> impl Iterator<Item = u64> {
+        self.moves.iter().flat_map(|one| one.first..one.first + u64::from(one.cost))
+    }
+
     /// The permits that are wanted.
     pub(super) fn permits(&self) -> Range<u64> {
         self.first..self.first + self.wants.iter().map(|&cost| u64::from(cost)).sum::<u64>()

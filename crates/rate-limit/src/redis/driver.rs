@@ -229,7 +229,8 @@ async fn drive(running: &Running, asks: bool) {
                 };
                 asking.store(0, Ordering::Relaxed);
                 let Some(shared) = shared.upgrade() else {
-                    feed.leave(&ask.quotas, ask.permits());
+                    let returns = ask.returns.iter().copied();
+                    feed.leave(&ask.quotas, ask.permits().chain(ask.moved()).chain(returns));
                     break;
                 };
                 tell(&shared, (&ask, asked), answer, &mut delays, feed);

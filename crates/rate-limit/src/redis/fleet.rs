@@ -124,8 +124,8 @@ impl Fleet {
     /// Reserves `slots` at a time, 1 to 100, even if fewer callers wait: fewer questions, and less waiting for answers.
     /// Default: 1, which reserves for callers only.
     ///
-    /// If a process crashes, what it has reserved is lost to the fleet for a window after its time: at most `slots`, or what
-    /// the quota has if that is fewer, and as many as callers waited and were free at once. All but the first of a lease are
+    /// If a process crashes, what it has reserved is lost to the fleet for a window after its time: at most `slots` of
+    /// what a call costs, or as many as the quota has if that is fewer, and as many as callers waited and were free at once. All but the first of a lease are
     /// no further ahead than the shortest window, so that the others have nothing for two windows at most. Slots that go by
     /// unused are given back, and so is all that a limiter holds when it is dropped; before a process ends,
     /// [`Limiter::flush`] waits for that.
@@ -145,7 +145,8 @@ impl Fleet {
     ///
     /// A process that does not come to its slot within this time (a busy machine, a blocked thread) gives it back and asks
     /// for another. Until it has reported when it used a slot, which it does with its next question, the slot counts as if
-    /// used so late; so much throughput a longer lateness costs, if reports come late.
+    /// used so late, after its time or, if it was free at once, after the time that a slow answer took of late; so much
+    /// throughput a longer lateness costs, if reports come late.
     ///
     /// # Errors
     ///

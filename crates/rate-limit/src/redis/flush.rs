@@ -2,12 +2,14 @@
 
 use std::hash::Hash;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use tokio::task::{JoinError, JoinSet};
 
 use super::invalid::FleetError;
 use crate::keyed::KeyedLimiter;
 use crate::limiter::Limiter;
+use crate::shared::Shared;
 
 impl Limiter {
     /// For a limiter of a [fleet](crate::redis): gives back what it has reserved and nobody waits for, and waits until the
@@ -45,12 +47,12 @@ impl Limiter {
     /// # }
     /// ```
     pub async fn flush(&self) -> Result<(), FleetError> {
-        self.shared().flush().await
+        flush([Arc::clone(self.shared())]).await
     }
 }
 
 impl<K: Hash + Eq> KeyedLimiter<K> {
-    /// As [`Limiter::flush`], for all keys at once.
+    /// As [`Limiter::flush`], for all keys at once: by a task for each, and meanwhile all of them are in use.
     ///
     /// # Errors
     ///
@@ -60,19 +62,24 @@ impl<K: Hash + Eq> KeyedLimiter<K> {
     ///
     /// Outside a Tokio runtime with its timer enabled.
     pub async fn flush(&self) -> Result<(), FleetError> {
-        let mut flushing = JoinSet::new();
-        for shared in self.all() {
-            flushing.spawn(async move { shared.flush().await });
-        }
-        let mut flushed = Ok(());
-        while let Some(one) = flushing.join_next().await {
-            match one.map_err(JoinError::try_into_panic) {
-                Ok(one) => flushed = flushed.and(one),
-                Err(Ok(panic)) => resume_unwind(panic),
-                // The runtime shuts down.
-                Err(Err(_)) => {}
-            }
-        }
-        flushed
+        flush(self.all()).await
     }
+}
+
+/// By tasks: who is woken there is woken under the limiter's lock, where nobody's code but ours may run.
+async fn flush(limiters: impl IntoIterator<Item = Arc<Shared>>) -> Result<(), FleetError> {
+    let mut flushing = JoinSet::new();
+    for shared in limiters.into_iter().filter(|shared| shared.is_attended()) {
+        flushing.spawn(async move { shared.flush().await });
+    }
+    let mut flushed = Ok(());
+    while let Some(one) = flushing.join_next().await {
+        match one.map_err(JoinError::try_into_panic) {
+            Ok(one) => flushed = flushed.and(one),
+            Err(Ok(panic)) => resume_unwind(panic),
+            // The runtime shuts down.
+            Err(Err(_)) => {}
+        }
+    }
+    flushed
 }

@@ -133,6 +133,11 @@ impl Recent {
     /// The same, and perhaps it has not even what has left.
     pub(super) fn disown(&mut self) {
         self.untell();
+        self.disown_gone();
+    }
+
+    /// Perhaps it has not what has left.
+    pub(super) fn disown_gone(&mut self) {
         self.gone.untold += std::mem::take(&mut self.gone.told);
     }
 

@@ -6,7 +6,7 @@
 --          asked for), kept (the longest in use: how old a member gets), wide (when that was last asked for), most (the
 --          largest quota in use), gone (how many members have left the set because of their age, or their number, or have
 --          been lost), left (the score of the last of these), held (how many are in the set), top (the highest score)
--- ARGV     see `Ask::arguments`
+-- ARGV     see `Ask::invocation`
 -- Returns  { now, status, epoch, wait until one more slot, wait of each slot that could be moved ...,
 --            wait of each slot reserved ..., permits free in each quota and wait until there are more ... }, in us; a slot
 --            that was not moved has -1, a quota of which nothing is used has no wait, 0

@@ -111,7 +111,7 @@ impl Leased {
         let lacks = !near && cost <= self.quotas.most().min(self.most());
         let hopes = now + self.lead() >= self.next || now >= self.asked_at + SOMETIMES;
         let mut wants = vec![cost];
-        wants.resize(self.lease(), 1);
+        wants.resize(self.lease().min(1 + MOST.saturating_sub(cost as usize)), 1);
         (lacks && hopes).then_some(wants)
     }
 

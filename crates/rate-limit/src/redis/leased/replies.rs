@@ -24,6 +24,8 @@ impl Leased {
             // It was asked again meanwhile, and perhaps done only after that.
             let reserved = reply.waits.iter().zip(&ask.wants).map(|(_, &cost)| u64::from(cost)).sum::<u64>();
             self.returns.extend(ask.first..ask.first + reserved);
+            // What was to be moved is held no longer, but may have been put there once more.
+            self.returns.extend(ask.moved());
             return;
         }
         self.trip = (self.trip * 3 + *trip) / 4;
@@ -34,6 +36,9 @@ impl Leased {
             self.recent.untell();
             return;
         }
+        if reply.epoch != self.epoch || answer.over > self.over {
+            self.recent.disown_gone();
+        }
         self.epoch = reply.epoch;
         self.over = self.over.max(answer.over);
         if reply.status == Status::Unknown {
@@ -41,7 +46,8 @@ impl Leased {
         }
         if ask.probe {
             if self.recent.untold() > MOST {
-                // There is more to tell, first.
+                // There is more to tell, first, and at once.
+                self.retry_at = now;
                 return;
             }
             self.mode = Mode::Fleet;
