@@ -36,7 +36,7 @@ const MOST_BYTES: usize = 256 << 20;
 /// There are never more than `keys` of them, and their memory is bounded ([`memory`](Self::memory)). For one more, that
 /// key leaves which was used the longest ago and is not in use. If it left before its windows had passed, it begins
 /// anew when it comes again: the quota is exact for as long as no more than `keys` are used within the longest
-/// window. If all are in use, the newcomer is refused.
+/// window, where keys with [quotas of their own](#quotas-of-one-key) count as always used. If all are in use, the newcomer is refused.
 ///
 /// A client that makes up keys while all are in use holds nobody up, because the search for a key that can leave is
 /// bounded: 16 keys in use are passed over for each look-up, of whatever key, and those of up to 64 look-ups at once if
