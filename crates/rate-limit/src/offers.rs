@@ -23,6 +23,9 @@ const MOST: Duration = Duration::from_secs(1);
 /// nothing else to do: then one in a quarter of a second cost a third of what a thousand permits did.
 const LOOK: Duration = MOST;
 
+/// The same in a fleet, where nothing can be foreseen: who looks has its server asked, for services that sleep.
+const LOOK_OUT: Duration = Duration::from_millis(250);
+
 /// The line, and the offers to those at its front.
 #[derive(Debug)]
 pub(crate) struct Offers {
@@ -62,8 +65,8 @@ impl Offers {
     }
 
     /// Until when an alarm looks again at the latest.
-    pub(crate) fn look(&self, now: Instant) -> Instant {
-        now + LOOK
+    pub(crate) fn look(gate: &Gate, now: Instant) -> Instant {
+        now + if gate.foresees() { LOOK } else { LOOK_OUT }
     }
 
     /// The gate's quotas have changed. Returns whether alarms that are set relied on a longer patience.
@@ -146,7 +149,7 @@ impl Offers {
 
     /// When [`offer`](Self::offer) is to be called next, if anybody in the line may be waiting for that.
     pub(crate) fn deadline(&self, gate: &mut Gate, now: Instant) -> Option<Instant> {
-        let look = self.look(now);
+        let look = Self::look(gate, now);
         let slot = match self.line.next() {
             Some(next) => {
                 let slot = gate.slot(now, self.line.offered_cost(), self.line.cost(next));

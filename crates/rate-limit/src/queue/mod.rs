@@ -315,7 +315,7 @@ impl Queue {
 
     /// Until when an alarm looks again at the latest.
     pub(crate) fn look(&self, now: Instant) -> Instant {
-        self.offers.look(now)
+        Offers::look(&self.gate, now)
     }
 
     /// Who is to be woken because of whatever was done since this was last called.
